@@ -1,0 +1,1 @@
+//! The same work done by inflight and by its peers, in one run.
