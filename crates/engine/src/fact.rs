@@ -1,0 +1,138 @@
+//! The closed list of what can happen in a run. All of it passes one channel to one recorder.
+
+use std::time::Duration;
+
+use crate::fault::{Fault, Verdict};
+use crate::indexes::Indexes;
+
+/// A step of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Reading an item from the source.
+    Read,
+    /// Getting what the computation needs.
+    Fetch,
+    /// The CPU work.
+    Compute,
+    /// Storing the result.
+    Save,
+}
+
+impl Step {
+    /// The name used in messages and dead letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Read => "read",
+            Step::Fetch => "fetch",
+            Step::Compute => "compute",
+            Step::Save => "save",
+        }
+    }
+}
+
+/// One thing that happened. Times are counted from the start of the run.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// This many items came from the source.
+    Read {
+        /// How many.
+        items: u64,
+    },
+    /// The input ended, or reading was stopped with this many items left; `None` if nobody knows.
+    InputEnded {
+        /// Items never read.
+        left: Option<u64>,
+    },
+    /// Items were computed, one after the other on one thread.
+    Computed {
+        /// The first of them; they need not be neighbours.
+        first: u64,
+        /// How many.
+        items: u32,
+        /// When the first began.
+        at: Duration,
+        /// Time that passed, for all of them.
+        took: Duration,
+        /// What it cost by the clock of the job: CPU time, or time that passed.
+        cost: Duration,
+    },
+    /// One request was answered, failed or was given up.
+    Attempt(Attempt),
+    /// An item will be tried again, which counts as an attempt.
+    Retry {
+        /// Which step.
+        step: Step,
+        /// Which item.
+        index: u64,
+    },
+    /// An item will not be tried again.
+    Dead {
+        /// Which item.
+        index: u64,
+        /// The step that failed.
+        step: Step,
+        /// How many attempts counted against it.
+        attempts: u16,
+        /// Why the last one failed.
+        fault: Fault,
+    },
+    /// The service went away; one probe at a time goes out until it is back.
+    OutageBegan {
+        /// Which step.
+        step: Step,
+        /// The fault that showed it.
+        fault: Fault,
+        /// Attempts that had been counted since its last success, and no longer are.
+        forgiven: u64,
+    },
+    /// The service is back.
+    OutageEnded {
+        /// Which step.
+        step: Step,
+        /// How long it was away.
+        lasted: Duration,
+    },
+    /// The thread that serves I/O is alive; also the tick by which an observer can show time passing.
+    Beat {
+        /// When.
+        at: Duration,
+        /// The longest time since the last beat in which that thread served nothing.
+        stall: Duration,
+        /// Requests in flight now.
+        in_flight: usize,
+        /// Results that wait to be saved.
+        ready: usize,
+    },
+    /// Requests were abandoned because the run was told to stop at once; their effect is unknown.
+    Abandoned {
+        /// Records they carried.
+        items: u64,
+    },
+    /// A thread of the engine ended, having used this much CPU time.
+    ThreadEnded {
+        /// CPU time of the thread.
+        cpu: Duration,
+    },
+}
+
+/// One request: when, how long, how many, how it went.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Which step.
+    pub step: Step,
+    /// When it was sent.
+    pub at: Duration,
+    /// From sent to answered.
+    pub took: Duration,
+    /// How long its oldest record had waited for a slot.
+    pub waited: Duration,
+    /// Requests in flight when it was sent, itself included.
+    pub in_flight: usize,
+    /// Records it carried.
+    pub records: usize,
+    /// The items it finished.
+    pub done: Indexes,
+    /// How the request as a whole failed, if it did.
+    pub verdict: Option<Verdict>,
+}

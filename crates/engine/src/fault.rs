@@ -1,0 +1,153 @@
+//! Why an attempt failed, with its verdict: the one word that retry, limit and outage read.
+//!
+//! The connector decides the verdict, because only it knows the service. Nobody parses the message.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a failed attempt means for the item, the stage and the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Trying again cannot help: bad input, a constraint, most 4xx. The item becomes a dead letter.
+    Permanent,
+    /// The service failed at it this time, and said so (a 5xx). Tried again, a bounded number of times.
+    Transient,
+    /// The service asks for less (429, 503). Tried again and never counted as an attempt.
+    Overload,
+    /// The request may or may not have taken effect: cut or timed out after it was sent.
+    InDoubt,
+    /// Nothing was sent: refused, no route, no such host. The service's fault, never an item's attempt.
+    Unreached,
+}
+
+/// Why one attempt at one request, or one computation, failed.
+///
+/// It is one pointer wide, so that results stay small. Any error turns into a transient fault with `?`,
+/// the choice that neither loses an item nor repeats it for ever; a connector that knows better says so.
+///
+/// ```
+/// use inflight::{Fault, Verdict};
+///
+/// fn parse(line: &str) -> Result<u32, Fault> {
+///     line.parse().map_err(|e| Fault::permanent("not a number").because(e))
+/// }
+/// assert_eq!(parse("x").unwrap_err().verdict(), Verdict::Permanent);
+/// ```
+#[derive(Clone)]
+pub struct Fault(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    verdict: Verdict,
+    message: String,
+    retry_after: Option<Duration>,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault with this verdict. The message is a lower-case fragment without a full stop.
+    pub fn new(verdict: Verdict, message: impl Into<String>) -> Fault {
+        Fault(Box::new(Inner {
+            verdict,
+            message: message.into(),
+            retry_after: None,
+            cause: None,
+        }))
+    }
+
+    /// Trying again cannot help.
+    pub fn permanent(message: impl Into<String>) -> Fault {
+        Fault::new(Verdict::Permanent, message)
+    }
+
+    /// The service failed this time.
+    pub fn transient(message: impl Into<String>) -> Fault {
+        Fault::new(Verdict::Transient, message)
+    }
+
+    /// The service asks for less.
+    pub fn overload(message: impl Into<String>) -> Fault {
+        Fault::new(Verdict::Overload, message)
+    }
+
+    /// The request was sent and its effect is unknown.
+    pub fn in_doubt(message: impl Into<String>) -> Fault {
+        Fault::new(Verdict::InDoubt, message)
+    }
+
+    /// Nothing was sent: the service could not be reached.
+    pub fn unreached(message: impl Into<String>) -> Fault {
+        Fault::new(Verdict::Unreached, message)
+    }
+
+    /// Keeps the error that led to this fault; it is printed after the message.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
+        self.0.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// How long the service asked to be left alone; the whole stage waits that long (at most an hour).
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Fault {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// What the fault means.
+    pub fn verdict(&self) -> Verdict {
+        self.0.verdict
+    }
+
+    /// What the service asked for, if it did.
+    pub fn wait_asked(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut next: Option<&(dyn Error + 'static)> =
+            self.0.cause.as_deref().map(|c| c as &(dyn Error + 'static));
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.verdict)
+    }
+}
+
+// Fault itself is no `Error`: that is what lets every error become one.
+impl<E: Error + Send + Sync + 'static> From<E> for Fault {
+    fn from(error: E) -> Fault {
+        Fault::transient("attempt failed").because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_pointer_and_prints_its_causes() {
+        assert_eq!(size_of::<Fault>(), size_of::<usize>());
+        let fault = Fault::in_doubt("connection cut").because(std::io::Error::other("reset"));
+        assert_eq!(fault.to_string(), "connection cut: reset");
+    }
+
+    #[test]
+    fn any_error_is_transient_unless_somebody_knows_better() {
+        let fault: Fault = std::io::Error::other("odd").into();
+        assert_eq!(fault.verdict(), Verdict::Transient);
+    }
+}

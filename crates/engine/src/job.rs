@@ -1,0 +1,222 @@
+//! What the user gives: a source, perhaps a fetch, a computation, a save. Closures are enough.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::observer::Observer;
+use crate::options::Options;
+use crate::run;
+use crate::service::{FromFn, NoFetch, Service};
+use crate::source::Source;
+use crate::stop::Stop;
+use crate::summary::Summary;
+
+/// A job: items from a source, what is done with each, and where the results go.
+///
+/// Built step by step: [`Job::new`], then perhaps [`fetch`](Job::fetch), then [`compute`](Job::compute),
+/// then [`save`](Job::save), and [`run`](Job::run). The types are the item `T`, what compute gets `Q`, the
+/// result `R`, and the services that fetch and save.
+///
+/// ```
+/// use inflight::{Fault, Job, Options};
+///
+/// let summary = Job::new(1..=100)
+///     .fetch(async |id: &u32| Ok::<_, Fault>(format!("page {id}")))
+///     .compute(|page: String| page.len())
+///     .save(async |length: &usize| if *length > 0 { Ok(()) } else { Err(Fault::permanent("empty")) })
+///     .run(&Options::default())?;
+/// assert_eq!(summary.saved, 100);
+/// # Ok::<(), inflight::Error>(())
+/// ```
+#[must_use = "a job does nothing until it is run"]
+pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
+    pub(crate) source: Box<dyn Source<Item = T>>,
+    pub(crate) fetch: Fetch<T, Q, F>,
+    pub(crate) compute: Compute<Q, R>,
+    pub(crate) save: S,
+    pub(crate) sizes: Sizes<T, Q, R>,
+    pub(crate) watch: Watch,
+}
+
+/// How an item becomes what compute gets.
+pub(crate) enum Fetch<T, Q, F> {
+    /// As it is; `T` and `Q` are one type, and the function is the identity.
+    Direct(fn(T) -> Q),
+    Service(F),
+}
+
+pub(crate) type Compute<Q, R> = Arc<dyn Fn(Q) -> Result<R, Fault> + Send + Sync>;
+
+/// What one value occupies on the heap, in bytes, at each point of its way.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes<T, Q, R> {
+    pub(crate) item: fn(&T) -> usize,
+    pub(crate) fetched: fn(&Q) -> usize,
+    pub(crate) result: fn(&R) -> usize,
+}
+
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) observer: Option<Box<dyn Observer>>,
+    pub(crate) stop: Stop,
+}
+
+impl<T: Send + 'static> Job<T> {
+    /// A job over these items: any iterator, or a [`Source`].
+    pub fn new(source: impl Source<Item = T>) -> Job<T> {
+        Job {
+            source: Box::new(source),
+            fetch: Fetch::Direct(std::convert::identity),
+            compute: Arc::new(|_| Ok(())),
+            save: (),
+            sizes: Sizes {
+                item: |_| 0,
+                fetched: |_| 0,
+                result: |_| 0,
+            },
+            watch: Watch::default(),
+        }
+    }
+
+    /// Fetches what compute gets with an async function of the item.
+    pub fn fetch<Q, E, F>(self, fetch: F) -> Job<T, Q, FromFn<F>>
+    where
+        Q: Send + 'static,
+        E: Into<Fault>,
+        F: AsyncFn(&T) -> Result<Q, E> + Send + Sync + 'static,
+    {
+        self.fetch_from(FromFn::new(fetch))
+    }
+
+    /// Fetches what compute gets from a service with connections of its own.
+    pub fn fetch_from<F: Service<T>>(self, service: F) -> Job<T, F::Answer, F> {
+        Job {
+            source: self.source,
+            fetch: Fetch::Service(service),
+            compute: Arc::new(|_| Ok(())),
+            save: (),
+            sizes: Sizes {
+                item: self.sizes.item,
+                fetched: |_| 0,
+                result: |_| 0,
+            },
+            watch: self.watch,
+        }
+    }
+}
+
+impl<T, Q: Send + 'static, F> Job<T, Q, F> {
+    /// The CPU work on one item. A panic makes that item a dead letter and harms no other.
+    pub fn compute<R: Send + 'static>(
+        self,
+        compute: impl Fn(Q) -> R + Send + Sync + 'static,
+    ) -> Job<T, Q, F, R> {
+        self.try_compute(move |value| Ok::<R, Fault>(compute(value)))
+    }
+
+    /// The CPU work on one item, which may fail. Whatever the verdict, it is not computed again: the same
+    /// input would fail the same way.
+    pub fn try_compute<R: Send + 'static, E: Into<Fault>>(
+        self,
+        compute: impl Fn(Q) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Job<T, Q, F, R> {
+        Job {
+            source: self.source,
+            fetch: self.fetch,
+            compute: Arc::new(move |value| compute(value).map_err(Into::into)),
+            save: (),
+            sizes: Sizes {
+                item: self.sizes.item,
+                fetched: self.sizes.fetched,
+                result: |_| 0,
+            },
+            watch: self.watch,
+        }
+    }
+}
+
+impl<T, Q, F, R: Send + 'static> Job<T, Q, F, R> {
+    /// Saves each result with an async function of it.
+    pub fn save<A, E, S>(self, save: S) -> Job<T, Q, F, R, FromFn<S>>
+    where
+        A: Send + 'static,
+        E: Into<Fault>,
+        S: AsyncFn(&R) -> Result<A, E> + Send + Sync + 'static,
+    {
+        self.save_to(FromFn::new(save))
+    }
+
+    /// Saves results at a service with connections of its own, in bulk if it takes more than one.
+    pub fn save_to<S: Service<R>>(self, service: S) -> Job<T, Q, F, R, S> {
+        Job {
+            source: self.source,
+            fetch: self.fetch,
+            compute: self.compute,
+            save: service,
+            sizes: self.sizes,
+            watch: self.watch,
+        }
+    }
+}
+
+impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
+    /// What an item holds on the heap, in bytes, so that queues are bounded by what they really hold.
+    /// Default: nothing.
+    pub fn item_bytes(mut self, size: fn(&T) -> usize) -> Self {
+        self.sizes.item = size;
+        self
+    }
+
+    /// The same for what compute gets, where it was fetched.
+    pub fn fetched_bytes(mut self, size: fn(&Q) -> usize) -> Self {
+        self.sizes.fetched = size;
+        self
+    }
+
+    /// The same for a result.
+    pub fn result_bytes(mut self, size: fn(&R) -> usize) -> Self {
+        self.sizes.result = size;
+        self
+    }
+
+    /// Shows every fact of the run to this observer.
+    pub fn observed_by(mut self, observer: impl Observer) -> Self {
+        self.watch.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Lets this handle stop the run.
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.watch.stop = stop.clone();
+        self
+    }
+}
+
+impl<T, Q, F, R, S> Job<T, Q, F, R, S>
+where
+    T: Send + 'static,
+    Q: Send + 'static,
+    R: Send + 'static,
+    F: Service<T, Answer = Q>,
+    S: Service<R>,
+{
+    /// Runs the job on threads of its own and waits for its end. May be called from async code that can
+    /// afford to block; [`Job::run_async`] does not block.
+    ///
+    /// # Errors
+    /// When an option is out of bounds, or the engine itself failed. Failed items, a service that went away
+    /// and a run that was stopped are no errors: the summary tells of them.
+    pub fn run(self, options: &Options) -> Result<Summary, Error> {
+        run::run(self, options)
+    }
+
+    /// The same for async callers, on any runtime: the run has threads of its own, and this waits for them.
+    /// Dropping the future drains the run.
+    ///
+    /// # Errors
+    /// As [`Job::run`].
+    pub async fn run_async(self, options: &Options) -> Result<Summary, Error> {
+        run::run_async(self, options).await
+    }
+}
