@@ -1,0 +1,301 @@
+//! Decides when each request starts, when it ends and how: the lab without sockets and without a clock.
+//!
+//! Time comes in as the [`Duration`] since the lab started, so that the same code runs behind HTTP and in virtual time.
+//! A place is handed on at the moment it was due to become free, not when somebody got round to saying so: late timers
+//! delay an answer, and never add up to a service that is slower than declared.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::fault::Outcome;
+use crate::quota::Bucket;
+
+/// The state of the service: who is served and who waits.
+#[derive(Debug)]
+pub(crate) struct Model {
+    config: Config,
+    random: fastrand::Rng,
+    bucket: Option<Bucket>,
+    serving: usize,
+    /// Those who wait, the oldest first; at most `config.queue`.
+    waiting: BTreeMap<Ticket, Waiting>,
+    ticket_next: u64,
+}
+
+/// What a waiting request is known by until it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ticket(u64);
+
+/// A request that waits, with what was drawn for it when it arrived.
+#[derive(Debug)]
+struct Waiting {
+    arrived: Duration,
+    latency: Duration,
+    outcome: Outcome,
+}
+
+/// What happens to a request that arrives.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Decision {
+    /// It is being served; say [`Model::finish`] when it ends.
+    Serve(Work),
+    /// It waits for a place; some [`Model::finish`] will hand out its ticket.
+    Wait(Ticket),
+    /// It is refused at once.
+    Reject(Rejection),
+}
+
+/// A request in service: how long it takes from now on, and how it ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Work {
+    pub(crate) end: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+/// A request that was refused, with what the client is asked to wait.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Rejection {
+    /// The quota is used up; status 429.
+    OverRate { retry_after: Duration },
+    /// Nobody more may wait; status 503.
+    QueueFull { retry_after: Duration },
+}
+
+impl Model {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(config.seed),
+            bucket: config.rate.map(|quota| Bucket::full(quota, Duration::ZERO)),
+            serving: 0,
+            waiting: BTreeMap::new(),
+            ticket_next: 0,
+            config,
+        }
+    }
+
+    /// Makes random numbers and quota begin anew; who is inside stays inside.
+    pub(crate) fn reset(&mut self, now: Duration) {
+        self.random = fastrand::Rng::with_seed(self.config.seed);
+        self.bucket = self.config.rate.map(|quota| Bucket::full(quota, now));
+    }
+
+    /// A request has arrived. `always_fails` is a fact about it, not about chance.
+    ///
+    /// The quota is asked first, then the queue; chance is drawn for those who are let in, in order of arrival.
+    pub(crate) fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
+        if let Some(Err(retry_after)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
+            return Decision::Reject(Rejection::OverRate { retry_after });
+        }
+        let place_free = self
+            .config
+            .capacity
+            .is_none_or(|capacity| self.serving < capacity);
+        if !place_free
+            && self
+                .config
+                .queue
+                .is_some_and(|queue| self.waiting.len() >= queue)
+        {
+            let retry_after = self.config.retry_after;
+            return Decision::Reject(Rejection::QueueFull { retry_after });
+        }
+        let request = self.draw(now, always_fails);
+        if place_free {
+            return Decision::Serve(self.serve(&request, now));
+        }
+        let ticket = Ticket(self.ticket_next);
+        self.ticket_next += 1;
+        self.waiting.insert(ticket, request);
+        Decision::Wait(ticket)
+    }
+
+    /// A request in service has ended (or its client has gone): its place goes to whoever has waited longest.
+    ///
+    /// `end` is when it was due to end, which a caller with slow timers may say late.
+    pub(crate) fn finish(&mut self, end: Duration) -> Option<(Ticket, Work)> {
+        self.serving = self
+            .serving
+            .checked_sub(1)
+            .expect("who finishes was being served");
+        let (ticket, request) = self.waiting.pop_first()?;
+        let start = end.max(request.arrived);
+        Some((ticket, self.serve(&request, start)))
+    }
+
+    /// A waiting request's client has gone: it gives up its turn.
+    pub(crate) fn leave(&mut self, ticket: Ticket) {
+        let left = self.waiting.remove(&ticket);
+        debug_assert!(left.is_some(), "only who waits can leave the queue");
+    }
+
+    fn draw(&mut self, now: Duration, always_fails: bool) -> Waiting {
+        let outcome = self.config.faults.draw(&mut self.random);
+        Waiting {
+            arrived: now,
+            latency: self.config.latency.draw(&mut self.random),
+            outcome: if always_fails {
+                Outcome::Failed
+            } else {
+                outcome
+            },
+        }
+    }
+
+    /// Gives a request its place. What crowding costs it is settled now, by those inside now, itself included.
+    fn serve(&mut self, request: &Waiting, start: Duration) -> Work {
+        self.serving += 1;
+        let inside = self.serving + self.waiting.len();
+        let factor = self.config.overload.factor(inside, self.config.capacity);
+        // An exact latency stays exact.
+        let service_time = if factor == 1.0 {
+            request.latency
+        } else {
+            request.latency.mul_f64(factor)
+        };
+        Work {
+            end: start + service_time,
+            outcome: request.outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(settings: &[(&str, &str)]) -> Model {
+        let mut config = Config::default();
+        for (key, value) in settings {
+            config.set(key, value).unwrap();
+        }
+        Model::new(config)
+    }
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Sends `count` requests at time 0 and runs until all are answered; when each ended, in milliseconds.
+    fn ends_ms(model: &mut Model, count: usize) -> Vec<u128> {
+        let mut served: Vec<Duration> = Vec::new();
+        for _ in 0..count {
+            if let Decision::Serve(work) = model.arrive(Duration::ZERO, false) {
+                served.push(work.end);
+            }
+        }
+        let mut ends = Vec::new();
+        while !served.is_empty() {
+            served.sort();
+            let end = served.remove(0);
+            ends.push(end.as_millis());
+            served.extend(model.finish(end).map(|(_, work)| work.end));
+        }
+        ends
+    }
+
+    #[test]
+    fn capacity_one_serves_one_after_the_other() {
+        let mut model = model(&[("latency", "10ms"), ("capacity", "1")]);
+        assert_eq!(ends_ms(&mut model, 4), [10, 20, 30, 40]);
+    }
+
+    #[test]
+    fn unbounded_capacity_serves_all_together() {
+        assert_eq!(ends_ms(&mut model(&[("latency", "10ms")]), 3), [10, 10, 10]);
+    }
+
+    #[test]
+    fn a_full_queue_refuses() {
+        let mut model = model(&[
+            ("latency", "10ms"),
+            ("capacity", "1"),
+            ("queue", "1"),
+            ("retry-after", "3s"),
+        ]);
+        assert!(matches!(model.arrive(ms(0), false), Decision::Serve(_)));
+        let Decision::Wait(ticket) = model.arrive(ms(0), false) else {
+            panic!("one may wait")
+        };
+        let refused = Decision::Reject(Rejection::QueueFull {
+            retry_after: ms(3000),
+        });
+        assert_eq!(model.arrive(ms(1), false), refused);
+        model.leave(ticket);
+        assert!(matches!(model.arrive(ms(2), false), Decision::Wait(_)));
+    }
+
+    #[test]
+    fn who_waits_starts_when_the_place_was_due_and_never_before_arriving() {
+        let mut model = model(&[("latency", "10ms"), ("capacity", "1")]);
+        model.arrive(ms(0), false);
+        model.arrive(ms(5), false);
+        model.arrive(ms(24), false);
+        assert_eq!(model.finish(ms(10)).unwrap().1.end, ms(20));
+        assert_eq!(model.finish(ms(20)).unwrap().1.end, ms(34));
+        assert_eq!(model.finish(ms(34)), None);
+    }
+
+    #[test]
+    fn degrading_makes_a_crowd_slower_in_total() {
+        let settings = [
+            ("latency", "100ms"),
+            ("capacity", "100"),
+            ("overload", "degrade:0.5"),
+        ];
+        let last = |count| *ends_ms(&mut model(&settings), count).last().unwrap();
+        assert_eq!(last(100), 100);
+        // Ten times the requests would take a second in a service that keeps its pace.
+        assert!(last(1000) > 2500, "{}", last(1000));
+    }
+
+    #[test]
+    fn contention_counts_who_is_inside() {
+        let mut model = model(&[("latency", "100ms"), ("overload", "contention:0.1,0.01")]);
+        assert_eq!(ends_ms(&mut model, 3), [100, 112, 126]);
+    }
+
+    #[test]
+    fn the_rate_refuses_with_a_pause() {
+        let mut model = model(&[("rate", "10/s,burst 2")]);
+        for _ in 0..2 {
+            assert!(matches!(model.arrive(ms(0), false), Decision::Serve(_)));
+        }
+        let Decision::Reject(Rejection::OverRate { retry_after }) = model.arrive(ms(50), false)
+        else {
+            panic!("the burst is used up")
+        };
+        assert_eq!(retry_after.as_millis(), 50);
+        assert!(matches!(model.arrive(ms(100), false), Decision::Serve(_)));
+        model.reset(ms(100));
+        assert!(matches!(model.arrive(ms(100), false), Decision::Serve(_)));
+    }
+
+    #[test]
+    fn faults_repeat_with_the_seed_and_after_a_reset() {
+        let settings = [
+            ("fail", "50%"),
+            ("latency", "lognormal:10ms,1"),
+            ("seed", "7"),
+        ];
+        let decisions = |model: &mut Model| {
+            (0..50)
+                .map(|_| model.arrive(ms(0), false))
+                .collect::<Vec<_>>()
+        };
+        let (mut one, mut other) = (model(&settings), model(&settings));
+        let first = decisions(&mut one);
+        assert_eq!(first, decisions(&mut other));
+        assert_ne!(first, decisions(&mut one));
+        one.reset(ms(0));
+        assert_eq!(first, decisions(&mut one));
+    }
+
+    #[test]
+    fn what_always_fails_fails() {
+        let Decision::Serve(work) = model(&[]).arrive(ms(0), true) else {
+            panic!("nothing to wait for")
+        };
+        assert_eq!(work.outcome, Outcome::Failed);
+    }
+}

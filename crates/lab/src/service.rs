@@ -1,0 +1,224 @@
+//! A running lab on its one thread: puts the model's decisions into time, and keeps counters and store beside it.
+//!
+//! It knows no HTTP. Everything happens on one thread, so one cell holds it all and nothing is locked; the cell is never
+//! borrowed across an await.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
+
+use crate::config::Config;
+use crate::fault::Outcome;
+use crate::model::{Decision, Model, Rejection, Ticket, Work};
+use crate::stats::{Counters, Stats};
+use crate::store::Store;
+
+/// How long a stalled request holds its connection when the client does not give up: longer than any sane timeout.
+const STALL_MAX: Duration = Duration::from_secs(600);
+
+/// The lab behind its HTTP face.
+#[derive(Debug)]
+pub(crate) struct Service {
+    started: Instant,
+    fail_match: Option<Vec<u8>>,
+    pub(crate) idempotent: bool,
+    state: RefCell<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    model: Model,
+    /// Whom to tell when a ticket's turn comes; holds exactly the tickets that wait in the model.
+    waiters: HashMap<Ticket, oneshot::Sender<Work>>,
+    counters: Counters,
+    store: Store,
+}
+
+impl Service {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            started: Instant::now(),
+            fail_match: config.fail_match.clone().map(String::into_bytes),
+            idempotent: config.idempotent,
+            state: RefCell::new(State {
+                model: Model::new(config),
+                waiters: HashMap::new(),
+                counters: Counters::starting_with(0),
+                store: Store::default(),
+            }),
+        }
+    }
+
+    /// Whether a body is the one that always fails.
+    pub(crate) fn always_fails(&self, body: &[u8]) -> bool {
+        self.fail_match.as_deref() == Some(body)
+    }
+
+    /// Lets a request in, serves it for as long as the model says, and answers how it ends.
+    ///
+    /// The visit counts as in flight until it is dropped. If the client goes away first, dropping this future gives back
+    /// the place or the turn, and nothing is stored.
+    pub(crate) async fn visit(
+        &self,
+        always_fails: bool,
+    ) -> Result<(Visit<'_>, Outcome), Rejection> {
+        let arrived = self.started.elapsed();
+        let decision = self.state.borrow_mut().arrive(arrived, always_fails);
+        let mut visit = Visit {
+            service: self,
+            arrived,
+            stage: Stage::Serving,
+        };
+        let (work, now) = match decision {
+            Decision::Serve(work) => (work, arrived),
+            Decision::Wait(ticket) => {
+                visit.stage = Stage::Waiting(ticket);
+                (self.turn(ticket).await, self.started.elapsed())
+            }
+            Decision::Reject(rejection) => {
+                visit.stage = Stage::Refused;
+                return Err(rejection);
+            }
+        };
+        visit.stage = Stage::Serving;
+        if work.end > now {
+            self.sleep(work.end).await;
+        }
+        visit.served(work.end);
+        if work.outcome == Outcome::Stalled {
+            tokio::time::sleep(STALL_MAX).await;
+        }
+        Ok((visit, work.outcome))
+    }
+
+    /// Waits until a place is handed to this ticket.
+    async fn turn(&self, ticket: Ticket) -> Work {
+        let (sender, receiver) = oneshot::channel();
+        self.state.borrow_mut().waiters.insert(ticket, sender);
+        receiver
+            .await
+            .expect("whoever waits is kept until its turn comes")
+    }
+
+    /// Sleeps until a moment of the model's time, and never less.
+    ///
+    /// tokio's timers count whole milliseconds, rounded up twice, and so fire up to 2 ms late. Asking for 1 ms less, and
+    /// asking again when that was too early, halves it and is nearly exact for a request that comes alone.
+    async fn sleep(&self, end: Duration) {
+        let due = self.started + end;
+        sleep_until((due - Duration::from_millis(1)).into()).await;
+        if Instant::now() < due {
+            sleep_until(due.into()).await;
+        }
+    }
+
+    /// Stores a body; its number, as in [`Store::save`].
+    pub(crate) fn save(&self, body: &[u8], idempotency_key: Option<&[u8]>) -> u64 {
+        self.state.borrow_mut().store.save(body, idempotency_key)
+    }
+
+    /// One part of the stored bodies, as in [`Store::lines`].
+    pub(crate) fn lines(&self, part: usize) -> Option<Vec<u8>> {
+        self.state.borrow().store.lines(part)
+    }
+
+    /// How many stored bodies [`lines`](Self::lines) leaves out.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.state.borrow().store.left_out()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let state = self.state.borrow();
+        state
+            .counters
+            .stats(state.store.saved(), state.store.distinct())
+    }
+
+    /// Forgets what was counted and stored and lets chance and quota begin anew; who is inside stays inside.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state.borrow_mut();
+        state.model.reset(self.started.elapsed());
+        state.counters = Counters::starting_with(state.counters.in_flight());
+        state.store = Store::default();
+    }
+}
+
+impl State {
+    fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
+        let decision = self.model.arrive(now, always_fails);
+        self.counters.received += 1;
+        match decision {
+            Decision::Reject(_) => self.counters.rejected += 1,
+            _ => self.counters.enter(),
+        }
+        decision
+    }
+
+    /// Frees a place and tells whoever gets it.
+    fn finish(&mut self, end: Duration) {
+        if let Some((ticket, work)) = self.model.finish(end) {
+            let waiter = self
+                .waiters
+                .remove(&ticket)
+                .expect("every waiting ticket has its waiter");
+            // A receiver that was dropped has left the queue with it, so this send cannot miss.
+            let sent = waiter.send(work);
+            debug_assert!(sent.is_ok(), "a waiter leaves the queue when it goes");
+        }
+    }
+
+    /// A request has gone before it was served: gives back what it held.
+    fn abandon(&mut self, stage: Stage, now: Duration) {
+        match stage {
+            Stage::Waiting(ticket) if self.waiters.remove(&ticket).is_some() => {
+                self.model.leave(ticket)
+            }
+            // Its turn had come, it only had not heard yet.
+            Stage::Waiting(_) | Stage::Serving => self.finish(now),
+            Stage::Served | Stage::Refused => {}
+        }
+    }
+}
+
+/// A request inside the lab. Dropping it, at the answer or because the client has gone, ends it.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    service: &'a Service,
+    arrived: Duration,
+    stage: Stage,
+}
+
+/// What a request holds, and so what must be given back when it goes.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Waiting(Ticket),
+    Serving,
+    Served,
+    Refused,
+}
+
+impl Visit<'_> {
+    /// The service is done; the place goes to the next as of `end`, the answer goes out now.
+    fn served(&mut self, end: Duration) {
+        self.stage = Stage::Served;
+        let service_time = self.service.started.elapsed().saturating_sub(self.arrived);
+        let mut state = self.service.state.borrow_mut();
+        state.finish(end);
+        state.counters.served(service_time);
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.service.state.borrow_mut();
+        match self.stage {
+            Stage::Refused => return,
+            Stage::Served => {}
+            stage => state.abandon(stage, self.service.started.elapsed()),
+        }
+        state.counters.leave();
+    }
+}
