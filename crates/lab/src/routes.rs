@@ -61,8 +61,11 @@ fn is_readable(path: &str) -> bool {
 }
 
 async fn add(service: &Service, request: Request<Incoming>) -> Result<Response<Answer>, Cut> {
-    let (head, incoming) = request.into_parts();
-    let body = match body::read(incoming).await {
+    // Only the key is held while the request is served: the future is moved often, and the headers are large.
+    let idempotency_key = (service.idempotent)
+        .then(|| request.headers().get(&IDEMPOTENCY_KEY).cloned())
+        .flatten();
+    let body = match body::read(request.into_body()).await {
         Ok(body) => body,
         Err(Unread::TooLarge) => return Ok(too_large()),
         Err(Unread::Broken) => return Err(Cut),
@@ -71,13 +74,7 @@ async fn add(service: &Service, request: Request<Incoming>) -> Result<Response<A
         Ok(visited) => visited,
         Err(rejection) => return Ok(refused(rejection)),
     };
-    let save = || {
-        let key = service
-            .idempotent
-            .then(|| head.headers.get(&IDEMPOTENCY_KEY))
-            .flatten();
-        service.save(&body, key.map(HeaderValue::as_bytes))
-    };
+    let save = || service.save(&body, idempotency_key.as_ref().map(HeaderValue::as_bytes));
     match outcome {
         Outcome::Answered => Ok(saved(save())),
         Outcome::CutAfterApply => {

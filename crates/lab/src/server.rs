@@ -60,6 +60,7 @@ async fn connection(stream: TcpStream, service: Rc<Service>) {
         return;
     }
     let answer = service_fn(move |request| routes::answer(Rc::clone(&service), request));
+    // An HTTP/2 connection takes hyper's 200 streams at once, about what services allow: more need another connection.
     let builder = auto::Builder::new(LocalExecutor);
     // An error here is a client that went away or a cut that was asked for: neither is anybody else's business.
     let _ = builder.serve_connection(TokioIo::new(stream), answer).await;

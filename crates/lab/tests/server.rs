@@ -228,7 +228,8 @@ fn large_bodies_arrive_whole() {
 fn together_costs_one_service_time() {
     let elapsed = together(&lab(&[("latency", "100ms")]), 100);
     assert!(elapsed >= Duration::from_millis(100), "{elapsed:?}");
-    assert!(elapsed < Duration::from_millis(200), "{elapsed:?}");
+    // One by one it would be ten seconds; the rest is patience with a busy machine.
+    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn capacity_one_costs_every_service_time() {
     let lab = lab(&[("latency", "20ms"), ("capacity", "1")]);
     let elapsed = together(&lab, 10);
     assert!(elapsed >= Duration::from_millis(200), "{elapsed:?}");
-    assert!(elapsed < Duration::from_millis(300), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
     let stats = lab.stats();
     assert_eq!(stats.in_flight_max, 10);
     assert!(stats.service_ms.max >= 199.0, "{stats:?}");
@@ -365,12 +366,11 @@ fn http_2_is_served_with_prior_knowledge() {
     use http_body_util::{BodyExt, Full};
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
-    let lab = lab(&[("latency", "50ms")]);
+    let lab = lab(&[("latency", "200ms")]);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let start = Instant::now();
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(lab.address()).await.unwrap();
         let (sender, connection) =
@@ -393,10 +393,5 @@ fn http_2_is_served_with_prior_knowledge() {
             request.await.unwrap();
         }
     });
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
     assert_eq!((lab.stats().distinct, lab.stats().in_flight_max), (20, 20));
 }
