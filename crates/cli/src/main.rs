@@ -1,2 +1,52 @@
-//! The `inflight` command.
-fn main() {}
+//! The `inflight` command: reads what was typed, does it, and leaves with a code that says how it went.
+
+mod args;
+mod exit;
+mod lab;
+mod messages;
+mod signals;
+mod stdout;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Usage};
+
+/// Facts and results are allocated on one thread and freed on another, which it is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // clap itself prints help and usage errors, and leaves with 0 and 2.
+    let exit = match dispatch(Cli::parse()) {
+        Ok(exit) => exit,
+        Err(error) => {
+            messages::line(&format_args!("error: {error:#}"));
+            if error.is::<Usage>() {
+                Exit::Usage
+            } else {
+                Exit::Internal
+            }
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Compare(args) => anyhow::bail!("being written: {args:?}"),
+        Command::Run(args) => anyhow::bail!("being written: {args:?}"),
+        Command::Lab(args) => lab::lab(*args),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "inflight", &mut script);
+    stdout::write(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
+}

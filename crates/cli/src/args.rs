@@ -1,0 +1,295 @@
+//! What was typed: every command and flag, with its unit and default, before anything is made of it.
+//!
+//! It refuses to know what a value means beyond its own shape; `plan.rs` lowers it to what will be done.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use inflight::Strategy;
+
+use crate::lab::LabArgs;
+use crate::value::{self, OrAuto};
+
+const ABOUT: &str = "Runs fetch, compute, save jobs close to the physical limit, loses no item, and says what the wall was.";
+
+const EXAMPLES: &str = "Examples:
+  inflight compare
+  inflight run items.jsonl --field url --compute sha256 --save 'sqlite:out.db?table=results'
+  inflight lab --latency 100ms --capacity 100
+
+Exit codes:
+  0    everything was saved
+  1    internal error, or input that could not be read to its end
+  2    usage or configuration; nothing was sent
+  3    finished with dead letters
+  4    the service could not be reached, or stayed away too long
+  130  stopped by Ctrl-C (143: by SIGTERM)";
+
+const RUN_EXAMPLES: &str = "Examples:
+  inflight run 0..600 --compute bcrypt:8 --save http://127.0.0.1:8080/add
+  inflight run words.txt --compute sha256 --save file:hashes.jsonl
+  inflight run ids.txt --fetch 'https://example.org/items/{}' --save 'sqlite:items.db?table=items'
+  inflight run 0..600 --compute sleep:5ms --save 'lab:?latency=100ms&capacity=100&fail=5%'";
+
+const COMPARE_EXAMPLES: &str = "Examples:
+  inflight compare
+  inflight compare 0..600 --save 'lab:?latency=100ms&capacity=50'
+  inflight compare words.txt --compute sha256:1000 --save null: --strategies async,parallel
+  inflight compare 0..200 --save http://127.0.0.1:8080/add --repeat-saves --json compare.json";
+
+const LAB_EXAMPLES: &str = "Examples:
+  inflight lab --latency 100ms --capacity 100
+  inflight lab --listen 127.0.0.1:0 --latency lognormal:100ms,0.3 --rate '100/s,burst 50' --fail 1%
+  curl -d hello http://127.0.0.1:8080/add; curl http://127.0.0.1:8080/stats";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "inflight", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Do the same job once with each strategy and show what each reaches
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Box<CompareArgs>),
+    /// Run a job: fetch, compute, save every item
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Serve the model service until Ctrl-C
+    #[command(after_help = LAB_EXAMPLES)]
+    Lab(Box<LabArgs>),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `inflight run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A file (text or JSON lines), `-` for standard input, or a range such as 0..600
+    pub(crate) input: String,
+
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION or spin:DURATION
+    #[arg(long, value_name = "TASK", default_value = "none", help_heading = JOB)]
+    pub(crate) compute: String,
+
+    /// Where results go: http(s)://URL, sqlite:FILE?table=T, file:OUT.jsonl, lab:?latency=100ms or null:
+    #[arg(long, value_name = "SINK", help_heading = JOB)]
+    pub(crate) save: String,
+
+    /// Where steps run: all on one thread in turn, in batches, overlapped, or on all cores
+    #[arg(long, default_value = "parallel", value_parser = strategies(), help_heading = PACE)]
+    pub(crate) strategy: Strategy,
+
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `inflight compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// A file (text or JSON lines), `-` for standard input, or a range such as 0..600
+    #[arg(default_value = "0..120")]
+    pub(crate) input: String,
+
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION or spin:DURATION
+    #[arg(long, value_name = "TASK", default_value = "bcrypt:8", help_heading = JOB)]
+    pub(crate) compute: String,
+
+    /// Where results go: http(s)://URL, sqlite:FILE?table=T, file:OUT.jsonl, lab:?latency=100ms or null:
+    #[arg(long, value_name = "SINK", default_value = "lab:?latency=100ms", help_heading = JOB)]
+    pub(crate) save: String,
+
+    /// The strategies to run, in this order
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "sequential,batched,async,parallel",
+        hide_possible_values = true,
+        value_parser = strategies(),
+        help_heading = PACE
+    )]
+    pub(crate) strategies: Vec<Strategy>,
+
+    /// Allow a sink other than lab: or null:, though everything is saved once for each strategy
+    #[arg(long, help_heading = JOB)]
+    pub(crate) repeat_saves: bool,
+
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+const JOB: &str = "The job";
+const PACE: &str = "How it runs";
+const OUTPUT: &str = "What is shown";
+
+/// What is done with each item.
+#[derive(Debug, Args)]
+#[command(next_help_heading = JOB)]
+pub(crate) struct JobArgs {
+    /// What the input is made of [default: jsonl for *.jsonl and *.ndjson, else text]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+
+    /// Compute on this field of each JSON line [default: the whole line]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+
+    /// Fetch what compute gets, `{}` being the item: http(s)://URL, or lab:?latency=100ms
+    #[arg(long, value_name = "URL")]
+    pub(crate) fetch: Option<String>,
+
+    /// HTTP method of a save
+    #[arg(long, default_value = "POST")]
+    pub(crate) method: String,
+
+    /// HTTP header of every request, may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+
+    /// HTTP body of a save: the result's bytes (raw), a JSON record, or a form with one field
+    #[arg(long, value_name = "raw|json|form:FIELD", default_value = "raw")]
+    pub(crate) body: String,
+
+    /// Keep what the service answered to each save in this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) responses: Option<PathBuf>,
+
+    /// Let file: add to a file that is not empty
+    #[arg(long)]
+    pub(crate) append: bool,
+
+    /// Trust the certificates in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How many at once, how fast, how often again.
+#[derive(Debug, Args)]
+#[command(next_help_heading = PACE)]
+pub(crate) struct PaceArgs {
+    /// Compute threads of parallel, 1 to 1024; auto is one for each core
+    #[arg(short, long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
+    pub(crate) jobs: OrAuto,
+
+    /// Requests sent and not yet answered, for each of fetch and save, 1 to 65536
+    #[arg(short = 'c', long, value_name = "N", default_value = "100", value_parser = value::in_flight)]
+    pub(crate) in_flight: usize,
+
+    /// Items that batched computes before it saves them, 1 to 1000000
+    #[arg(short, long, value_name = "N", default_value = "100")]
+    pub(crate) batch: usize,
+
+    /// The most records in one save request; auto is what the sink takes
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
+    pub(crate) bulk: OrAuto,
+
+    /// How long async computes before it serves I/O, such as 50ms; 0 is after each item, never is never
+    #[arg(long, value_name = "DURATION|never", default_value = "0", value_parser = value::duration_or_never)]
+    pub(crate) yield_every: value::OrNever,
+
+    /// Save requests started a second, minute or hour, at most, such as 50/s [default: no bound]
+    #[arg(long, value_name = "N/s", value_parser = value::rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// Deadline of one request
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = value::duration)]
+    pub(crate) timeout: Duration,
+
+    /// Deadline of one connection attempt
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
+    pub(crate) connect_timeout: Duration,
+
+    /// Extra tries of an item after its first; refusals (429, 503) and outages are not counted
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) retries: u16,
+
+    /// Keep no journal; has no effect yet, as no journal is kept so far
+    #[arg(long)]
+    pub(crate) no_journal: bool,
+}
+
+/// What is shown, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
+pub(crate) struct OutputArgs {
+    /// Write the result as one JSON object to this file; `-` is standard output, and nothing else goes there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Progress on standard error: a bar, a plain line every 10 s, or none; auto is a bar on a terminal, else plain
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: ProgressArg,
+
+    /// Also tell of each failed attempt
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+
+    /// Nothing on standard error but errors and the last line
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What the input is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Jsonl,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+/// Reads a strategy by its name; clap names the nearest one when it is none.
+fn strategies() -> impl TypedValueParser<Value = Strategy> {
+    PossibleValuesParser::new(Strategy::ALL.map(Strategy::name)).map(|name| {
+        let found = Strategy::ALL.into_iter().find(|s| s.name() == name);
+        found.expect("only names of strategies are possible values")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn compare_needs_no_arguments() {
+        let cli = Cli::try_parse_from(["inflight", "compare"]).unwrap();
+        let Command::Compare(args) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(args.input, "0..120");
+        assert_eq!(args.save, "lab:?latency=100ms");
+        assert_eq!(args.strategies, Strategy::ALL);
+    }
+}

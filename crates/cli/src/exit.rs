@@ -1,0 +1,70 @@
+//! How the process leaves: one code for each way a command can end.
+
+use std::fmt;
+
+use inflight::{Ending, Summary};
+
+/// The exit codes, as documented in `inflight --help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything was saved.
+    Success,
+    /// An internal error, or input that could not be read on.
+    Internal,
+    /// Usage or configuration; nothing was sent.
+    Usage,
+    /// Finished, with dead letters.
+    Dead,
+    /// The service could not be reached, or stayed away too long.
+    Unavailable,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+    /// Stopped by SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Internal => 1,
+            Exit::Usage => 2,
+            Exit::Dead => 3,
+            Exit::Unavailable => 4,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        }
+    }
+
+    /// How a run that came to this leaves; `signal` is what stopped it, if a signal did.
+    pub(crate) fn of(summary: &Summary, signal: Option<Exit>) -> Exit {
+        match &summary.ending {
+            // A signal that came too late to stop anything changes nothing.
+            Ending::Complete if summary.dead == 0 => Exit::Success,
+            Ending::Complete => Exit::Dead,
+            Ending::Stopped => signal.unwrap_or(Exit::Interrupted),
+            Ending::Unavailable(_) => Exit::Unavailable,
+            Ending::Unreadable(_) => Exit::Internal,
+        }
+    }
+}
+
+/// An error of the command line or of what it names: nothing was sent.
+#[derive(Debug)]
+pub(crate) struct Usage(String);
+
+impl Usage {
+    /// Refuses with this sentence.
+    pub(crate) fn error(sentence: impl fmt::Display) -> anyhow::Error {
+        anyhow::Error::new(Usage(sentence.to_string()))
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

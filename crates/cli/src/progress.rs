@@ -1,0 +1,200 @@
+//! Shows how a run goes while it goes, and tells of dead letters and outages as they happen.
+//!
+//! Listens to the engine's facts; it counts nothing that the engine has counted.
+
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use inflight::{Counts, Fact, Observer};
+
+use crate::args::{OutputArgs, ProgressArg};
+use crate::messages::Messages;
+use crate::quantity;
+
+/// Dead letters told one by one; more would bury everything else.
+pub(crate) const DEAD_SHOWN_MAX: u64 = 20;
+
+/// Between two updates of a bar: quick enough to look alive, slow enough to cost nothing.
+const BAR_EVERY: Duration = Duration::from_millis(100);
+
+/// Between two plain lines: a log of an hour stays readable.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// How progress is shown, decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Bar,
+    Plain,
+    None,
+}
+
+impl Shape {
+    /// What the flags and the terminal make of `auto`.
+    pub(crate) fn of(output: &OutputArgs) -> Shape {
+        match output.progress {
+            _ if output.quiet => Shape::None,
+            ProgressArg::Bar => Shape::Bar,
+            ProgressArg::Plain => Shape::Plain,
+            ProgressArg::None => Shape::None,
+            ProgressArg::Auto if stderr().is_terminal() => Shape::Bar,
+            ProgressArg::Auto => Shape::Plain,
+        }
+    }
+}
+
+/// Watches one run.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    label: String,
+    messages: Messages,
+    shape: Shape,
+    /// Added to the bars when the run begins, taken out when the watch is dropped with the run.
+    bar: Option<ProgressBar>,
+    /// When in the run the next update is due.
+    due: Duration,
+    dead_shown: u64,
+}
+
+impl Watch {
+    /// A watch for a run of this name.
+    pub(crate) fn new(label: impl Into<String>, shape: Shape, messages: &Messages) -> Watch {
+        let label = label.into();
+        let bar = messages.bars().map(|bars| {
+            let style = ProgressStyle::with_template("{prefix:24} {bar:24} {msg}");
+            let bar = ProgressBar::new(0).with_prefix(label.clone());
+            bars.add(bar.with_style(style.expect("the template is a constant")))
+        });
+        Watch {
+            label,
+            messages: messages.clone(),
+            shape,
+            bar,
+            due: match shape {
+                Shape::Plain => PLAIN_EVERY,
+                Shape::Bar | Shape::None => Duration::ZERO,
+            },
+            dead_shown: 0,
+        }
+    }
+
+    fn update(&mut self, counts: &Counts) {
+        if counts.elapsed < self.due {
+            return;
+        }
+        match (self.shape, &self.bar) {
+            (Shape::Bar, Some(bar)) => {
+                self.due = counts.elapsed + BAR_EVERY;
+                bar.set_length(counts.total.unwrap_or(counts.read));
+                bar.set_position(counts.saved + counts.dead);
+                bar.set_message(status(counts));
+            }
+            (Shape::Plain, _) => {
+                self.due = counts.elapsed + PLAIN_EVERY;
+                self.messages.say(format_args!("{}: {}", self.label, status(counts)));
+            }
+            _ => self.due = Duration::MAX,
+        }
+    }
+
+    fn tell(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Dead { index, step, attempts, fault } => {
+                self.dead_shown += 1;
+                if self.dead_shown <= DEAD_SHOWN_MAX {
+                    let tries = match attempts {
+                        0 | 1 => String::new(),
+                        more => format!(", after {more} attempts"),
+                    };
+                    self.messages.say(format_args!("dead: item {index}, {}{tries}: {fault}", step.name()));
+                }
+            }
+            Fact::OutageBegan { step, fault, .. } => self.messages.say(format_args!(
+                "{}: the service is away, trying until it is back; nothing is lost: {fault}",
+                step.name()
+            )),
+            Fact::OutageEnded { step, lasted } => self.messages.say(format_args!(
+                "{}: the service is back after {}",
+                step.name(),
+                quantity::seconds(lasted.as_secs_f64())
+            )),
+            Fact::Attempt(attempt) if self.messages.is_verbose() => {
+                if let Some(verdict) = attempt.verdict {
+                    let records = quantity::count(attempt.records as u64, "record");
+                    let took = quantity::milliseconds(attempt.took.as_secs_f64() * 1e3);
+                    self.messages
+                        .detail(format_args!("{} of {records} failed after {took}: {verdict:?}", attempt.step.name()));
+                }
+            }
+            Fact::Retry { step, index } => {
+                self.messages.detail(format_args!("item {index}: {} once more", step.name()));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn observe(&mut self, fact: &Fact, counts: &Counts) {
+        self.tell(fact);
+        self.update(counts);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Where a run stands, in one line.
+fn status(counts: &Counts) -> String {
+    let finished = counts.saved + counts.dead;
+    let of_total = counts.total.map_or(String::new(), |total| format!(" of {total}"));
+    let mut status = format!("{finished}{of_total} done");
+    if let Some(since) = counts.outage_since {
+        let away = counts.elapsed.saturating_sub(since).as_secs();
+        return format!("{status}, service away for {away} s, nothing is lost");
+    }
+    let elapsed_s = counts.elapsed.as_secs_f64();
+    status += &format!(", {}, {} in flight", quantity::rate(finished, elapsed_s), counts.in_flight);
+    if counts.dead > 0 {
+        status += &format!(", {} dead", counts.dead);
+    }
+    if let (Some(total), 1..) = (counts.total, finished) {
+        let left_s = elapsed_s / finished as f64 * total.saturating_sub(finished) as f64;
+        status += &format!(", {} to go", quantity::seconds(left_s));
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts() -> Counts {
+        Counts {
+            total: Some(120),
+            saved: 58,
+            dead: 2,
+            in_flight: 40,
+            elapsed: Duration::from_secs(30),
+            ..Counts::default()
+        }
+    }
+
+    #[test]
+    fn a_status_says_what_matters_now() {
+        assert_eq!(status(&counts()), "60 of 120 done, 2.0/s, 40 in flight, 2 dead, 30.0 s to go");
+        let unknown = Counts { total: None, dead: 0, ..counts() };
+        assert_eq!(status(&unknown), "58 done, 1.9/s, 40 in flight");
+    }
+
+    #[test]
+    fn an_outage_comes_before_figures() {
+        let away = Counts { outage_since: Some(Duration::from_secs(18)), ..counts() };
+        assert_eq!(status(&away), "60 of 120 done, service away for 12 s, nothing is lost");
+    }
+}

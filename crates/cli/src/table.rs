@@ -1,0 +1,247 @@
+//! The comparison as a table readable at a glance, and the closing lines of a run. Pure text; computes nothing but
+//! widths.
+
+use std::fmt::Write;
+
+use inflight::{Summary, Wall};
+
+use crate::json::Comparison;
+use crate::quantity::{count, milliseconds, percent, rate, seconds};
+
+const HEADER: [&str; 10] = [
+    "strategy",
+    "time",
+    "× seq.",
+    "of limit",
+    "cores busy",
+    "in flight",
+    "save p50",
+    "save p99",
+    "I/O stall",
+    "limited by",
+];
+
+/// The whole result of `compare`: workload above, one row for each strategy, one conclusion below.
+pub(crate) fn comparison(comparison: &Comparison, styled: bool) -> String {
+    let mut text = preamble(comparison);
+    let rows: Vec<[String; 10]> = comparison.runs.iter().map(row).collect();
+    text.push('\n');
+    for line in aligned(&rows, styled) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    if let Some(conclusion) = conclusion(&comparison.runs) {
+        let _ = write!(text, "\n{conclusion}\n");
+    }
+    text
+}
+
+/// What a run came to, for people.
+pub(crate) fn closing(summary: &Summary) -> String {
+    let mut text = format!(
+        "saved {} of {} in {} ({})",
+        summary.saved,
+        count(summary.items, "item"),
+        seconds(summary.elapsed_s),
+        rate(summary.saved, summary.elapsed_s),
+    );
+    if summary.dead > 0 {
+        let _ = write!(text, ", {} dead", summary.dead);
+    }
+    if summary.left > 0 {
+        let _ = write!(text, ", {} left", summary.left);
+    }
+    text.push('\n');
+    if summary.saved > 0 {
+        let _ = writeln!(
+            text,
+            "a save took {} (p99 {}), {:.0} in flight on average, {:.1} cores busy",
+            milliseconds(summary.save_ms.p50),
+            milliseconds(summary.save_ms.p99),
+            summary.in_flight.mean,
+            summary.cores_busy,
+        );
+        let _ = writeln!(text, "{}", summary.sentence);
+    }
+    text
+}
+
+fn preamble(comparison: &Comparison) -> String {
+    let workload = &comparison.workload;
+    let mut text = format!(
+        "{} × {} → {}, {}\n",
+        count(workload.items, "item"),
+        workload.compute,
+        workload.sink,
+        count(comparison.cores as u64, "core"),
+    );
+    let _ = write!(
+        text,
+        "computing alone: {} on one thread, {} on all cores",
+        seconds(comparison.compute_only_s),
+        seconds(comparison.compute_only_all_s),
+    );
+    if let Some(service) = comparison.service_ms {
+        let _ = write!(
+            text,
+            "; the service took {} (p99 {})",
+            milliseconds(service.p50),
+            milliseconds(service.p99)
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn row(run: &Summary) -> [String; 10] {
+    [
+        run.strategy.name().to_owned(),
+        seconds(run.elapsed_s),
+        run.speedup.map_or("–".to_owned(), |speedup| format!("{speedup:.1}")),
+        percent(run.attainment),
+        format!("{:.2}", run.cores_busy),
+        format!("{:.1}", run.in_flight.mean),
+        milliseconds(run.save_ms.p50),
+        milliseconds(run.save_ms.p99),
+        milliseconds(run.loop_stall_ms_max),
+        wall(run.limited_by).to_owned(),
+    ]
+}
+
+/// Words to the left, figures to the right; three spaces between columns.
+fn aligned(rows: &[[String; 10]], styled: bool) -> Vec<String> {
+    let header = HEADER.map(str::to_owned);
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&header]);
+        cells.map(|row| row[column].chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    let line = |row: &[String; 10]| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
+            0 | 9 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+    };
+    let heading = match styled {
+        true => format!("\x1b[1m{}\x1b[0m", line(&header)),
+        false => line(&header),
+    };
+    std::iter::once(heading).chain(rows.iter().map(line)).collect()
+}
+
+fn wall(wall: Wall) -> &'static str {
+    match wall {
+        Wall::Cpu => "cores",
+        Wall::Service => "service",
+        Wall::Rate => "rate",
+        Wall::Ceiling => "in-flight limit",
+        Wall::Source => "input",
+        Wall::Ends => "ends",
+    }
+}
+
+/// What to take away: the quickest strategy, how close to the limit it came, and what would help.
+fn conclusion(runs: &[Summary]) -> Option<String> {
+    let best = runs.iter().min_by(|a, b| a.elapsed_s.total_cmp(&b.elapsed_s))?;
+    let name = best.strategy.name();
+    let quicker = match best.speedup {
+        Some(speedup) if speedup >= 1.05 => format!("{name} is {speedup:.1} times quicker than sequential"),
+        _ if runs.len() > 1 => format!("{name} is the quickest"),
+        _ => format!("{name} took {}", seconds(best.elapsed_s)),
+    };
+    Some(format!(
+        "{quicker} and reaches {} of the limit; {}.",
+        percent(best.attainment),
+        advice(best.limited_by)
+    ))
+}
+
+/// What limits, and what would help against it.
+fn advice(wall: Wall) -> &'static str {
+    match wall {
+        Wall::Cpu => "limited by the cores: more cores would help, a higher limit would not",
+        Wall::Service => "limited by the service: neither more cores nor a higher limit would help",
+        Wall::Rate => "limited by the rate: only a higher quota would help",
+        Wall::Ceiling => "limited by the requests allowed in flight: a higher limit (-c) would help, more cores would not",
+        Wall::Source => "limited by reading the input: nothing after it would help",
+        Wall::Ends => "limited by what cannot overlap, the first item and the last: only more items would fill the time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Workload;
+    use inflight::{Bulk, Dist, Ending, InFlight, Strategy};
+
+    fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
+        let save_ms = Dist { mean: 102.0, p50: 101.2, p90: 103.0, p99: 118.9, max: 130.0 };
+        Summary {
+            version: 1,
+            strategy,
+            items: 120,
+            saved: 120,
+            dead: 0,
+            in_doubt: 0,
+            left: 0,
+            retried: 0,
+            rejected: 0,
+            rejected_ratio: 0.0,
+            elapsed_s,
+            bound_s: 1.09,
+            attainment: 1.09 / elapsed_s,
+            limited_by: Wall::Cpu,
+            terms: std::collections::BTreeMap::default(),
+            predicted_s: None,
+            speedup: Some(14.12 / elapsed_s),
+            compute_s: 1.93,
+            io_overhead_s: elapsed_s - 0.97,
+            compute_ms: Dist::default(),
+            slot_wait_ms: Dist::default(),
+            save_ms,
+            fetch_ms: None,
+            in_flight: InFlight { mean: 12.0 / elapsed_s, max: 100, limit_final: 100 },
+            bulk: Bulk::default(),
+            loop_stall_ms_max: 16.8,
+            cores_busy: 1.95 / elapsed_s,
+            rss_max_bytes: 0,
+            ending: Ending::Complete,
+            sentence: "97 % of the limit; limited by the cores".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_comparison_is_read_at_a_glance() {
+        let runs = [
+            (Strategy::Sequential, 14.12),
+            (Strategy::Batched, 2.15),
+            (Strategy::Async, 2.05),
+            (Strategy::Parallel, 1.12),
+        ];
+        let comparison = super::comparison(
+            &Comparison {
+                version: 1,
+                cores: 2,
+                workload: Workload {
+                    items: 120,
+                    compute: "bcrypt:8".to_owned(),
+                    sink: "lab:?latency=100ms".to_owned(),
+                },
+                compute_only_s: 1.93,
+                compute_only_all_s: 0.99,
+                service_ms: Some(Dist { p50: 100.2, p99: 101.9, ..Dist::default() }),
+                runs: runs.map(|(strategy, elapsed_s)| summary(strategy, elapsed_s)).to_vec(),
+            },
+            false,
+        );
+        insta::assert_snapshot!(comparison, @"");
+        assert!(comparison.lines().all(|line| line.chars().count() <= 110));
+    }
+
+    #[test]
+    fn a_run_closes_with_what_limited_it() {
+        let run = Summary { saved: 117, dead: 2, left: 1, ..summary(Strategy::Parallel, 1.12) };
+        insta::assert_snapshot!(closing(&run), @"");
+    }
+}

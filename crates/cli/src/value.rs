@@ -1,0 +1,93 @@
+//! Reads the values of flags that carry a unit or a word besides a number.
+//!
+//! Bounds are not checked here: the engine's options know theirs, and say so in one place.
+
+use std::time::Duration;
+
+/// A number, or whatever suits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrAuto {
+    Auto,
+    Count(usize),
+}
+
+/// A duration, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrNever {
+    Every(Duration),
+    Never,
+}
+
+pub(crate) fn count_or_auto(text: &str) -> Result<OrAuto, String> {
+    if text == "auto" {
+        return Ok(OrAuto::Auto);
+    }
+    let count = text.parse().map_err(|_| "expected a whole number or auto")?;
+    Ok(OrAuto::Count(count))
+}
+
+/// The limit is a number until the engine finds it by itself.
+pub(crate) fn in_flight(text: &str) -> Result<usize, String> {
+    if text == "auto" {
+        return Err("auto is not available yet: give a number, 1 to 65536".to_owned());
+    }
+    text.parse().map_err(|_| "expected a whole number".to_owned())
+}
+
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text).map_err(|_| "expected a duration such as 100ms, 30s or 5m".to_owned())
+}
+
+pub(crate) fn duration_or_never(text: &str) -> Result<OrNever, String> {
+    match text {
+        "never" => Ok(OrNever::Never),
+        _ => duration(text)
+            .map(OrNever::Every)
+            .map_err(|expected| format!("{expected}, or never")),
+    }
+}
+
+/// Requests a second, from `50/s`, `3000/m` (or `/min`) or `100000/h`.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let expected = || "expected a number with its unit, such as 50/s, 3000/min or 100000/h".to_owned();
+    let (number, unit) = text.split_once('/').ok_or_else(expected)?;
+    let seconds = match unit.trim() {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(expected()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| expected())?;
+    if number > 0.0 && number.is_finite() {
+        Ok(number / seconds)
+    } else {
+        Err("must be more than 0".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_has_a_unit() {
+        assert_eq!(rate("50/s"), Ok(50.0));
+        assert_eq!(rate("30 / min"), Ok(0.5));
+        for wrong in ["50", "50/d", "fast/s", "0/s", "-1/s", "inf/s", "NaN/s"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_stand_beside_numbers() {
+        assert_eq!(count_or_auto("auto"), Ok(OrAuto::Auto));
+        assert_eq!(count_or_auto("0"), Ok(OrAuto::Count(0)));
+        assert!(count_or_auto("-1").is_err());
+        assert_eq!(duration_or_never("never"), Ok(OrNever::Never));
+        assert_eq!(duration_or_never("0"), Ok(OrNever::Every(Duration::ZERO)));
+        assert!(in_flight("auto").unwrap_err().contains("not available yet"));
+    }
+}
