@@ -43,6 +43,8 @@ pub enum Fact {
     InputEnded {
         /// Items never read.
         left: Option<u64>,
+        /// Time spent in reading.
+        reading: Duration,
     },
     /// Items were computed, one after the other on one thread.
     Computed {
@@ -83,8 +85,13 @@ pub enum Fact {
         step: Step,
         /// The fault that showed it.
         fault: Fault,
-        /// Attempts that had been counted since its last success, and no longer are.
-        forgiven: u64,
+    },
+    /// Attempts that had been counted against an item were the service's fault, and no longer count.
+    Forgiven {
+        /// Which step.
+        step: Step,
+        /// How many.
+        attempts: u16,
     },
     /// The service is back.
     OutageEnded {

@@ -83,6 +83,15 @@ impl Fault {
         Fault::new(Verdict::Unreached, message)
     }
 
+    /// A panic in the user's code, caught: the same input would panic again.
+    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Fault::permanent(format!("panicked: {}", text.unwrap_or("without a message")))
+    }
+
     /// Keeps the error that led to this fault; it is printed after the message.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {

@@ -32,7 +32,7 @@ use crate::summary::Summary;
 #[must_use = "a job does nothing until it is run"]
 pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
     pub(crate) source: Box<dyn Source<Item = T>>,
-    pub(crate) fetch: Fetch<T, Q, F>,
+    pub(crate) fetch: Fetch<F>,
     pub(crate) compute: Compute<Q, R>,
     pub(crate) save: S,
     pub(crate) sizes: Sizes<T, Q, R>,
@@ -40,9 +40,9 @@ pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
 }
 
 /// How an item becomes what compute gets.
-pub(crate) enum Fetch<T, Q, F> {
-    /// As it is; `T` and `Q` are one type, and the function is the identity.
-    Direct(fn(T) -> Q),
+pub(crate) enum Fetch<F> {
+    /// As it is: `T` and `Q` are one type.
+    Direct,
     Service(F),
 }
 
@@ -67,7 +67,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn new(source: impl Source<Item = T>) -> Job<T> {
         Job {
             source: Box::new(source),
-            fetch: Fetch::Direct(std::convert::identity),
+            fetch: Fetch::Direct,
             compute: Arc::new(|_| Ok(())),
             save: (),
             sizes: Sizes {

@@ -1,19 +1,33 @@
 //! Runs jobs of the shape **fetch → compute → save** as close to the physical limit as can be, loses no
 //! item silently, and shows what the wall was.
 
+mod bound;
+mod clock;
+mod cpu;
 mod error;
 mod fact;
 mod fault;
+mod heartbeat;
 mod indexes;
 mod job;
+mod log;
 mod observer;
 mod options;
+mod outage;
+mod queue;
+mod reader;
 mod record;
+mod recorder;
+mod retry;
 mod run;
+mod sentence;
 mod service;
 mod source;
+mod stage;
 mod stop;
+mod strategy;
 mod summary;
+mod tally;
 
 pub use error::Error;
 pub use fact::{Attempt, Fact, Step};
@@ -26,4 +40,4 @@ pub use record::Record;
 pub use service::{Connection, Declared, FromFn, NoFetch, Reply, Service};
 pub use source::Source;
 pub use stop::Stop;
-pub use summary::{Basis, Bulk, Counts, Dist, Ending, InFlight, Summary, Term, Wall};
+pub use summary::{Basis, Bulk, Counts, Dist, Ending, InFlight, Summary, Term, Wall, compare};

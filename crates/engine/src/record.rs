@@ -1,4 +1,4 @@
-//! A record: an item on its way, whatever it has become so far.
+//! A record: an item on its way, whatever it has become so far; and the chunk in which records travel.
 
 /// The value of one item at some point of its way, with the index it keeps from source to sink.
 #[derive(Debug, Clone)]
@@ -10,19 +10,19 @@ pub struct Record<T> {
     pub(crate) trail: Trail,
 }
 
-/// What a stage must remember of a record between its attempts.
+/// What a stage remembers of a record between its attempts. Compute leaves it alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Trail {
     /// Nanoseconds into the run at which the record could have been sent.
     pub(crate) ready_ns: u64,
-    /// Milliseconds into the run at which it was first sent.
+    /// Milliseconds into the run at which it was first sent; 0 before that.
     pub(crate) first_sent_ms: u32,
+    /// The run of failures its last attempts belong to.
+    pub(crate) streak: u32,
     /// Attempts that count against the item.
     pub(crate) attempts: u16,
-    /// How many of those fall into the run of failures that may turn out to be an outage.
-    pub(crate) in_streak: u16,
-    /// Which run of failures that is.
-    pub(crate) streak: u32,
+    /// How many of those belong to that run of failures, and are forgiven if it was an outage.
+    pub(crate) attempts_in_streak: u16,
     /// Times the service asked for less; sets how long the next wait is.
     pub(crate) overloads: u16,
 }
@@ -36,9 +36,24 @@ impl<T> Record<T> {
             trail: Trail::default(),
         }
     }
+}
 
-    /// The same item with another value; a new stage starts counting anew.
-    pub(crate) fn with<U>(index: u64, value: U) -> Record<U> {
-        Record::new(index, value)
+/// Records that travel together between threads, so that they share a hand-off.
+pub(crate) struct Chunk<T> {
+    pub(crate) records: Vec<Record<T>>,
+    /// What they hold, themselves included.
+    pub(crate) bytes: usize,
+}
+
+impl<T> Chunk<T> {
+    /// `size` says what one value holds on the heap.
+    pub(crate) fn new(records: Vec<Record<T>>, size: fn(&T) -> usize) -> Chunk<T> {
+        let bytes = records.iter().map(|r| record_bytes(r, size)).sum();
+        Chunk { records, bytes }
     }
+}
+
+/// What one record holds, itself included.
+pub(crate) fn record_bytes<T>(record: &Record<T>, size: fn(&T) -> usize) -> usize {
+    size_of::<Record<T>>() + size(&record.value)
 }

@@ -1,9 +1,13 @@
-//! What a run came to: a pure fold of its facts, and the object that `--json` writes.
+//! What a run came to: made of the tally of its facts, and the object that `--json` writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::options::Strategy;
+use crate::bound::{self, Costs, StageCosts};
+use crate::options::{Options, Strategy};
+use crate::sentence::sentence;
+use crate::service::Declared;
+use crate::tally::{Requests, Tally};
 
 /// The counts of a run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -149,7 +153,7 @@ pub struct Summary {
     pub bound_s: f64,
     /// `bound_s ÷ elapsed_s`, not clamped.
     pub attainment: f64,
-    /// The largest term of the bound.
+    /// The largest term.
     pub limited_by: Wall,
     /// The terms of the bound.
     pub terms: BTreeMap<Wall, Term>,
@@ -183,4 +187,123 @@ pub struct Summary {
     pub ending: Ending,
     /// What limited the run, in one sentence.
     pub sentence: String,
+}
+
+/// What the summary needs to know beside the facts.
+pub(crate) struct Setting<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) elapsed: Duration,
+    pub(crate) ending: Ending,
+    /// The limit and what is known of the service; of the fetch, if there is one, and of the save.
+    pub(crate) fetch: Option<(usize, Declared)>,
+    pub(crate) save: (usize, Declared),
+}
+
+impl Summary {
+    pub(crate) fn new(tally: &Tally, setting: Setting<'_>) -> Summary {
+        let (counts, options) = (tally.counts(), setting.options);
+        let jobs = options.compute_threads();
+        let elapsed_s = setting.elapsed.as_secs_f64();
+        let compute_s = tally.compute_cost.as_secs_f64();
+        let terms = bound::terms(&costs(tally, &setting));
+        let finished = counts.saved + counts.dead;
+        let left = (counts.read + tally.input_left.unwrap_or(0)).saturating_sub(finished);
+        let mut summary = Summary {
+            version: 1,
+            strategy: options.strategy,
+            items: finished + left,
+            saved: counts.saved,
+            dead: counts.dead,
+            in_doubt: counts.in_doubt,
+            left,
+            retried: counts.retried,
+            rejected: counts.rejected,
+            rejected_ratio: counts.rejected as f64 / counts.saved.max(1) as f64,
+            elapsed_s,
+            bound_s: 0.0,
+            attainment: 0.0,
+            limited_by: Wall::Ends,
+            terms: BTreeMap::new(),
+            predicted_s: None,
+            speedup: None,
+            compute_s,
+            io_overhead_s: elapsed_s - compute_s / jobs as f64,
+            compute_ms: tally.compute.dist(),
+            slot_wait_ms: tally.slot_wait.dist(),
+            save_ms: tally.save.times.dist(),
+            fetch_ms: setting.fetch.map(|_| tally.fetch.times.dist()),
+            in_flight: InFlight {
+                mean: tally.save.busy.as_secs_f64() / elapsed_s,
+                max: tally.save.in_flight_max,
+                limit_final: setting.save.0,
+            },
+            bulk: Bulk {
+                mean: tally.save.records as f64 / tally.save.succeeded.max(1) as f64,
+                max: tally.save.records_max,
+            },
+            loop_stall_ms_max: tally.stall_max.as_secs_f64() * 1e3,
+            cores_busy: tally.threads_cpu.as_secs_f64() / elapsed_s,
+            rss_max_bytes: rss_max_bytes(),
+            ending: setting.ending,
+            sentence: String::new(),
+        };
+        summary.measure_against(terms, jobs, setting.save.1);
+        summary
+    }
+
+    fn measure_against(&mut self, terms: BTreeMap<Wall, Term>, jobs: usize, declared: Declared) {
+        self.bound_s = bound::bound_s(&terms);
+        self.attainment = self.bound_s / self.elapsed_s;
+        self.limited_by = bound::limited_by(&terms);
+        self.terms = terms;
+        self.sentence = sentence(self, jobs, declared);
+    }
+}
+
+/// Measures runs of the same work against one bound: what they could have come to on `cores`.
+///
+/// It is taken from the run that computed on the most threads, where what a computation costs beside others
+/// was seen, and scaled to all cores. Speedups are set against the sequential run, if there is one.
+pub fn compare(runs: &mut [Summary], cores: usize, declared: Declared) {
+    let widest = runs
+        .iter()
+        .max_by_key(|run| run.strategy == Strategy::Parallel);
+    let Some(widest) = widest else { return };
+    let mut terms = widest.terms.clone();
+    if let Some(cpu) = terms.get_mut(&Wall::Cpu) {
+        cpu.s = widest.compute_s / cores as f64;
+    }
+    let sequential_s = runs
+        .iter()
+        .find(|run| run.strategy == Strategy::Sequential)
+        .map(|run| run.elapsed_s);
+    for run in runs {
+        run.speedup = sequential_s.map(|sequential_s| sequential_s / run.elapsed_s);
+        run.measure_against(terms.clone(), cores, declared);
+    }
+}
+
+fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
+    let stage = |requests: &Requests, (limit, declared): (usize, Declared)| StageCosts {
+        requests: requests.succeeded,
+        unloaded: requests.unloaded(),
+        declared,
+        limit,
+    };
+    Costs {
+        compute: tally.compute_cost,
+        jobs: setting.options.compute_threads(),
+        compute_one: tally.compute.median(),
+        fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
+        save: stage(&tally.save, setting.save),
+        rate: setting.options.rate,
+        reading: tally.reading,
+    }
+}
+
+fn rss_max_bytes() -> u64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    // Linux counts in KiB, macOS in bytes.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss().unsigned_abs() * unit)
 }

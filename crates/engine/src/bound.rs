@@ -1,0 +1,189 @@
+//! The time below which a run could not have come: pure, from what was measured and declared.
+//!
+//! `bound = max(cpu, service, rate, ceiling) + ends`. Latencies enter unloaded: with loaded ones and the
+//! in-flight that was observed, any run would look perfect (in a closed loop, throughput *is* in-flight ÷
+//! latency).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::service::Declared;
+use crate::summary::{Basis, Term, Wall};
+
+/// What the bound of one run is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Costs {
+    /// What computing cost, on all threads together.
+    pub(crate) compute: Duration,
+    /// Threads that could compute.
+    pub(crate) jobs: usize,
+    /// One computation, typically.
+    pub(crate) compute_one: Duration,
+    pub(crate) fetch: Option<StageCosts>,
+    pub(crate) save: StageCosts,
+    /// Saves a second that the user allows.
+    pub(crate) rate: Option<f64>,
+    /// Time spent in reading the input.
+    pub(crate) reading: Duration,
+}
+
+/// The requests of one stage.
+#[derive(Clone, Debug)]
+pub(crate) struct StageCosts {
+    /// Requests that succeeded.
+    pub(crate) requests: u64,
+    /// How long one takes when the service is not loaded, measured.
+    pub(crate) unloaded: Duration,
+    pub(crate) declared: Declared,
+    /// The user's limit of requests in flight.
+    pub(crate) limit: usize,
+}
+
+impl StageCosts {
+    pub(crate) fn latency(&self) -> (f64, Basis) {
+        match self.declared.latency {
+            Some(latency) => (latency.as_secs_f64(), Basis::Declared),
+            None => (self.unloaded.as_secs_f64(), Basis::Measured),
+        }
+    }
+
+    fn ceiling(&self) -> Term {
+        let (latency, basis) = self.latency();
+        Term {
+            s: self.requests as f64 * latency / self.limit as f64,
+            basis,
+        }
+    }
+
+    fn service(&self) -> Option<Term> {
+        let goodput = self.declared.goodput?;
+        Some(Term {
+            s: self.requests as f64 / goodput,
+            basis: Basis::Declared,
+        })
+    }
+}
+
+/// Every term that applies.
+pub(crate) fn terms(costs: &Costs) -> BTreeMap<Wall, Term> {
+    let mut terms = BTreeMap::new();
+    let measured = |s| Term {
+        s,
+        basis: Basis::Measured,
+    };
+    terms.insert(
+        Wall::Cpu,
+        measured(costs.compute.as_secs_f64() / costs.jobs as f64),
+    );
+    terms.insert(Wall::Source, measured(costs.reading.as_secs_f64()));
+    for stage in costs.fetch.iter().chain([&costs.save]) {
+        larger(&mut terms, Wall::Ceiling, stage.ceiling());
+        if let Some(service) = stage.service() {
+            larger(&mut terms, Wall::Service, service);
+        }
+    }
+    if let Some(rate) = costs.rate {
+        let s = costs.save.requests as f64 / rate;
+        let basis = Basis::Declared;
+        terms.insert(Wall::Rate, Term { s, basis });
+    }
+    terms.insert(Wall::Ends, ends(costs));
+    terms
+}
+
+/// The first item's fetch and compute and the last item's save: nothing can overlap them.
+fn ends(costs: &Costs) -> Term {
+    let (save, basis) = costs.save.latency();
+    let fetch = costs.fetch.as_ref().map_or(0.0, |fetch| fetch.latency().0);
+    Term {
+        s: fetch + costs.compute_one.as_secs_f64() + save,
+        basis,
+    }
+}
+
+fn larger(terms: &mut BTreeMap<Wall, Term>, wall: Wall, term: Term) {
+    let entry = terms.entry(wall).or_insert(term);
+    if term.s > entry.s {
+        *entry = term;
+    }
+}
+
+/// The bound that these terms make, in seconds. Reading is not in it: a slow input is a wall that a run is
+/// measured against, not excused by.
+pub(crate) fn bound_s(terms: &BTreeMap<Wall, Term>) -> f64 {
+    let of = |wall| terms.get(&wall).map_or(0.0, |term| term.s);
+    let overlapping = [Wall::Cpu, Wall::Service, Wall::Rate, Wall::Ceiling];
+    overlapping.map(of).into_iter().fold(0.0, f64::max) + of(Wall::Ends)
+}
+
+/// The largest term. Of equal ones the service's wins over the user's ceiling: a limit that just fits is
+/// not to blame.
+pub(crate) fn limited_by(terms: &BTreeMap<Wall, Term>) -> Wall {
+    let mut largest = Wall::Ends;
+    for (wall, term) in terms {
+        if term.s > terms.get(&largest).map_or(0.0, |most| most.s) {
+            largest = *wall;
+        }
+    }
+    largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn costs(compute_ms: u32, requests: u64, capacity: Option<usize>) -> Costs {
+        Costs {
+            compute: MS * compute_ms,
+            jobs: 2,
+            compute_one: 16 * MS,
+            fetch: None,
+            save: StageCosts {
+                requests,
+                unloaded: 100 * MS,
+                declared: Declared {
+                    latency: None,
+                    capacity,
+                    goodput: capacity.map(|capacity| capacity as f64 / 0.1),
+                },
+                limit: 100,
+            },
+            rate: None,
+            reading: Duration::ZERO,
+        }
+    }
+
+    #[track_caller]
+    fn check(costs: &Costs, bound: f64, wall: Wall) {
+        let terms = terms(costs);
+        assert!((bound_s(&terms) - bound).abs() < 1e-9, "{terms:?}");
+        assert_eq!(limited_by(&terms), wall);
+    }
+
+    #[test]
+    fn the_largest_term_and_the_ends() {
+        check(&costs(9600, 600, None), 4.8 + 0.116, Wall::Cpu);
+        check(&costs(960, 6000, None), 6.0 + 0.116, Wall::Ceiling);
+        check(&costs(960, 600, Some(1)), 60.0 + 0.116, Wall::Service);
+        check(&costs(9, 10, None), 0.01 + 0.116, Wall::Ends);
+    }
+
+    #[test]
+    fn a_limit_that_just_fits_the_service_is_not_to_blame() {
+        check(&costs(9, 6000, Some(100)), 6.116, Wall::Service);
+    }
+
+    #[test]
+    fn a_rate_is_a_wall_and_so_is_a_slow_fetch() {
+        let mut slow = costs(960, 600, None);
+        slow.rate = Some(50.0);
+        check(&slow, 12.0 + 0.116, Wall::Rate);
+        slow.fetch = Some(StageCosts {
+            limit: 1,
+            ..slow.save.clone()
+        });
+        check(&slow, 60.0 + 0.216, Wall::Ceiling);
+    }
+}

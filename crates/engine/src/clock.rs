@@ -1,0 +1,32 @@
+//! Time since the start of the run, for threads and for the event loop alike.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Counts from the start of the run. Follows tokio's clock, so paused time is obeyed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The instant at which this much time will have passed since the start.
+    pub(crate) fn at(&self, since_start: Duration) -> Instant {
+        self.0 + since_start
+    }
+}
+
+/// CPU time this thread has used.
+pub(crate) fn thread_cpu() -> Duration {
+    // Fails only where the clock does not exist; Linux and macOS both have it.
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map(Duration::from)
+        .unwrap_or_default()
+}

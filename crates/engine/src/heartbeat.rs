@@ -1,0 +1,39 @@
+//! Beats on the thread that serves I/O, and so measures how long that thread serves nothing.
+
+use std::time::Duration;
+
+use tokio::time::sleep_until;
+
+use crate::clock::Clock;
+use crate::fact::Fact;
+use crate::log::Log;
+
+/// How often it beats. A stall is seen to within this; a beat costs a few microseconds.
+const PERIOD: Duration = Duration::from_millis(5);
+/// How often a beat is told when nothing stalled.
+const TOLD: Duration = Duration::from_millis(100);
+
+/// Beats for ever; `load` gives the requests in flight and the results that wait. `flush` hands over the
+/// facts that others on this thread have collected.
+pub(crate) async fn beat(clock: Clock, mut log: Log, load: impl Fn() -> (usize, usize)) {
+    let mut stall = Duration::ZERO;
+    let mut told_at = Duration::ZERO;
+    loop {
+        let due = clock.now() + PERIOD;
+        sleep_until(clock.at(due)).await;
+        let at = clock.now();
+        stall = stall.max(at.saturating_sub(due));
+        if at.saturating_sub(told_at) >= TOLD || stall > TOLD {
+            let (in_flight, ready) = load();
+            let beat = Fact::Beat {
+                at,
+                stall,
+                in_flight,
+                ready,
+            };
+            log.push(at, beat);
+            log.hand_over(at);
+            (stall, told_at) = (Duration::ZERO, at);
+        }
+    }
+}

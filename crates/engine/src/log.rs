@@ -1,0 +1,74 @@
+//! How facts reach the recorder: collected by each thread, handed over many at a time.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::fact::Fact;
+
+/// Facts handed over at once; a hand-off costs about as much as fifty facts.
+const BATCH: usize = 256;
+/// The longest a fact waits before it is handed over, if its thread is awake: what a crash may forget.
+const DELAY: Duration = Duration::from_millis(10);
+/// Batches that may wait for the recorder: about 2 MB. When it cannot follow, those who work wait.
+const QUEUE: usize = 64;
+
+/// What nobody else hands over: no facts.
+pub(crate) const END: Vec<Fact> = Vec::new();
+
+/// One thread's way to the recorder. What it holds is handed over when it is dropped.
+pub(crate) struct Log {
+    recorder: Sender<Vec<Fact>>,
+    facts: Vec<Fact>,
+    handed_over: Duration,
+}
+
+pub(crate) fn channel() -> (Log, Receiver<Vec<Fact>>) {
+    let (recorder, facts) = bounded(QUEUE);
+    (Log::new(recorder), facts)
+}
+
+impl Log {
+    fn new(recorder: Sender<Vec<Fact>>) -> Log {
+        Log {
+            recorder,
+            facts: Vec::with_capacity(BATCH),
+            handed_over: Duration::ZERO,
+        }
+    }
+
+    /// Another thread's way to the same recorder.
+    pub(crate) fn another(&self) -> Log {
+        Log::new(self.recorder.clone())
+    }
+
+    pub(crate) fn push(&mut self, now: Duration, fact: Fact) {
+        self.facts.push(fact);
+        if self.facts.len() >= BATCH || now.saturating_sub(self.handed_over) >= DELAY {
+            self.hand_over(now);
+        }
+    }
+
+    pub(crate) fn hand_over(&mut self, now: Duration) {
+        self.handed_over = now;
+        if !self.facts.is_empty() {
+            let facts = std::mem::replace(&mut self.facts, Vec::with_capacity(BATCH));
+            // The recorder goes last; if it is gone, a panic has ended the run and is reported as that.
+            let _ = self.recorder.send(facts);
+        }
+    }
+
+    /// Tells the recorder that nothing more will come that matters. Another thread's log may outlive this:
+    /// one that was abandoned in the middle of its work.
+    pub(crate) fn end(mut self) {
+        self.hand_over(self.handed_over);
+        // As above.
+        let _ = self.recorder.send(END);
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.hand_over(self.handed_over);
+    }
+}

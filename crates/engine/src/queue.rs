@@ -1,0 +1,301 @@
+//! A queue of chunks between two threads, bounded in bytes, whose ends may each block or await.
+//!
+//! It exists because what joins a stage of the pipeline to the next is always a thread and an event loop,
+//! and because items have sizes: a bound on their number bounds no memory. A lock is taken once a chunk,
+//! which is about once a millisecond of work, so it is never what a run waits for. The end of the items and
+//! the wish to stop both travel by dropping an end.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use crate::record::Chunk;
+
+/// A queue that takes another chunk as long as it holds fewer bytes than this. So it may exceed the bound by
+/// one chunk, and a single item larger than the bound still passes.
+pub(crate) fn queue<T>(bytes_max: usize) -> (Sender<T>, Receiver<T>) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            chunks: VecDeque::new(),
+            bytes: 0,
+            senders: 1,
+            receivers: 1,
+            closed: false,
+            waiting_receivers: Vec::new(),
+            waiting_senders: Vec::new(),
+        }),
+        bytes_max,
+        filled: Condvar::new(),
+        emptied: Condvar::new(),
+    });
+    (Sender(Arc::clone(&shared)), Receiver(shared))
+}
+
+/// The end that is filled. When the last one is dropped, the receivers see the end.
+pub(crate) struct Sender<T>(Arc<Shared<T>>);
+
+/// The end that is emptied. When the last one is dropped, senders are told to stop.
+pub(crate) struct Receiver<T>(Arc<Shared<T>>);
+
+/// Nobody will take what is sent.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    bytes_max: usize,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+struct State<T> {
+    chunks: VecDeque<Chunk<T>>,
+    bytes: usize,
+    senders: usize,
+    receivers: usize,
+    closed: bool,
+    // Tasks, not threads; each is woken once and asks again.
+    waiting_receivers: Vec<Waker>,
+    waiting_senders: Vec<Waker>,
+}
+
+impl<T> State<T> {
+    fn is_wanted(&self) -> bool {
+        self.receivers > 0 && !self.closed
+    }
+
+    fn is_ended(&self) -> bool {
+        self.senders == 0 || self.closed
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // No code that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, state: &mut State<T>, chunk: Chunk<T>) {
+        state.bytes += chunk.bytes;
+        state.chunks.push_back(chunk);
+        self.filled.notify_one();
+        if let Some(waker) = state.waiting_receivers.pop() {
+            waker.wake();
+        }
+    }
+
+    fn pop(&self, state: &mut State<T>) -> Option<Chunk<T>> {
+        let chunk = state.chunks.pop_front()?;
+        let was_full = state.bytes >= self.bytes_max;
+        state.bytes -= chunk.bytes;
+        if was_full && state.bytes < self.bytes_max {
+            self.wake_senders(state);
+        }
+        Some(chunk)
+    }
+
+    fn wake_senders(&self, state: &mut State<T>) {
+        self.emptied.notify_all();
+        state.waiting_senders.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl<T> Sender<T> {
+    /// Waits for room, blocking the thread.
+    pub(crate) fn send(&self, chunk: Chunk<T>) -> Result<(), Closed> {
+        let mut state = self.0.lock();
+        while state.is_wanted() && state.bytes >= self.0.bytes_max {
+            state = self
+                .0
+                .emptied
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.is_wanted() {
+            return Err(Closed);
+        }
+        self.0.push(&mut state, chunk);
+        Ok(())
+    }
+
+    /// Adds a chunk whether or not there is room; for a stage that asked for room before it sent requests.
+    pub(crate) fn push(&self, chunk: Chunk<T>) {
+        let mut state = self.0.lock();
+        if state.is_wanted() {
+            self.0.push(&mut state, chunk);
+        }
+    }
+
+    /// Waits, without blocking, until there is room.
+    pub(crate) async fn room(&self) -> Result<(), Closed> {
+        poll_fn(|context| {
+            let mut state = self.0.lock();
+            if !state.is_wanted() {
+                return Poll::Ready(Err(Closed));
+            }
+            if state.bytes < self.0.bytes_max {
+                return Poll::Ready(Ok(()));
+            }
+            state.waiting_senders.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl<T> Receiver<T> {
+    /// Waits for a chunk, blocking the thread. `None`: there will be no more.
+    pub(crate) fn recv(&self) -> Option<Chunk<T>> {
+        let mut state = self.0.lock();
+        loop {
+            if let Some(chunk) = self.0.pop(&mut state) {
+                return Some(chunk);
+            }
+            if state.is_ended() {
+                return None;
+            }
+            state = self
+                .0
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for a chunk without blocking. `None`: there will be no more.
+    pub(crate) async fn recv_async(&self) -> Option<Chunk<T>> {
+        poll_fn(|context| {
+            let mut state = self.0.lock();
+            if let Some(chunk) = self.0.pop(&mut state) {
+                return Poll::Ready(Some(chunk));
+            }
+            if state.is_ended() {
+                return Poll::Ready(None);
+            }
+            state.waiting_receivers.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends the queue for everybody: what is in it is dropped, senders are told to stop, receivers see the end.
+    pub(crate) fn close(&self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        state.chunks.clear();
+        state.bytes = 0;
+        self.0.filled.notify_all();
+        state.waiting_receivers.drain(..).for_each(Waker::wake);
+        self.0.wake_senders(&mut state);
+    }
+
+    /// The same queue, for code that is generic over a type which is `T` whenever this is called.
+    pub(crate) fn of_same_type<U: 'static>(self) -> Receiver<U>
+    where
+        T: 'static,
+    {
+        let same: Box<dyn std::any::Any> = Box::new(self);
+        *same
+            .downcast()
+            .expect("a job without a fetch computes on its items, so both types are one")
+    }
+
+    /// A chunk that is there already.
+    pub(crate) fn try_recv(&self) -> Option<Chunk<T>> {
+        self.0.pop(&mut self.0.lock())
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Sender<T> {
+        self.0.lock().senders += 1;
+        Sender(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Receiver<T> {
+        self.0.lock().receivers += 1;
+        Receiver(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.senders -= 1;
+        if state.senders == 0 {
+            self.0.filled.notify_all();
+            state.waiting_receivers.drain(..).for_each(Waker::wake);
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.receivers -= 1;
+        if state.receivers == 0 {
+            // What nobody will take is dropped now, not when the last sender goes.
+            state.chunks.clear();
+            state.bytes = 0;
+            self.0.wake_senders(&mut state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    fn chunk(index: u64, bytes: usize) -> Chunk<u64> {
+        Chunk {
+            records: vec![Record::new(index, index)],
+            bytes,
+        }
+    }
+
+    #[test]
+    fn chunks_arrive_in_order_and_the_end_is_seen() {
+        let (sender, receiver) = queue(100);
+        let filler = std::thread::spawn(move || {
+            for index in 0..1000 {
+                sender.send(chunk(index, 60)).unwrap();
+            }
+        });
+        let mut seen = Vec::new();
+        while let Some(chunk) = receiver.recv() {
+            assert!(receiver.0.lock().bytes < 160, "one chunk over the bound at most");
+            seen.extend(chunk.records.iter().map(|r| r.index));
+        }
+        filler.join().unwrap();
+        assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_sender_that_waits_is_told_to_stop() {
+        let (sender, receiver) = queue(1);
+        sender.send(chunk(0, 10)).unwrap();
+        let filler = std::thread::spawn(move || sender.send(chunk(1, 10)));
+        drop(receiver);
+        assert!(filler.join().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_task_waits_for_a_thread_and_a_thread_for_a_task() {
+        let (sender, receiver) = queue(10);
+        let filler = std::thread::spawn(move || {
+            for index in 0..100 {
+                sender.send(chunk(index, 10)).unwrap();
+            }
+        });
+        let mut count = 0;
+        while receiver.recv_async().await.is_some() {
+            count += 1;
+        }
+        filler.join().unwrap();
+        assert_eq!(count, 100);
+    }
+}

@@ -1,0 +1,129 @@
+//! Reads the source on a thread of its own: numbers the items, cuts chunks, reports bad items.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::clock::{Clock, thread_cpu};
+use crate::cpu::ChunkSize;
+use crate::error::Error;
+use crate::fact::{Fact, Step};
+use crate::fault::Fault;
+use crate::log::Log;
+use crate::queue::Sender;
+use crate::record::{Chunk, Record};
+use crate::source::Source;
+
+/// How long a reader that nobody waits for any more may take to notice. One that hangs in a read (a
+/// terminal, a pipe that stays open) is left behind: nothing can wake it, and it holds nothing but its input.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a reader works with.
+pub(crate) struct Reading<T> {
+    pub(crate) source: Box<dyn Source<Item = T>>,
+    pub(crate) size: fn(&T) -> usize,
+    pub(crate) chunk_size: ChunkSize,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
+}
+
+/// The thread that reads. Ends with the input, or when nobody takes its chunks.
+pub(crate) struct Reader {
+    thread: thread::JoinHandle<()>,
+    ended: mpsc::Receiver<Result<(), Fault>>,
+}
+
+impl Reader {
+    pub(crate) fn start<T: Send + 'static>(
+        reading: Reading<T>,
+        to: Sender<T>,
+    ) -> Result<Reader, Error> {
+        let (end, ended) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("inflight-source".to_owned())
+            .spawn(move || {
+                // The other side may have lost its patience.
+                let _ = end.send(read(reading, to));
+            })
+            .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
+        Ok(Reader { thread, ended })
+    }
+
+    /// Why the input could not be read on, if that is how it ended.
+    pub(crate) fn finish(self) -> Result<Option<Fault>, Error> {
+        match self.ended.recv_timeout(PATIENCE) {
+            Ok(ended) => {
+                let joined = self.thread.join();
+                debug_assert!(joined.is_ok(), "it ended by itself");
+                Ok(ended.err())
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
+            Err(mpsc::RecvTimeoutError::Disconnected) => match self.thread.join() {
+                Err(panic) => Err(Error::internal(format!("source {}", Fault::panicked(&*panic)))),
+                Ok(()) => Ok(None),
+            },
+        }
+    }
+}
+
+fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
+    let mut items = Vec::new();
+    let mut index = 0;
+    let mut spent = Duration::ZERO;
+    let outcome = loop {
+        let began = reading.clock.now();
+        let outcome = reading.source.read(reading.chunk_size.items(), &mut items);
+        let now = reading.clock.now();
+        spent += now - began;
+        let read = items.len() as u64;
+        if read > 0 {
+            reading.log.push(now, Fact::Read { items: read });
+            let records = number(&mut reading, &mut items, index, now);
+            index += read;
+            if !records.is_empty() && to.send(Chunk::new(records, reading.size)).is_err() {
+                break Ok(());
+            }
+        }
+        if outcome.is_err() || read == 0 {
+            break outcome;
+        }
+    };
+    // Whoever computes sees the end now, not after the rest has been counted.
+    drop(to);
+    let left = match &outcome {
+        Ok(()) => reading.source.count_rest(),
+        Err(_) => None,
+    };
+    let now = reading.clock.now();
+    reading.log.push(now, Fact::InputEnded { left, reading: spent });
+    reading.log.push(now, Fact::ThreadEnded { cpu: thread_cpu() });
+    outcome
+}
+
+/// Gives items their index. Bad ones become dead letters here.
+fn number<T>(
+    reading: &mut Reading<T>,
+    items: &mut Vec<Result<T, Fault>>,
+    first: u64,
+    now: Duration,
+) -> Vec<Record<T>> {
+    let mut records = Vec::with_capacity(items.len());
+    for (index, item) in (first..).zip(items.drain(..)) {
+        match item {
+            Ok(item) => records.push(Record::new(index, item)),
+            Err(fault) => {
+                let (step, attempts) = (Step::Read, 1);
+                reading.log.push(
+                    now,
+                    Fact::Dead {
+                        index,
+                        step,
+                        attempts,
+                        fault,
+                    },
+                );
+            }
+        }
+    }
+    records
+}

@@ -1,0 +1,114 @@
+//! How often again, and when: pure. Full jitter, capped backoff, and a budget that delays retries when
+//! many fail but never gives an item up.
+
+use std::time::Duration;
+
+use crate::options::Options;
+
+/// How a step tries again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    retries: u16,
+    base: Duration,
+    max: Duration,
+    total: Duration,
+}
+
+impl Retry {
+    pub(crate) fn new(options: &Options) -> Retry {
+        Retry {
+            retries: options.retries,
+            base: options.backoff,
+            max: options.backoff_max,
+            total: options.total_timeout,
+        }
+    }
+
+    /// Whether an item with this many counted failures, first sent so long ago, is tried again.
+    pub(crate) fn allows(&self, failures: u16, since_first: Duration) -> bool {
+        failures <= self.retries && since_first < self.total
+    }
+
+    /// The wait after the `failures`-th failure: uniform in 0 … min(max, base · 2^(failures−1)), known as
+    /// full jitter, so that items that failed together do not come back together. `random` is in 0..1.
+    pub(crate) fn wait(&self, failures: u16, random: f64) -> Duration {
+        let doublings = u32::from(failures.saturating_sub(1)).min(20);
+        let most = self.base.saturating_mul(1 << doublings).min(self.max);
+        most.mul_f64(random)
+    }
+}
+
+/// Retries a second that are always allowed, however much fails.
+const REFILL_PER_SECOND: f64 = 10.0;
+/// Retries that each success allows: a fifth more load at most, once the reserve is spent.
+const REFILL_PER_SUCCESS: f64 = 0.2;
+/// The reserve: enough for a burst that fails together.
+const RESERVE: f64 = 100.0;
+
+/// A bucket of tokens, one for each retry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    tokens: f64,
+    filled_at: Duration,
+}
+
+impl Budget {
+    pub(crate) fn new() -> Budget {
+        Budget {
+            tokens: RESERVE,
+            filled_at: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn succeeded(&mut self, items: usize) {
+        self.tokens = (self.tokens + REFILL_PER_SUCCESS * items as f64).min(RESERVE);
+    }
+
+    /// Takes a token, or says when there will be one.
+    pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        let passed = now.saturating_sub(self.filled_at).as_secs_f64();
+        self.tokens = (self.tokens + REFILL_PER_SECOND * passed).min(RESERVE);
+        self.filled_at = now;
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return Ok(());
+        }
+        Err(now + Duration::from_secs_f64((1.0 - self.tokens) / REFILL_PER_SECOND))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn five_extra_tries_by_default() {
+        let retry = Retry::new(&Options::default());
+        assert!(retry.allows(5, Duration::ZERO));
+        assert!(!retry.allows(6, Duration::ZERO));
+        assert!(!retry.allows(1, Duration::from_secs(601)));
+    }
+
+    #[test]
+    fn an_empty_budget_delays_and_successes_fill_it() {
+        let mut budget = Budget::new();
+        let now = Duration::from_secs(1);
+        while budget.take(now).is_ok() {}
+        let at = budget.take(now).unwrap_err();
+        assert!(at > now && at <= now + Duration::from_millis(101));
+        assert!(budget.take(at + Duration::from_millis(1)).is_ok());
+        budget.succeeded(10);
+        assert!(budget.take(at).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_longer_than_its_cap(failures in 0u16.., random in 0.0..1.0f64) {
+            let retry = Retry::new(&Options::default());
+            let wait = retry.wait(failures, random);
+            prop_assert!(wait <= Duration::from_secs(30));
+            prop_assert!(failures > 1 || wait <= Duration::from_millis(100));
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Owns the records of one stage: those ready to be sent, those that wait for another try, and the count of
+//! those in flight. Pure: an outcome and the time in, what to do out.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use super::gate::Gate;
+use crate::fact::{Fact, Step};
+use crate::fault::{Fault, Verdict};
+use crate::options::Options;
+use crate::outage::Outage;
+use crate::record::{Chunk, Record, Trail, record_bytes};
+use crate::retry::{Budget, Retry};
+use crate::service::Reply;
+
+/// Refusals of one item after which its wait grows no longer: by then it is at its cap.
+const OVERLOADS_MAX: u16 = 12;
+
+pub(crate) struct Dispatch<Q> {
+    step: Step,
+    ready: VecDeque<Record<Q>>,
+    /// Bulks that the service refused as a whole, halved until the bad record is alone; sent as they are.
+    halves: VecDeque<Vec<Record<Q>>>,
+    waiting: BinaryHeap<Reverse<Waiting<Q>>>,
+    size: fn(&Q) -> usize,
+    /// What waits here, in bytes.
+    bytes: usize,
+    bytes_max: usize,
+    in_flight: usize,
+    in_flight_records: usize,
+    bulk_max: usize,
+    gate: Gate,
+    retry: Retry,
+    budget: Budget,
+    random: fastrand::Rng,
+    /// No success since then, though requests were answered with refusals only.
+    refused_since: Option<Duration>,
+    /// What the service said last when it failed; names the reason when the stage gives up.
+    last_fault: Option<Fault>,
+    outage_budget: Duration,
+    stopped: bool,
+}
+
+/// A record that waits for its next attempt.
+struct Waiting<Q> {
+    at: Duration,
+    record: Record<Q>,
+}
+
+/// What came of one request.
+pub(crate) struct Settled<A> {
+    /// The items it finished, with their answers.
+    pub(crate) done: Vec<Record<A>>,
+    /// What else is to be told.
+    pub(crate) facts: Vec<Fact>,
+    /// Why the run has to stop, if it has to.
+    pub(crate) unavailable: Option<String>,
+}
+
+impl<Q> Dispatch<Q> {
+    pub(crate) fn new(
+        step: Step,
+        options: &Options,
+        limits: Limits,
+        size: fn(&Q) -> usize,
+    ) -> Dispatch<Q> {
+        let outage = Outage::new(options.outage_budget, options.first_contact);
+        let rate = options.rate.filter(|_| step == Step::Save);
+        Dispatch {
+            step,
+            ready: VecDeque::new(),
+            halves: VecDeque::new(),
+            waiting: BinaryHeap::new(),
+            size,
+            bytes: 0,
+            bytes_max: limits.bytes,
+            in_flight: 0,
+            in_flight_records: 0,
+            bulk_max: limits.bulk,
+            gate: Gate::new(limits.in_flight, rate, outage),
+            retry: Retry::new(options),
+            budget: Budget::new(),
+            random: fastrand::Rng::new(),
+            refused_since: None,
+            last_fault: None,
+            outage_budget: options.outage_budget,
+            stopped: false,
+        }
+    }
+
+    /// Takes over records to be sent.
+    pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
+        self.bytes += chunk.bytes;
+        let ready_ns = now.as_nanos() as u64;
+        self.ready.extend(chunk.records.into_iter().map(|mut record| {
+            record.trail.ready_ns = ready_ns;
+            record
+        }));
+    }
+
+    /// The next bulk, if one may be sent now: what is ready, up to what one request may carry.
+    pub(crate) fn take(&mut self, now: Duration) -> Option<Vec<Record<Q>>> {
+        if self.stopped || self.gate.room(now, self.in_flight) == 0 {
+            return None;
+        }
+        let mut bulk = match self.halves.pop_front() {
+            Some(half) => half,
+            None if self.ready.is_empty() => return None,
+            None => {
+                let count = self.bulk_max.min(self.ready.len());
+                self.ready.drain(..count).collect()
+            }
+        };
+        let sent_ms = (now.as_millis() as u32).max(1);
+        for record in &mut bulk {
+            self.bytes -= record_bytes(record, self.size);
+            if record.trail.first_sent_ms == 0 {
+                record.trail.first_sent_ms = sent_ms;
+            }
+        }
+        self.in_flight += 1;
+        self.in_flight_records += bulk.len();
+        self.gate.sent(now);
+        Some(bulk)
+    }
+
+    /// How many more requests could be sent now.
+    pub(crate) fn sendable(&self, now: Duration) -> usize {
+        if self.stopped || (self.ready.is_empty() && self.halves.is_empty()) {
+            return 0;
+        }
+        let bulks = self.halves.len() + self.ready.len().div_ceil(self.bulk_max);
+        bulks.min(self.gate.room(now, self.in_flight))
+    }
+
+    /// Moves records whose wait is over to the ready ones. Says why the run must stop, if it must.
+    pub(crate) fn advance(&mut self, now: Duration) -> Option<String> {
+        while self.waiting.peek().is_some_and(|Reverse(w)| w.at <= now) {
+            if self.budget.take(now).is_err() {
+                break;
+            }
+            if let Some(Reverse(mut waiting)) = self.waiting.pop() {
+                waiting.record.trail.ready_ns = now.as_nanos() as u64;
+                self.ready.push_front(waiting.record);
+            }
+        }
+        self.gave_up(now)
+    }
+
+    /// When something here changes by itself, if it will.
+    pub(crate) fn wake_at(&self, now: Duration) -> Option<Duration> {
+        if self.stopped {
+            return None;
+        }
+        let waiting = self.waiting.peek().map(|Reverse(w)| {
+            let budget_refilled = now + Duration::from_millis(100);
+            if w.at > now { w.at } else { budget_refilled }
+        });
+        let refused = self.refused_since.map(|since| since + self.outage_budget);
+        [waiting, self.gate.wake_at(now), refused]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether records are ready that only time keeps from being sent.
+    pub(crate) fn is_held_back(&self, now: Duration) -> bool {
+        !self.stopped && !self.ready.is_empty() && self.gate.wake_at(now).is_some()
+    }
+
+    /// Whether more may be offered: what waits here is bounded in bytes.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes < self.bytes_max
+    }
+
+    /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
+    pub(crate) fn is_idle(&self) -> bool {
+        let nothing_waits =
+            self.ready.is_empty() && self.halves.is_empty() && self.waiting.is_empty();
+        self.in_flight == 0 && (self.stopped || nothing_waits)
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.gate.limit()
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(crate) fn in_flight_records(&self) -> usize {
+        self.in_flight_records
+    }
+
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The request that carried these records was answered, or failed.
+    pub(crate) fn settle<A>(
+        &mut self,
+        now: Duration,
+        bulk: Vec<Record<Q>>,
+        outcome: Result<Reply<A>, Fault>,
+    ) -> Settled<A> {
+        self.in_flight -= 1;
+        self.in_flight_records -= bulk.len();
+        let mut settled = Settled {
+            done: Vec::new(),
+            facts: Vec::new(),
+            unavailable: None,
+        };
+        match outcome {
+            Ok(reply) if reply.len() != bulk.len() => {
+                let fault = Fault::in_doubt(format!(
+                    "{} records sent, {} outcomes came back",
+                    bulk.len(),
+                    reply.len()
+                ));
+                self.all_failed(now, bulk, fault, &mut settled.facts);
+            }
+            Ok(Reply::All(answers)) => {
+                self.succeeded(now, bulk.len(), &mut settled.facts);
+                let answered = bulk.into_iter().zip(answers);
+                settled.done = answered.map(|(r, a)| Record::new(r.index, a)).collect();
+            }
+            Ok(Reply::Each(answers)) => self.each(now, bulk, answers, &mut settled),
+            Err(fault) => self.all_failed(now, bulk, fault, &mut settled.facts),
+        }
+        settled.unavailable = self.gave_up(now);
+        settled
+    }
+
+    fn each<A>(
+        &mut self,
+        now: Duration,
+        bulk: Vec<Record<Q>>,
+        answers: Vec<Result<A, Fault>>,
+        settled: &mut Settled<A>,
+    ) {
+        let successes = answers.iter().filter(|a| a.is_ok()).count();
+        if successes > 0 {
+            self.succeeded(now, successes, &mut settled.facts);
+        }
+        for (record, answer) in bulk.into_iter().zip(answers) {
+            match answer {
+                Ok(answer) => settled.done.push(Record::new(record.index, answer)),
+                Err(fault) => self.failed(now, record, fault, &mut settled.facts),
+            }
+        }
+    }
+
+    fn succeeded(&mut self, now: Duration, records: usize, facts: &mut Vec<Fact>) {
+        self.budget.succeeded(records);
+        self.refused_since = None;
+        if let Some(lasted) = self.gate.outage.succeeded(now) {
+            let step = self.step;
+            facts.push(Fact::OutageEnded { step, lasted });
+        }
+    }
+
+    fn all_failed(
+        &mut self,
+        now: Duration,
+        mut bulk: Vec<Record<Q>>,
+        fault: Fault,
+        facts: &mut Vec<Fact>,
+    ) {
+        if fault.verdict() == Verdict::Permanent && bulk.len() > 1 {
+            // One of them is bad: halve until it is alone.
+            self.gate.outage.probe_ended(now);
+            let second = bulk.split_off(bulk.len() / 2);
+            for half in [bulk, second] {
+                self.bytes += half.iter().map(|r| record_bytes(r, self.size)).sum::<usize>();
+                self.halves.push_back(half);
+            }
+            return;
+        }
+        for record in bulk {
+            self.failed(now, record, fault.clone(), facts);
+        }
+    }
+
+    fn failed(&mut self, now: Duration, mut record: Record<Q>, fault: Fault, facts: &mut Vec<Fact>) {
+        if fault.verdict() != Verdict::Permanent {
+            self.last_fault = Some(fault.clone());
+        }
+        match fault.verdict() {
+            Verdict::Permanent => {
+                self.gate.outage.probe_ended(now);
+                facts.push(self.dead(&record, fault));
+            }
+            Verdict::Overload => self.refused(now, record, &fault),
+            Verdict::Unreached => {
+                if self.gate.outage.unreached(now) {
+                    self.outage_began(&fault, facts);
+                }
+                self.again_now(now, record);
+            }
+            Verdict::Transient | Verdict::InDoubt => {
+                let others = self.ready.len() + self.waiting.len() + self.in_flight_records;
+                let was_away = self.gate.outage.is_away();
+                let begins = self.gate.outage.failed(now, record.index, others);
+                if was_away || begins {
+                    // This attempt does not count, nor do those that led here.
+                    self.forgive(&mut record.trail, facts);
+                    self.again_now(now, record);
+                } else {
+                    self.count_failure(now, record, fault.clone(), facts);
+                }
+                if begins {
+                    self.outage_began(&fault, facts);
+                }
+            }
+        }
+    }
+
+    /// The service asked for less: everything waits as told; the item is not to blame.
+    fn refused(&mut self, now: Duration, mut record: Record<Q>, fault: &Fault) {
+        self.gate.outage.probe_ended(now);
+        self.refused_since.get_or_insert(now);
+        record.trail.overloads = (record.trail.overloads + 1).min(OVERLOADS_MAX);
+        if let Some(wait) = fault.wait_asked() {
+            self.gate.pause(now, wait);
+            // Waiting as told is not being refused.
+            self.refused_since = self.refused_since.max(Some(now + wait));
+            self.again_now(now, record);
+        } else {
+            let wait = self.retry.wait(record.trail.overloads, self.random.f64());
+            self.wait(now + wait, record);
+        }
+    }
+
+    fn count_failure(
+        &mut self,
+        now: Duration,
+        mut record: Record<Q>,
+        fault: Fault,
+        facts: &mut Vec<Fact>,
+    ) {
+        let streak = self.gate.outage.streak();
+        let trail = &mut record.trail;
+        if trail.streak != streak {
+            trail.streak = streak;
+            trail.attempts_in_streak = 0;
+        }
+        trail.attempts += 1;
+        trail.attempts_in_streak += 1;
+        let since_first = now.saturating_sub(Duration::from_millis(trail.first_sent_ms.into()));
+        let again_at = now + self.retry.wait(trail.attempts, self.random.f64());
+        let (step, index) = (self.step, record.index);
+        if self.retry.allows(trail.attempts, since_first) {
+            facts.push(Fact::Retry { step, index });
+            self.wait(again_at, record);
+        } else if let Some(decided) = self.gate.outage.undecided_until(now) {
+            // It may be the service: no item dies before that is known.
+            trail.attempts -= 1;
+            trail.attempts_in_streak -= 1;
+            self.wait(decided.max(again_at), record);
+        } else {
+            facts.push(self.dead(&record, fault));
+        }
+    }
+
+    fn outage_began(&mut self, fault: &Fault, facts: &mut Vec<Fact>) {
+        let (step, fault) = (self.step, fault.clone());
+        facts.push(Fact::OutageBegan { step, fault });
+        let mut waiting = std::mem::take(&mut self.waiting).into_vec();
+        for Reverse(waiting) in &mut waiting {
+            self.forgive(&mut waiting.record.trail, facts);
+        }
+        self.waiting = waiting.into();
+    }
+
+    /// Takes back what was counted since the last success: it was the service, not the item. Nor does the
+    /// time of an outage count towards the item's own deadline.
+    fn forgive(&self, trail: &mut Trail, facts: &mut Vec<Fact>) {
+        if trail.streak == self.gate.outage.streak() && trail.attempts_in_streak > 0 {
+            let (step, attempts) = (self.step, trail.attempts_in_streak);
+            facts.push(Fact::Forgiven { step, attempts });
+            trail.attempts -= attempts;
+            trail.attempts_in_streak = 0;
+        }
+        trail.first_sent_ms = 0;
+    }
+
+    fn again_now(&mut self, now: Duration, mut record: Record<Q>) {
+        self.bytes += record_bytes(&record, self.size);
+        record.trail.ready_ns = now.as_nanos() as u64;
+        self.ready.push_front(record);
+    }
+
+    fn wait(&mut self, at: Duration, record: Record<Q>) {
+        self.bytes += record_bytes(&record, self.size);
+        self.waiting.push(Reverse(Waiting { at, record }));
+    }
+
+    fn dead(&self, record: &Record<Q>, fault: Fault) -> Fact {
+        Fact::Dead {
+            index: record.index,
+            step: self.step,
+            attempts: record.trail.attempts.max(1),
+            fault,
+        }
+    }
+
+    /// Why the stage must stop: the service stayed away, or refused everything, for longer than allowed.
+    fn gave_up(&self, now: Duration) -> Option<String> {
+        let away = self.gate.outage.over_budget(now);
+        let refused = self
+            .refused_since
+            .map(|since| now.saturating_sub(since))
+            .filter(|refused| *refused >= self.outage_budget);
+        let lasted = away.or(refused)?;
+        let fault = self.last_fault.as_ref()?;
+        let step = self.step.name();
+        Some(format!("{step} failed for {:.0?}: {fault}", lasted))
+    }
+}
+
+/// How many requests, how many records in each, how many bytes may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) in_flight: usize,
+    pub(crate) bulk: usize,
+    pub(crate) bytes: usize,
+}
+
+// Ordered by time, and by index where that is equal, so that a run can be repeated.
+impl<Q> Waiting<Q> {
+    fn key(&self) -> (Duration, u64) {
+        (self.at, self.record.index)
+    }
+}
+
+impl<Q> PartialEq for Waiting<Q> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl<Q> Eq for Waiting<Q> {}
+
+impl<Q> PartialOrd for Waiting<Q> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<Q> Ord for Waiting<Q> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}

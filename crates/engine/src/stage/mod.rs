@@ -1,0 +1,373 @@
+//! An I/O stage: records in, one attempt after the other on slots that own connections, answers out.
+//!
+//! Fetch and save are this one type. All of it lives on the I/O thread, so its parts share plain cells; no
+//! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends.
+
+mod dispatch;
+mod gate;
+mod slot;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+use tokio::time::timeout_at;
+
+use crate::clock::Clock;
+use crate::fact::{Attempt, Fact, Step};
+use crate::fault::Fault;
+use crate::indexes::Indexes;
+use crate::log::Log;
+use crate::options::Options;
+use crate::queue::{Closed, Receiver};
+use crate::record::{Chunk, Record};
+use crate::service::{Reply, Service};
+use dispatch::{Dispatch, Limits, Settled};
+use slot::{Deadlines, Slot};
+
+/// An idle connection is closed after this: longer than a pause in the work, shorter than most servers keep it.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// A handle on a stage; clones are the same stage.
+pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
+
+/// Where a stage delivers the answers of the items it has finished.
+pub(crate) type Deliver<A> = Box<dyn Fn(Vec<Record<A>>)>;
+
+/// What a stage needs to know of the run.
+pub(crate) struct Context<'a> {
+    pub(crate) step: Step,
+    pub(crate) options: &'a Options,
+    /// What may wait in the stage, in bytes.
+    pub(crate) bytes_max: usize,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
+}
+
+struct Inner<Q, S: Service<Q>> {
+    step: Step,
+    service: S,
+    size: fn(&Q) -> usize,
+    deadlines: Deadlines,
+    clock: Clock,
+    deliver: Deliver<S::Answer>,
+    log: RefCell<Log>,
+    dispatch: RefCell<Dispatch<Q>>,
+    /// Slots that wait for work; the last to come is the first to go, so that few connections stay busy.
+    idle: RefCell<Vec<Idle>>,
+    /// Slots there are, and those among them that were called and have not come yet.
+    slots: Cell<usize>,
+    called: Cell<usize>,
+    /// Wakes the timer when something is due earlier than it thought.
+    rescheduled: Notify,
+    /// Wakes who waits for room, or for the end.
+    changed: Notify,
+    room_wanted: Cell<bool>,
+    unavailable: RefCell<Option<String>>,
+}
+
+/// A slot that waits. Owned by the stage; the slot itself holds the other end of `call`.
+struct Idle {
+    call: Rc<Notify>,
+    since: Duration,
+    close: Rc<Cell<bool>>,
+}
+
+impl<Q, S: Service<Q>> Clone for Stage<Q, S> {
+    fn clone(&self) -> Self {
+        Stage(Rc::clone(&self.0))
+    }
+}
+
+impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
+    /// Starts a stage on the current `LocalSet`; its tasks end with that.
+    pub(crate) fn start(
+        service: S,
+        size: fn(&Q) -> usize,
+        deliver: Deliver<S::Answer>,
+        context: Context<'_>,
+    ) -> Stage<Q, S> {
+        let options = context.options;
+        // The option is about saves; what one fetch may carry is for its service to say.
+        let asked = options.bulk.filter(|_| context.step == Step::Save);
+        let bulk = asked.unwrap_or(usize::MAX).min(service.bulk_max());
+        let limits = Limits {
+            in_flight: options.in_flight.min(service.connections_max()).max(1),
+            bulk: bulk.max(1),
+            bytes: context.bytes_max,
+        };
+        let stage = Stage(Rc::new(Inner {
+            step: context.step,
+            size,
+            deadlines: Deadlines {
+                connect: options.connect_timeout,
+                attempt: options.timeout,
+            },
+            clock: context.clock,
+            deliver,
+            log: RefCell::new(context.log),
+            dispatch: RefCell::new(Dispatch::new(context.step, options, limits, size)),
+            idle: RefCell::new(Vec::new()),
+            slots: Cell::new(0),
+            called: Cell::new(0),
+            rescheduled: Notify::new(),
+            changed: Notify::new(),
+            room_wanted: Cell::new(false),
+            unavailable: RefCell::new(None),
+            service,
+        }));
+        spawn_local(timer(stage.clone()));
+        stage
+    }
+
+    /// Hands over records to be sent. Ask for [`Stage::room`] first.
+    pub(crate) fn offer(&self, chunk: Chunk<Q>) {
+        let now = self.0.clock.now();
+        self.0.dispatch.borrow_mut().offer(now, chunk);
+        self.call_slots(now);
+        self.reschedule_if_held_back(now);
+    }
+
+    /// Hands over records whose size nobody has added up yet.
+    pub(crate) fn offer_all(&self, records: Vec<Record<Q>>) {
+        self.offer(Chunk::new(records, self.0.size));
+    }
+
+    /// Hands over a single record.
+    pub(crate) fn offer_one(&self, record: Record<Q>) {
+        self.offer(Chunk::new(vec![record], self.0.size));
+    }
+
+    /// Waits until what waits here is below its bound. Fails when the stage has stopped.
+    pub(crate) async fn room(&self) -> Result<(), Closed> {
+        loop {
+            {
+                let dispatch = self.0.dispatch.borrow();
+                if dispatch.is_stopped() {
+                    return Err(Closed);
+                }
+                if dispatch.has_room() {
+                    return Ok(());
+                }
+            }
+            self.0.room_wanted.set(true);
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// Waits until nothing is ready, waiting or in flight; after a stop, until nothing is in flight.
+    pub(crate) async fn idle(&self) {
+        while !self.0.dispatch.borrow().is_idle() {
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// Sends all that comes out of the queue; ends when all of it is finished, or the stage has stopped.
+    pub(crate) async fn drain(&self, queue: Receiver<Q>) {
+        while self.room().await.is_ok()
+            && let Some(chunk) = queue.recv_async().await
+        {
+            self.offer(chunk);
+        }
+        // Whoever fills the queue is told now, not after the last answers.
+        drop(queue);
+        self.idle().await;
+    }
+
+    /// Sends nothing more.
+    pub(crate) fn stop(&self) {
+        self.0.dispatch.borrow_mut().stop();
+        self.0.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.dispatch.borrow().is_stopped()
+    }
+
+    /// Why the stage stopped by itself, if it did.
+    pub(crate) fn unavailable(&self) -> Option<String> {
+        self.0.unavailable.borrow().clone()
+    }
+
+    /// The limit in force.
+    pub(crate) fn limit(&self) -> usize {
+        self.0.dispatch.borrow().limit()
+    }
+
+    /// Waits until the stage has stopped.
+    pub(crate) async fn stopped(&self) {
+        while !self.is_stopped() {
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// Requests in flight, and records ready to be sent.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let dispatch = self.0.dispatch.borrow();
+        (dispatch.in_flight(), dispatch.ready())
+    }
+
+    pub(crate) fn records_in_flight(&self) -> usize {
+        self.0.dispatch.borrow().in_flight_records()
+    }
+
+    pub(crate) fn hand_over_facts(&self) {
+        self.0.log.borrow_mut().hand_over(self.0.clock.now());
+    }
+
+    /// Calls as many slots as there are requests that could be sent now.
+    fn call_slots(&self, now: Duration) {
+        let inner = &self.0;
+        let dispatch = inner.dispatch.borrow();
+        let sendable = dispatch.sendable(now);
+        while inner.called.get() < sendable {
+            match inner.idle.borrow_mut().pop() {
+                Some(idle) => idle.call.notify_one(),
+                None if inner.slots.get() < dispatch.limit() => {
+                    inner.slots.set(inner.slots.get() + 1);
+                    spawn_local(serve(self.clone()));
+                }
+                None => break,
+            }
+            inner.called.set(inner.called.get() + 1);
+        }
+    }
+
+    /// Records are ready, and only time keeps them from being sent: the timer must know when.
+    fn reschedule_if_held_back(&self, now: Duration) {
+        if self.0.dispatch.borrow().is_held_back(now) {
+            self.0.rescheduled.notify_one();
+        }
+    }
+
+    fn take(&self, now: Duration) -> Option<Vec<Record<Q>>> {
+        let bulk = self.0.dispatch.borrow_mut().take(now)?;
+        // There may be work for others: what was called for was counted before this was taken.
+        self.call_slots(now);
+        self.reschedule_if_held_back(now);
+        Some(bulk)
+    }
+
+    fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, outcome: Result<Reply<S::Answer>, Fault>) {
+        let inner = &self.0;
+        let now = inner.clock.now();
+        let verdict = outcome.as_ref().err().map(Fault::verdict);
+        let records = bulk.len();
+        let settled = inner
+            .dispatch
+            .borrow_mut()
+            .settle(now, bulk, outcome);
+        let attempt = Attempt {
+            step: inner.step,
+            at: sent.at,
+            took: now - sent.at,
+            waited: sent.waited,
+            in_flight: sent.in_flight,
+            records,
+            done: settled.done.iter().map(|record| record.index).collect::<Indexes>(),
+            verdict,
+        };
+        self.tell(now, attempt, settled);
+    }
+
+    /// Answers are delivered before the facts say that they are there.
+    fn tell(&self, now: Duration, attempt: Attempt, settled: Settled<S::Answer>) {
+        let inner = &self.0;
+        if !settled.done.is_empty() {
+            (inner.deliver)(settled.done);
+        }
+        let eventful = attempt.verdict.is_some() || !settled.facts.is_empty();
+        {
+            let mut log = inner.log.borrow_mut();
+            log.push(now, Fact::Attempt(attempt));
+            for fact in settled.facts {
+                log.push(now, fact);
+            }
+        }
+        if let Some(why) = settled.unavailable {
+            self.give_up(why);
+        }
+        if eventful {
+            inner.rescheduled.notify_one();
+        }
+        let dispatch = inner.dispatch.borrow();
+        let room_made = inner.room_wanted.get() && dispatch.has_room();
+        if room_made || dispatch.is_idle() {
+            inner.room_wanted.set(false);
+            inner.changed.notify_waiters();
+        }
+    }
+
+    fn give_up(&self, why: String) {
+        self.0.unavailable.borrow_mut().get_or_insert(why);
+        self.stop();
+    }
+}
+
+/// When and beside how many a request was sent.
+struct Sent {
+    at: Duration,
+    waited: Duration,
+    in_flight: usize,
+}
+
+/// The life of a slot: take what is ready, send it, say how it went; wait to be called when nothing is.
+async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
+    let inner = &stage.0;
+    let mut slot = Slot::new();
+    let call = Rc::new(Notify::new());
+    let close = Rc::new(Cell::new(false));
+    inner.called.set(inner.called.get() - 1);
+    while !close.get() {
+        let now = inner.clock.now();
+        let Some(bulk) = stage.take(now) else {
+            inner.idle.borrow_mut().push(Idle {
+                call: Rc::clone(&call),
+                since: now,
+                close: Rc::clone(&close),
+            });
+            call.notified().await;
+            if !close.get() {
+                inner.called.set(inner.called.get() - 1);
+            }
+            continue;
+        };
+        let sent = Sent {
+            at: now,
+            waited: now.saturating_sub(Duration::from_nanos(bulk[0].trail.ready_ns)),
+            in_flight: inner.dispatch.borrow().in_flight(),
+        };
+        let outcome = slot.attempt(&inner.service, &bulk, inner.deadlines).await;
+        stage.settle(sent, bulk, outcome);
+    }
+    inner.slots.set(inner.slots.get() - 1);
+}
+
+/// Wakes the stage when a wait is over, a pause ends or a probe is due, and closes what is idle for long.
+async fn timer<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
+    let inner = &stage.0;
+    loop {
+        let now = inner.clock.now();
+        let gave_up = inner.dispatch.borrow_mut().advance(now);
+        if let Some(why) = gave_up {
+            stage.give_up(why);
+        }
+        close_idle(inner, now);
+        stage.call_slots(now);
+        let due = inner.dispatch.borrow().wake_at(now);
+        let due = due.map_or(now + IDLE_MAX, |at| at.min(now + IDLE_MAX));
+        // Times out when something is due; returns early when something else became due before that.
+        let _ = timeout_at(inner.clock.at(due), inner.rescheduled.notified()).await;
+    }
+}
+
+fn close_idle<Q, S: Service<Q>>(inner: &Inner<Q, S>, now: Duration) {
+    let mut idle = inner.idle.borrow_mut();
+    let stale = idle.partition_point(|idle| idle.since + IDLE_MAX < now);
+    for idle in idle.drain(..stale) {
+        idle.close.set(true);
+        idle.call.notify_one();
+    }
+}

@@ -1,0 +1,108 @@
+//! One slot: owns one connection, makes one attempt at a time on it, and says how it went.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::fault::{Fault, Verdict};
+use crate::record::Record;
+use crate::service::{Connection, Reply, Service};
+
+/// Deadlines of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    pub(super) connect: Duration,
+    pub(super) attempt: Duration,
+}
+
+/// A slot's connection, opened when it is first needed. Dropping it closes the connection.
+pub(super) struct Slot<C> {
+    connection: Option<C>,
+}
+
+impl<C> Slot<C> {
+    pub(super) fn new() -> Slot<C> {
+        Slot { connection: None }
+    }
+
+    /// Makes one request. After a fault that leaves the connection in an unknown state, it is closed: a late
+    /// answer must not reach the next request.
+    pub(super) async fn attempt<Q, S>(
+        &mut self,
+        service: &S,
+        bulk: &[Record<Q>],
+        deadlines: Deadlines,
+    ) -> Result<Reply<S::Answer>, Fault>
+    where
+        S: Service<Q, Connection = C>,
+        C: Connection<Q, Answer = S::Answer>,
+    {
+        let mut connection = match self.kept() {
+            Some(kept) => kept,
+            None => open(service, deadlines.connect).await?,
+        };
+        let mut outcome = send(&mut connection, bulk, deadlines.attempt).await;
+        if is_unsent(&outcome) {
+            // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
+            drop(connection);
+            connection = open(service, deadlines.connect).await?;
+            outcome = send(&mut connection, bulk, deadlines.attempt).await;
+        }
+        if is_reusable(&outcome) {
+            self.connection = Some(connection);
+        }
+        outcome
+    }
+
+    fn kept<Q>(&mut self) -> Option<C>
+    where
+        C: Connection<Q>,
+    {
+        let mut kept = self.connection.take()?;
+        kept.is_open().then_some(kept)
+    }
+}
+
+async fn open<Q, S: Service<Q>>(service: &S, deadline: Duration) -> Result<S::Connection, Fault> {
+    match timeout(deadline, service.connect()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(fault)) if fault.verdict() == Verdict::Unreached => Err(fault),
+        Ok(Err(fault)) => Err(Fault::unreached(fault.to_string())),
+        Err(_) => Err(Fault::unreached(format!(
+            "no connection within {deadline:.0?}"
+        ))),
+    }
+}
+
+async fn send<Q, C: Connection<Q>>(
+    connection: &mut C,
+    bulk: &[Record<Q>],
+    deadline: Duration,
+) -> Result<Reply<C::Answer>, Fault> {
+    let mut sending = pin!(connection.send(bulk));
+    let caught = poll_fn(|context| {
+        // A panic in a user's connection must not take its records with it.
+        match catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(panic) => Poll::Ready(Err(Fault::panicked(&*panic))),
+        }
+    });
+    timeout(deadline, caught)
+        .await
+        .unwrap_or_else(|_| Err(Fault::in_doubt(format!("no answer within {deadline:.0?}"))))
+}
+
+fn is_unsent<A>(outcome: &Result<Reply<A>, Fault>) -> bool {
+    matches!(outcome, Err(fault) if fault.verdict() == Verdict::Unreached)
+}
+
+fn is_reusable<A>(outcome: &Result<Reply<A>, Fault>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(fault) => !matches!(fault.verdict(), Verdict::InDoubt | Verdict::Unreached),
+    }
+}

@@ -1,0 +1,103 @@
+//! `batched`: take a batch, fetch it together, compute it, save it together, wait for all; next batch.
+
+use super::{Fetching, Intake, Steps};
+use crate::queue::Receiver;
+use crate::record::{Chunk, Record};
+use crate::service::Service;
+
+pub(super) async fn drive<T, Q, R, F, S>(steps: Steps<T, Q, R, F, S>, batch: usize)
+where
+    T: 'static,
+    Q: 'static,
+    R: 'static,
+    F: Service<T, Answer = Q>,
+    S: Service<R>,
+{
+    let Steps {
+        intake,
+        mut cpu,
+        save,
+    } = steps;
+    let mut batches = Batches::new(intake, batch);
+    while let Some(inputs) = batches.next().await {
+        let mut results = Vec::with_capacity(inputs.len());
+        for record in inputs {
+            if save.is_stopped() {
+                return;
+            }
+            results.extend(cpu.one(record));
+        }
+        cpu.hand_over_facts();
+        save.offer_all(results);
+        save.idle().await;
+        if save.is_stopped() {
+            return;
+        }
+    }
+}
+
+/// Cuts what comes from the source into batches, and fetches each.
+struct Batches<T, Q, F: Service<T>> {
+    intake: Take<T, Q, F>,
+    size: usize,
+}
+
+enum Take<T, Q, F: Service<T>> {
+    Direct(Cutter<Q>),
+    Fetched(Cutter<T>, Fetching<T, Q, F>),
+}
+
+impl<T: 'static, Q: 'static, F: Service<T, Answer = Q>> Batches<T, Q, F> {
+    fn new(intake: Intake<T, Q, F>, size: usize) -> Self {
+        let intake = match intake {
+            Intake::Direct(items) => Take::Direct(Cutter::new(items)),
+            Intake::Fetched(fetching) => {
+                Take::Fetched(Cutter::new(fetching.items.clone()), fetching)
+            }
+        };
+        Batches { intake, size }
+    }
+
+    /// The next batch, ready to be computed; `None` at the end of the input.
+    async fn next(&mut self) -> Option<Vec<Record<Q>>> {
+        match &mut self.intake {
+            Take::Direct(cutter) => cutter.cut(self.size).await,
+            Take::Fetched(cutter, fetching) => {
+                let items = cutter.cut(self.size).await?;
+                fetching.fetch.offer_all(items);
+                fetching.fetch.idle().await;
+                let chunks = std::iter::from_fn(|| fetching.fetched.try_recv());
+                Some(chunks.flat_map(|chunk| chunk.records).collect())
+            }
+        }
+    }
+}
+
+/// Cuts chunks anew, to the size of a batch.
+struct Cutter<T> {
+    chunks: Receiver<T>,
+    rest: std::vec::IntoIter<Record<T>>,
+}
+
+impl<T> Cutter<T> {
+    fn new(chunks: Receiver<T>) -> Cutter<T> {
+        Cutter {
+            chunks,
+            rest: Vec::new().into_iter(),
+        }
+    }
+
+    async fn cut(&mut self, size: usize) -> Option<Vec<Record<T>>> {
+        let mut batch = Vec::new();
+        loop {
+            batch.extend(self.rest.by_ref().take(size - batch.len()));
+            if batch.len() == size {
+                return Some(batch);
+            }
+            match self.chunks.recv_async().await {
+                Some(Chunk { records, .. }) => self.rest = records.into_iter(),
+                None => return (!batch.is_empty()).then_some(batch),
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `async`: computing and I/O share one thread. Requests start as soon as they can; between computations the
+//! loop is handed over, so that what was answered meanwhile is served.
+
+use std::time::Duration;
+
+use tokio::task::{spawn_local, yield_now};
+
+use super::Steps;
+use crate::clock::Clock;
+use crate::service::Service;
+
+pub(super) async fn drive<T, Q, R, F, S>(
+    steps: Steps<T, Q, R, F, S>,
+    yield_every: Option<Duration>,
+) where
+    T: 'static,
+    Q: 'static,
+    R: 'static,
+    F: Service<T, Answer = Q>,
+    S: Service<R>,
+{
+    let save = steps.save.clone();
+    // A task among others, not the one that is blocked on: that one would be polled first after each yield,
+    // before the requests that were answered.
+    let computing = spawn_local(compute(steps, yield_every));
+    // Fails when the computing task panicked, which its own catching prevents.
+    let _ = computing.await;
+    save.idle().await;
+}
+
+async fn compute<T, Q, R, F, S>(steps: Steps<T, Q, R, F, S>, yield_every: Option<Duration>)
+where
+    T: 'static,
+    Q: 'static,
+    R: 'static,
+    F: Service<T, Answer = Q>,
+    S: Service<R>,
+{
+    let Steps {
+        intake,
+        mut cpu,
+        save,
+    } = steps;
+    let inputs = intake.stream();
+    let mut turn = Turn::new(yield_every);
+    'inputs: while let Some(chunk) = inputs.recv_async().await {
+        for record in chunk.records {
+            if save.room().await.is_err() {
+                break 'inputs;
+            }
+            if let Some(result) = cpu.one(record) {
+                save.offer_one(result);
+            }
+            turn.yield_if_due().await;
+        }
+    }
+}
+
+/// When the loop was last handed over.
+struct Turn {
+    every: Option<Duration>,
+    clock: Clock,
+}
+
+impl Turn {
+    fn new(every: Option<Duration>) -> Turn {
+        Turn {
+            every,
+            clock: Clock::start(),
+        }
+    }
+
+    async fn yield_if_due(&mut self) {
+        if self.every.is_some_and(|every| self.clock.now() >= every) {
+            yield_now().await;
+            self.clock = Clock::start();
+        }
+    }
+}

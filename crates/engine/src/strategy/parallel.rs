@@ -1,0 +1,71 @@
+//! `parallel`: compute on threads of their own, serve I/O on this one.
+
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc;
+
+use super::Steps;
+use crate::cpu::Cpu;
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::options::Options;
+use crate::queue::{Receiver, Sender, queue};
+use crate::service::Service;
+
+pub(super) async fn drive<T, Q, R, F, S>(
+    steps: Steps<T, Q, R, F, S>,
+    options: &Options,
+) -> Result<(), Error>
+where
+    T: Send + 'static,
+    Q: Send + 'static,
+    R: Send + 'static,
+    F: Service<T, Answer = Q>,
+    S: Service<R>,
+{
+    let Steps { intake, cpu, save } = steps;
+    let inputs = intake.stream();
+    let (sender, results) = queue(options.queue_bytes);
+    let (alive, mut ended) = mpsc::channel(1);
+    let workers = (0..options.jobs)
+        .map(|number| {
+            let ends = (inputs.clone(), sender.clone(), alive.clone());
+            start(number, cpu.another(), ends)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // The workers have their own; these would keep the queues open.
+    drop((cpu, sender, alive));
+    save.drain(results).await;
+    // All is saved, or nothing more will be: whoever still waits for input need not.
+    inputs.close();
+    // Joining would block this thread, and with it the way out for who stops the run.
+    ended.recv().await;
+    for worker in workers {
+        worker
+            .join()
+            .map_err(|panic| Error::internal(format!("compute thread {}", Fault::panicked(&*panic))))?;
+    }
+    Ok(())
+}
+
+/// What a worker takes from, what it gives to, and what tells by its drop that the worker has ended.
+type Ends<Q, R> = (Receiver<Q>, Sender<R>, mpsc::Sender<()>);
+
+fn start<Q: Send + 'static, R: Send + 'static>(
+    number: usize,
+    mut cpu: Cpu<Q, R>,
+    ends: Ends<Q, R>,
+) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(format!("inflight-cpu-{number}"))
+        .spawn(move || {
+            let (inputs, results, _alive) = ends;
+            while let Some(chunk) = inputs.recv() {
+                if results.send(cpu.chunk(chunk.records)).is_err() {
+                    break;
+                }
+            }
+            cpu.thread_ended();
+        })
+        .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))
+}

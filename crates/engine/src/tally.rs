@@ -1,0 +1,224 @@
+//! What the facts of a run add up to: counts, sums and distributions. Pure, and of constant size.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::fact::{Attempt, Fact, Step};
+use crate::fault::Verdict;
+use crate::summary::{Counts, Dist};
+
+/// The sums of a run so far.
+pub(crate) struct Tally {
+    counts: Counts,
+    pub(crate) input_left: Option<u64>,
+    /// Time spent in reading the input.
+    pub(crate) reading: Duration,
+    /// What computing cost by the clock of the job.
+    pub(crate) compute_cost: Duration,
+    pub(crate) computed: u64,
+    pub(crate) compute: Times,
+    pub(crate) slot_wait: Times,
+    pub(crate) fetch: Requests,
+    pub(crate) save: Requests,
+    pub(crate) stall_max: Duration,
+    pub(crate) threads_cpu: Duration,
+}
+
+/// The requests of one stage.
+pub(crate) struct Requests {
+    /// From sent to answered, of those that succeeded.
+    pub(crate) times: Times,
+    pub(crate) succeeded: u64,
+    pub(crate) records: u64,
+    pub(crate) records_max: usize,
+    /// Time in flight of all of them, failed ones too: over the elapsed time that is their mean number.
+    pub(crate) busy: Duration,
+    pub(crate) in_flight_max: usize,
+    unloaded: Unloaded,
+}
+
+/// A distribution of times, its mean exact.
+pub(crate) struct Times {
+    histogram: Histogram<u64>,
+    sum: Duration,
+}
+
+/// Requests whose mean is taken at once, to find how quick the service is when it is not loaded: enough for
+/// a heavy tail to average out, few enough to catch a quiet moment.
+const WINDOW: u32 = 32;
+
+/// The latency of a service that is not loaded: the smallest mean of any 32 requests in a row.
+#[derive(Default)]
+struct Unloaded {
+    sum: Duration,
+    count: u32,
+    least: Option<Duration>,
+}
+
+impl Tally {
+    pub(crate) fn new(total: Option<u64>) -> Tally {
+        Tally {
+            counts: Counts {
+                total,
+                ..Counts::default()
+            },
+            input_left: None,
+            reading: Duration::ZERO,
+            compute_cost: Duration::ZERO,
+            computed: 0,
+            compute: Times::new(),
+            slot_wait: Times::new(),
+            fetch: Requests::new(),
+            save: Requests::new(),
+            stall_max: Duration::ZERO,
+            threads_cpu: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub(crate) fn fold(&mut self, fact: &Fact) {
+        let counts = &mut self.counts;
+        match fact {
+            Fact::Read { items } => counts.read += items,
+            Fact::InputEnded { left, reading } => {
+                self.input_left = *left;
+                self.reading = *reading;
+            }
+            Fact::Computed {
+                items, took, cost, ..
+            } => {
+                self.computed += u64::from(*items);
+                self.compute_cost += *cost;
+                self.compute.add(*took, *items);
+            }
+            Fact::Attempt(attempt) => self.attempt(attempt),
+            Fact::Retry { .. } => counts.retried += 1,
+            Fact::Dead { .. } => counts.dead += 1,
+            Fact::OutageBegan { .. } => counts.outage_since = Some(counts.elapsed),
+            Fact::OutageEnded { .. } => counts.outage_since = None,
+            Fact::Forgiven { attempts, .. } => counts.retried -= u64::from(*attempts),
+            Fact::Beat {
+                at,
+                stall,
+                in_flight,
+                ..
+            } => {
+                counts.elapsed = *at;
+                counts.in_flight = *in_flight;
+                self.stall_max = self.stall_max.max(*stall);
+            }
+            Fact::Abandoned { items } => counts.in_doubt += items,
+            Fact::ThreadEnded { cpu } => self.threads_cpu += *cpu,
+        }
+    }
+
+    fn attempt(&mut self, attempt: &Attempt) {
+        let counts = &mut self.counts;
+        counts.elapsed = counts.elapsed.max(attempt.at + attempt.took);
+        match attempt.verdict {
+            Some(Verdict::Overload) => counts.rejected += 1,
+            Some(Verdict::InDoubt) if attempt.step == Step::Save => {
+                counts.in_doubt += attempt.records as u64;
+            }
+            _ => {}
+        }
+        let requests = match attempt.step {
+            Step::Fetch => &mut self.fetch,
+            _ => {
+                counts.saved += attempt.done.len();
+                self.slot_wait.add(attempt.waited, 1);
+                &mut self.save
+            }
+        };
+        requests.add(attempt);
+    }
+}
+
+impl Requests {
+    fn new() -> Requests {
+        Requests {
+            times: Times::new(),
+            succeeded: 0,
+            records: 0,
+            records_max: 0,
+            busy: Duration::ZERO,
+            in_flight_max: 0,
+            unloaded: Unloaded::default(),
+        }
+    }
+
+    fn add(&mut self, attempt: &Attempt) {
+        self.busy += attempt.took;
+        self.in_flight_max = self.in_flight_max.max(attempt.in_flight);
+        if attempt.verdict.is_none() {
+            self.succeeded += 1;
+            self.records += attempt.records as u64;
+            self.records_max = self.records_max.max(attempt.records);
+            self.times.add(attempt.took, 1);
+            self.unloaded.add(attempt.took);
+        }
+    }
+
+    /// How long a request takes when the service is not loaded, as far as this run saw it.
+    pub(crate) fn unloaded(&self) -> Duration {
+        self.unloaded.least.unwrap_or_else(|| self.times.mean())
+    }
+}
+
+impl Unloaded {
+    fn add(&mut self, took: Duration) {
+        self.sum += took;
+        self.count += 1;
+        if self.count == WINDOW {
+            let mean = self.sum / WINDOW;
+            self.least = Some(self.least.map_or(mean, |least| least.min(mean)));
+            (self.sum, self.count) = (Duration::ZERO, 0);
+        }
+    }
+}
+
+impl Times {
+    fn new() -> Times {
+        // From a nanosecond to an hour, to three digits: about 250 KiB.
+        let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
+            .expect("the bounds and the digits are constants within the allowed range");
+        Times {
+            histogram,
+            sum: Duration::ZERO,
+        }
+    }
+
+    /// `count` events that took this long together.
+    fn add(&mut self, together: Duration, count: u32) {
+        self.sum += together;
+        let each = together.as_nanos() as u64 / u64::from(count.max(1));
+        self.histogram.saturating_record_n(each, count.into());
+    }
+
+    pub(crate) fn mean(&self) -> Duration {
+        let count = self.histogram.len().max(1);
+        Duration::from_nanos((self.sum.as_nanos() / u128::from(count)) as u64)
+    }
+
+    pub(crate) fn median(&self) -> Duration {
+        Duration::from_nanos(self.histogram.value_at_quantile(0.5))
+    }
+
+    pub(crate) fn dist(&self) -> Dist {
+        if self.histogram.is_empty() {
+            return Dist::default();
+        }
+        let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e6;
+        Dist {
+            mean: self.mean().as_secs_f64() * 1e3,
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            max: self.histogram.max() as f64 / 1e6,
+        }
+    }
+}
