@@ -61,8 +61,14 @@ impl JsonTarget {
         if path == Path::new("-") {
             return Ok(JsonTarget::Stdout);
         }
-        let file = File::options().create(true).truncate(false).write(true).open(path);
-        let file = file.map_err(|error| Usage::error(format_args!("failed to write {}: {error}", path.display())))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path);
+        let file = file.map_err(|error| {
+            Usage::error(format_args!("failed to write {}: {error}", path.display()))
+        })?;
         Ok(JsonTarget::File(file, path.to_owned()))
     }
 

@@ -89,5 +89,6 @@ pub(crate) fn lab(args: LabArgs) -> anyhow::Result<Exit> {
 
 fn start(config: Config, address: SocketAddr) -> anyhow::Result<Lab> {
     // Not loopback, or a port that is taken: another address helps.
-    Lab::start(config, address).map_err(|error| Usage::error(format_args!("failed to listen on {address}: {error}")))
+    Lab::start(config, address)
+        .map_err(|error| Usage::error(format_args!("failed to listen on {address}: {error}")))
 }

@@ -1,11 +1,23 @@
 //! The `inflight` command: reads what was typed, does it, and leaves with a code that says how it went.
 
 mod args;
+mod compare;
+mod copies;
 mod exit;
+mod http_flags;
+mod job_id;
+mod json;
 mod lab;
 mod messages;
+mod opened;
+mod plan;
+mod progress;
+mod quantity;
+mod run;
 mod signals;
 mod stdout;
+mod table;
+mod target;
 mod value;
 
 use std::process::ExitCode;
@@ -37,8 +49,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
-        Command::Compare(args) => anyhow::bail!("being written: {args:?}"),
-        Command::Run(args) => anyhow::bail!("being written: {args:?}"),
+        Command::Compare(args) => compare::compare(*args),
+        Command::Run(args) => run::run(*args),
         Command::Lab(args) => lab::lab(*args),
         Command::Completions { shell } => completions(shell),
     }

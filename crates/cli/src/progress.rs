@@ -91,7 +91,8 @@ impl Watch {
             }
             (Shape::Plain, _) => {
                 self.due = counts.elapsed + PLAIN_EVERY;
-                self.messages.say(format_args!("{}: {}", self.label, status(counts)));
+                self.messages
+                    .say(format_args!("{}: {}", self.label, status(counts)));
             }
             _ => self.due = Duration::MAX,
         }
@@ -99,14 +100,22 @@ impl Watch {
 
     fn tell(&mut self, fact: &Fact) {
         match fact {
-            Fact::Dead { index, step, attempts, fault } => {
+            Fact::Dead {
+                index,
+                step,
+                attempts,
+                fault,
+            } => {
                 self.dead_shown += 1;
                 if self.dead_shown <= DEAD_SHOWN_MAX {
                     let tries = match attempts {
                         0 | 1 => String::new(),
                         more => format!(", after {more} attempts"),
                     };
-                    self.messages.say(format_args!("dead: item {index}, {}{tries}: {fault}", step.name()));
+                    self.messages.say(format_args!(
+                        "dead: item {index}, {}{tries}: {fault}",
+                        step.name()
+                    ));
                 }
             }
             Fact::OutageBegan { step, fault, .. } => self.messages.say(format_args!(
@@ -122,12 +131,15 @@ impl Watch {
                 if let Some(verdict) = attempt.verdict {
                     let records = quantity::count(attempt.records as u64, "record");
                     let took = quantity::milliseconds(attempt.took.as_secs_f64() * 1e3);
-                    self.messages
-                        .detail(format_args!("{} of {records} failed after {took}: {verdict:?}", attempt.step.name()));
+                    self.messages.detail(format_args!(
+                        "{} of {records} failed after {took}: {verdict:?}",
+                        attempt.step.name()
+                    ));
                 }
             }
             Fact::Retry { step, index } => {
-                self.messages.detail(format_args!("item {index}: {} once more", step.name()));
+                self.messages
+                    .detail(format_args!("item {index}: {} once more", step.name()));
             }
             _ => {}
         }
@@ -152,14 +164,20 @@ impl Drop for Watch {
 /// Where a run stands, in one line.
 fn status(counts: &Counts) -> String {
     let finished = counts.saved + counts.dead;
-    let of_total = counts.total.map_or(String::new(), |total| format!(" of {total}"));
+    let of_total = counts
+        .total
+        .map_or(String::new(), |total| format!(" of {total}"));
     let mut status = format!("{finished}{of_total} done");
     if let Some(since) = counts.outage_since {
         let away = counts.elapsed.saturating_sub(since).as_secs();
         return format!("{status}, service away for {away} s, nothing is lost");
     }
     let elapsed_s = counts.elapsed.as_secs_f64();
-    status += &format!(", {}, {} in flight", quantity::rate(finished, elapsed_s), counts.in_flight);
+    status += &format!(
+        ", {}, {} in flight",
+        quantity::rate(finished, elapsed_s),
+        counts.in_flight
+    );
     if counts.dead > 0 {
         status += &format!(", {} dead", counts.dead);
     }
@@ -187,14 +205,27 @@ mod tests {
 
     #[test]
     fn a_status_says_what_matters_now() {
-        assert_eq!(status(&counts()), "60 of 120 done, 2.0/s, 40 in flight, 2 dead, 30.0 s to go");
-        let unknown = Counts { total: None, dead: 0, ..counts() };
+        assert_eq!(
+            status(&counts()),
+            "60 of 120 done, 2.0/s, 40 in flight, 2 dead, 30.0 s to go"
+        );
+        let unknown = Counts {
+            total: None,
+            dead: 0,
+            ..counts()
+        };
         assert_eq!(status(&unknown), "58 done, 1.9/s, 40 in flight");
     }
 
     #[test]
     fn an_outage_comes_before_figures() {
-        let away = Counts { outage_since: Some(Duration::from_secs(18)), ..counts() };
-        assert_eq!(status(&away), "60 of 120 done, service away for 12 s, nothing is lost");
+        let away = Counts {
+            outage_since: Some(Duration::from_secs(18)),
+            ..counts()
+        };
+        assert_eq!(
+            status(&away),
+            "60 of 120 done, service away for 12 s, nothing is lost"
+        );
     }
 }

@@ -63,7 +63,15 @@ mod tests {
         let written = [0.0421, 1.0349, 14.12, 120.4, 600.0, 661.0, 7500.0].map(seconds);
         assert_eq!(
             written,
-            ["0.042 s", "1.03 s", "14.1 s", "120 s", "10 min", "11 min 1 s", "2 h 5 min"]
+            [
+                "0.042 s",
+                "1.03 s",
+                "14.1 s",
+                "120 s",
+                "10 min",
+                "11 min 1 s",
+                "2 h 5 min"
+            ]
         );
         let written = [0.118, 8.34, 101.2, 12_000.0].map(milliseconds);
         assert_eq!(written, ["0.12 ms", "8.3 ms", "101 ms", "12.0 s"]);

@@ -97,7 +97,8 @@ fn row(run: &Summary) -> [String; 10] {
     [
         run.strategy.name().to_owned(),
         seconds(run.elapsed_s),
-        run.speedup.map_or("–".to_owned(), |speedup| format!("{speedup:.1}")),
+        run.speedup
+            .map_or("–".to_owned(), |speedup| format!("{speedup:.1}")),
         percent(run.attainment),
         format!("{:.2}", run.cores_busy),
         format!("{:.1}", run.in_flight.mean),
@@ -108,26 +109,35 @@ fn row(run: &Summary) -> [String; 10] {
     ]
 }
 
-/// Words to the left, figures to the right; three spaces between columns.
+/// Words to the left, figures to the right; two spaces between columns.
 fn aligned(rows: &[[String; 10]], styled: bool) -> Vec<String> {
     let header = HEADER.map(str::to_owned);
     let width = |column: usize| {
         let cells = rows.iter().chain([&header]);
-        cells.map(|row| row[column].chars().count()).max().unwrap_or(0)
+        cells
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
     let line = |row: &[String; 10]| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-            0 | 9 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+        let cells =
+            row.iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, &width))| match column {
+                    0 | 9 => format!("{cell:<width$}"),
+                    _ => format!("{cell:>width$}"),
+                });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let heading = match styled {
         true => format!("\x1b[1m{}\x1b[0m", line(&header)),
         false => line(&header),
     };
-    std::iter::once(heading).chain(rows.iter().map(line)).collect()
+    std::iter::once(heading)
+        .chain(rows.iter().map(line))
+        .collect()
 }
 
 fn wall(wall: Wall) -> &'static str {
@@ -135,18 +145,22 @@ fn wall(wall: Wall) -> &'static str {
         Wall::Cpu => "cores",
         Wall::Service => "service",
         Wall::Rate => "rate",
-        Wall::Ceiling => "in-flight limit",
-        Wall::Source => "input",
+        Wall::Ceiling => "ceiling",
+        Wall::Source => "source",
         Wall::Ends => "ends",
     }
 }
 
 /// What to take away: the quickest strategy, how close to the limit it came, and what would help.
 fn conclusion(runs: &[Summary]) -> Option<String> {
-    let best = runs.iter().min_by(|a, b| a.elapsed_s.total_cmp(&b.elapsed_s))?;
+    let best = runs
+        .iter()
+        .min_by(|a, b| a.elapsed_s.total_cmp(&b.elapsed_s))?;
     let name = best.strategy.name();
     let quicker = match best.speedup {
-        Some(speedup) if speedup >= 1.05 => format!("{name} is {speedup:.1} times quicker than sequential"),
+        Some(speedup) if speedup >= 1.05 => {
+            format!("{name} is {speedup:.1} times quicker than sequential")
+        }
         _ if runs.len() > 1 => format!("{name} is the quickest"),
         _ => format!("{name} took {}", seconds(best.elapsed_s)),
     };
@@ -163,9 +177,13 @@ fn advice(wall: Wall) -> &'static str {
         Wall::Cpu => "limited by the cores: more cores would help, a higher limit would not",
         Wall::Service => "limited by the service: neither more cores nor a higher limit would help",
         Wall::Rate => "limited by the rate: only a higher quota would help",
-        Wall::Ceiling => "limited by the requests allowed in flight: a higher limit (-c) would help, more cores would not",
+        Wall::Ceiling => {
+            "limited by the requests allowed in flight: a higher limit (-c) would help, more cores would not"
+        }
         Wall::Source => "limited by reading the input: nothing after it would help",
-        Wall::Ends => "limited by what cannot overlap, the first item and the last: only more items would fill the time",
+        Wall::Ends => {
+            "limited by what cannot overlap, the first item and the last: only more items would fill the time"
+        }
     }
 }
 
@@ -176,7 +194,13 @@ mod tests {
     use inflight::{Bulk, Dist, Ending, InFlight, Strategy};
 
     fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
-        let save_ms = Dist { mean: 102.0, p50: 101.2, p90: 103.0, p99: 118.9, max: 130.0 };
+        let save_ms = Dist {
+            mean: 102.0,
+            p50: 101.2,
+            p90: 103.0,
+            p99: 118.9,
+            max: 130.0,
+        };
         Summary {
             version: 1,
             strategy,
@@ -201,7 +225,11 @@ mod tests {
             slot_wait_ms: Dist::default(),
             save_ms,
             fetch_ms: None,
-            in_flight: InFlight { mean: 12.0 / elapsed_s, max: 100, limit_final: 100 },
+            in_flight: InFlight {
+                mean: 12.0 / elapsed_s,
+                max: 100,
+                limit_final: 100,
+            },
             bulk: Bulk::default(),
             loop_stall_ms_max: 16.8,
             cores_busy: 1.95 / elapsed_s,
@@ -230,18 +258,45 @@ mod tests {
                 },
                 compute_only_s: 1.93,
                 compute_only_all_s: 0.99,
-                service_ms: Some(Dist { p50: 100.2, p99: 101.9, ..Dist::default() }),
-                runs: runs.map(|(strategy, elapsed_s)| summary(strategy, elapsed_s)).to_vec(),
+                service_ms: Some(Dist {
+                    p50: 100.2,
+                    p99: 101.9,
+                    ..Dist::default()
+                }),
+                runs: runs
+                    .map(|(strategy, elapsed_s)| summary(strategy, elapsed_s))
+                    .to_vec(),
             },
             false,
         );
-        insta::assert_snapshot!(comparison, @"");
-        assert!(comparison.lines().all(|line| line.chars().count() <= 110));
+        insta::assert_snapshot!(comparison, @"
+        120 items × bcrypt:8 → lab:?latency=100ms, 2 cores
+        computing alone: 1.93 s on one thread, 0.990 s on all cores; the service took 100 ms (p99 102 ms)
+
+        strategy      time  × seq.  of limit  cores busy  in flight  save p50  save p99  I/O stall  limited by
+        sequential  14.1 s     1.0     7.7 %        0.14        0.8    101 ms    119 ms      17 ms  cores
+        batched     2.15 s     6.6      51 %        0.91        5.6    101 ms    119 ms      17 ms  cores
+        async       2.05 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cores
+        parallel    1.12 s    12.6      97 %        1.74       10.7    101 ms    119 ms      17 ms  cores
+
+        parallel is 12.6 times quicker than sequential and reaches 97 % of the limit; limited by the cores: more cores would help, a higher limit would not.
+        ");
+        let table = comparison.lines().skip(3).take(5);
+        assert!(table.map(|line| line.chars().count()).max() <= Some(110));
     }
 
     #[test]
     fn a_run_closes_with_what_limited_it() {
-        let run = Summary { saved: 117, dead: 2, left: 1, ..summary(Strategy::Parallel, 1.12) };
-        insta::assert_snapshot!(closing(&run), @"");
+        let run = Summary {
+            saved: 117,
+            dead: 2,
+            left: 1,
+            ..summary(Strategy::Parallel, 1.12)
+        };
+        insta::assert_snapshot!(closing(&run), @"
+        saved 117 of 120 items in 1.12 s (104/s), 2 dead, 1 left
+        a save took 101 ms (p99 119 ms), 11 in flight on average, 1.7 cores busy
+        97 % of the limit; limited by the cores
+        ");
     }
 }

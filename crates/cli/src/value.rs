@@ -22,7 +22,9 @@ pub(crate) fn count_or_auto(text: &str) -> Result<OrAuto, String> {
     if text == "auto" {
         return Ok(OrAuto::Auto);
     }
-    let count = text.parse().map_err(|_| "expected a whole number or auto")?;
+    let count = text
+        .parse()
+        .map_err(|_| "expected a whole number or auto")?;
     Ok(OrAuto::Count(count))
 }
 
@@ -31,14 +33,16 @@ pub(crate) fn in_flight(text: &str) -> Result<usize, String> {
     if text == "auto" {
         return Err("auto is not available yet: give a number, 1 to 65536".to_owned());
     }
-    text.parse().map_err(|_| "expected a whole number".to_owned())
+    text.parse()
+        .map_err(|_| "expected a whole number".to_owned())
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text).map_err(|_| "expected a duration such as 100ms, 30s or 5m".to_owned())
+    humantime::parse_duration(text)
+        .map_err(|_| "expected a duration such as 100ms, 30s or 5m".to_owned())
 }
 
 pub(crate) fn duration_or_never(text: &str) -> Result<OrNever, String> {
@@ -52,7 +56,8 @@ pub(crate) fn duration_or_never(text: &str) -> Result<OrNever, String> {
 
 /// Requests a second, from `50/s`, `3000/m` (or `/min`) or `100000/h`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let expected = || "expected a number with its unit, such as 50/s, 3000/min or 100000/h".to_owned();
+    let expected =
+        || "expected a number with its unit, such as 50/s, 3000/min or 100000/h".to_owned();
     let (number, unit) = text.split_once('/').ok_or_else(expected)?;
     let seconds = match unit.trim() {
         "s" => 1.0,

@@ -1,0 +1,113 @@
+//! A job whose services are there: runs it, once or several times.
+//!
+//! The one place where source, task and sink become an engine's job.
+
+use crate::http_flags::Sink;
+use inflight::{Job, Observer, Options, Service, Stop, Summary};
+use inflight_connectors::{Payload, Task};
+
+use crate::exit::Usage;
+use crate::plan::{Work, usage};
+use crate::target::Place;
+
+/// A job ready to be run.
+#[derive(Debug)]
+pub(crate) struct Opened<'a> {
+    work: &'a Work,
+    /// Where it saves.
+    pub(crate) save: Place,
+    /// Where it fetches, if it does.
+    pub(crate) fetch: Option<Place>,
+}
+
+impl<'a> Opened<'a> {
+    /// Starts the labs that the job needs.
+    ///
+    /// # Errors
+    /// When a lab cannot be started.
+    pub(crate) fn new(work: &'a Work) -> anyhow::Result<Opened<'a>> {
+        Ok(Opened {
+            work,
+            save: work.save.open()?,
+            fetch: work.fetch.as_ref().map(|fetch| fetch.open()).transpose()?,
+        })
+    }
+
+    /// Forgets what earlier runs have done to the labs.
+    pub(crate) fn reset(&self) {
+        self.save.reset();
+        if let Some(fetch) = &self.fetch {
+            fetch.reset();
+        }
+    }
+
+    /// Where the job itself saves.
+    ///
+    /// # Errors
+    /// A usage error: a scheme that does not exist, a file that is not empty.
+    pub(crate) fn sink(&self) -> anyhow::Result<Sink> {
+        self.work.http.sink(&self.save)
+    }
+
+    /// Another sink, with the settings of the job.
+    ///
+    /// # Errors
+    /// As [`Opened::sink`].
+    pub(crate) fn sink_at(&self, address: &str) -> anyhow::Result<Sink> {
+        self.work.http.sink(&Place::elsewhere(address))
+    }
+
+    /// Runs the job into this sink.
+    ///
+    /// # Errors
+    /// When the input cannot be opened, or the engine could not go on.
+    pub(crate) fn run(
+        &self,
+        sink: Sink,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Summary> {
+        let items = self.work.input.open().map_err(Usage::error)?;
+        let how = How {
+            task: self.work.task,
+            sink,
+            options,
+            stop,
+        };
+        let job = Job::new(items)
+            .item_bytes(Payload::heap_bytes)
+            .observed_by(watch);
+        match &self.fetch {
+            Some(place) => {
+                let fetch = self.work.http.fetch(place).map_err(usage("--fetch"))?;
+                how.run(job.fetch_from(fetch).fetched_bytes(Payload::heap_bytes))
+            }
+            None => how.run(job),
+        }
+    }
+}
+
+/// What is the same with and without a fetch.
+struct How<'a> {
+    task: Task,
+    sink: Sink,
+    options: &'a Options,
+    stop: &'a Stop,
+}
+
+impl How<'_> {
+    fn run<F: Service<Payload, Answer = Payload>>(
+        self,
+        job: Job<Payload, Payload, F>,
+    ) -> anyhow::Result<Summary> {
+        let task = self.task;
+        let summary = job
+            .try_compute(move |item| task.run(item))
+            .result_bytes(Payload::heap_bytes)
+            .save_to(self.sink)
+            .stopped_by(self.stop)
+            .run(self.options)?;
+        Ok(summary)
+    }
+}

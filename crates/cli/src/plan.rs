@@ -1,0 +1,261 @@
+//! What the command line means: everything parsed and checked, nothing optional left, nothing opened.
+//!
+//! The second step of two; `args.rs` is the first. Whatever is wrong ends here, before anything is sent.
+
+use std::fmt::Display;
+
+use inflight::{ComputeClock, Options, Strategy};
+use inflight_connectors::{Format, Input, Task};
+
+use crate::args::{self, CompareArgs, JobArgs, OutputArgs, PaceArgs, RunArgs};
+use crate::exit::Usage;
+use crate::http_flags::HttpFlags;
+use crate::job_id::{job_id, public};
+use crate::json::JsonTarget;
+use crate::messages::Messages;
+use crate::progress::Shape;
+use crate::target::Target;
+use crate::value::{OrAuto, OrNever};
+
+/// `inflight run`, understood.
+#[derive(Debug)]
+pub(crate) struct RunPlan {
+    pub(crate) work: Work,
+    pub(crate) options: Options,
+    pub(crate) show: Show,
+}
+
+/// `inflight compare`, understood.
+#[derive(Debug)]
+pub(crate) struct ComparePlan {
+    pub(crate) work: Work,
+    /// At least one.
+    pub(crate) strategies: Vec<Strategy>,
+    /// The options of all runs; each sets its own strategy.
+    pub(crate) options: Options,
+    pub(crate) show: Show,
+}
+
+/// What is done with each item.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) input: Input,
+    pub(crate) task: Task,
+    pub(crate) fetch: Option<Target>,
+    pub(crate) save: Target,
+    pub(crate) http: HttpFlags,
+    /// The sink as typed, without its secrets.
+    pub(crate) save_shown: String,
+}
+
+/// What is shown, and where.
+#[derive(Debug)]
+pub(crate) struct Show {
+    pub(crate) shape: Shape,
+    pub(crate) messages: Messages,
+    pub(crate) json: JsonTarget,
+}
+
+impl RunPlan {
+    /// Lowers what was typed.
+    ///
+    /// # Errors
+    /// A usage error: a sentence that names what is wrong and what is valid.
+    pub(crate) fn new(args: RunArgs) -> anyhow::Result<RunPlan> {
+        let work = Work::new(
+            &args.input,
+            &args.compute,
+            &args.save,
+            &args.job,
+            &args.pace,
+        )?;
+        let options = options(&args.pace, args.strategy, work.task.clock())?;
+        let show = Show::new(&args.output)?;
+        Ok(RunPlan {
+            work,
+            options,
+            show,
+        })
+    }
+}
+
+impl ComparePlan {
+    /// Lowers what was typed.
+    ///
+    /// # Errors
+    /// As [`RunPlan::new`]; also when the job cannot or must not be repeated.
+    pub(crate) fn new(args: CompareArgs) -> anyhow::Result<ComparePlan> {
+        let work = Work::new(
+            &args.input,
+            &args.compute,
+            &args.save,
+            &args.job,
+            &args.pace,
+        )?;
+        if work.input.is_stdin() {
+            return Err(Usage::error(
+                "compare reads its input once for each strategy, and standard input can be read only once; \
+                 write it to a file first",
+            ));
+        }
+        if !work.save.is_harmless() && !args.repeat_saves {
+            return Err(Usage::error(format_args!(
+                "compare saves everything once for each strategy; add --repeat-saves if {} may get it {} times",
+                work.save_shown,
+                args.strategies.len()
+            )));
+        }
+        let options = options(&args.pace, Strategy::Parallel, work.task.clock())?;
+        let show = Show::new(&args.output)?;
+        Ok(ComparePlan {
+            work,
+            strategies: args.strategies,
+            options,
+            show,
+        })
+    }
+}
+
+impl Work {
+    fn new(
+        input: &str,
+        compute: &str,
+        save: &str,
+        job: &JobArgs,
+        pace: &PaceArgs,
+    ) -> anyhow::Result<Work> {
+        let format = job.format.map(|format| match format {
+            args::Format::Text => Format::Text,
+            args::Format::Jsonl => Format::Jsonl,
+        });
+        let fetch = job.fetch.as_deref();
+        Ok(Work {
+            input: Input::parse(input, format, job.field.clone()).map_err(Usage::error)?,
+            task: Task::parse(compute).map_err(usage("--compute"))?,
+            fetch: fetch
+                .map(Target::parse)
+                .transpose()
+                .map_err(usage("--fetch"))?,
+            save: Target::parse(save).map_err(usage("--save"))?,
+            http: HttpFlags::new(job, pace, job_id(input, compute, fetch, save))?,
+            save_shown: public(save),
+        })
+    }
+}
+
+/// Makes a sentence about the value of this flag a usage error.
+pub(crate) fn usage<E: Display>(flag: &'static str) -> impl Fn(E) -> anyhow::Error {
+    move |sentence| Usage::error(format_args!("{flag}: {sentence}"))
+}
+
+fn options(
+    pace: &PaceArgs,
+    strategy: Strategy,
+    compute_clock: ComputeClock,
+) -> anyhow::Result<Options> {
+    let defaults = Options::default();
+    let options = Options {
+        strategy,
+        jobs: match pace.jobs {
+            OrAuto::Auto => defaults.jobs,
+            OrAuto::Count(jobs) => jobs,
+        },
+        in_flight: pace.in_flight,
+        batch: pace.batch,
+        bulk: match pace.bulk {
+            OrAuto::Auto => None,
+            OrAuto::Count(bulk) => Some(bulk),
+        },
+        yield_every: match pace.yield_every {
+            OrNever::Every(time) => Some(time),
+            OrNever::Never => None,
+        },
+        rate: pace.rate,
+        retries: pace.retries,
+        connect_timeout: pace.connect_timeout,
+        timeout: pace.timeout,
+        compute_clock,
+        ..defaults
+    };
+    options.check().map_err(Usage::error)?;
+    Ok(options)
+}
+
+impl Show {
+    fn new(output: &OutputArgs) -> anyhow::Result<Show> {
+        let shape = Shape::of(output);
+        Ok(Show {
+            shape,
+            messages: Messages::new(output, shape == Shape::Bar),
+            json: JsonTarget::open(output.json.as_deref())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn run(line: &str) -> anyhow::Result<RunPlan> {
+        let words = ["inflight", "run"].into_iter().chain(line.split(' '));
+        match Cli::try_parse_from(words)?.command {
+            Command::Run(args) => RunPlan::new(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_that_are_not_given_leave_the_engine_its_defaults() {
+        assert_eq!(
+            run("0..1 --save null:").unwrap().options,
+            Options::default()
+        );
+    }
+
+    #[test]
+    fn every_flag_of_pace_arrives() {
+        let options = run(
+            "0..1 --save null: -j 3 -c 7 -b 9 --bulk 5 --yield-every never --rate 60/min \
+            --timeout 1s --connect-timeout 2s --retries 0 --strategy async --compute sleep:1ms",
+        )
+        .unwrap()
+        .options;
+        let expected = Options {
+            strategy: Strategy::Async,
+            jobs: 3,
+            in_flight: 7,
+            batch: 9,
+            bulk: Some(5),
+            yield_every: None,
+            rate: Some(1.0),
+            retries: 0,
+            connect_timeout: std::time::Duration::from_secs(2),
+            timeout: std::time::Duration::from_secs(1),
+            compute_clock: ComputeClock::Elapsed,
+            ..Options::default()
+        };
+        assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn none_of_something_is_refused() {
+        for (flag, name) in [
+            ("-j", "jobs"),
+            ("-c", "in-flight"),
+            ("-b", "batch"),
+            ("--bulk", "bulk"),
+        ] {
+            let error = run(&format!("0..1 --save null: {flag} 0")).unwrap_err();
+            assert!(error.is::<Usage>());
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("{name} must be between 1 and ")),
+                "{error}"
+            );
+        }
+    }
+}
