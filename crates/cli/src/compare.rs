@@ -164,7 +164,7 @@ impl<'a> Comparing<'a> {
     }
 
     fn result(mut self) -> Comparison {
-        share_bound(&mut self.runs, cores());
+        inflight::compare(&mut self.runs, cores(), self.opened.save.declared);
         let alone = self
             .compute_only
             .unwrap_or_else(|| computed_beside_fetching(&self.runs));
@@ -181,15 +181,6 @@ impl<'a> Comparing<'a> {
             service_ms: self.service_ms,
             runs: self.runs,
         }
-    }
-}
-
-/// Measures all runs against the bound of all cores, and says how many times quicker than sequential each was.
-fn share_bound(runs: &mut [Summary], _cores: usize) {
-    let sequential = runs.iter().find(|run| run.strategy == Strategy::Sequential);
-    let sequential_s = sequential.map(|run| run.elapsed_s);
-    for run in runs {
-        run.speedup = sequential_s.map(|s| s / run.elapsed_s);
     }
 }
 

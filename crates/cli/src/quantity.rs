@@ -19,12 +19,12 @@ fn parts(seconds: u64) -> String {
     }
 }
 
-/// Milliseconds as `0.12 ms`, `8.3 ms` or `101 ms`, and as seconds from 10 s on.
+/// Milliseconds as `0.12 ms`, `8.3 ms` or `101 ms`, and as seconds from there on.
 pub(crate) fn milliseconds(ms: f64) -> String {
     match ms {
         ms if ms < 0.995 => format!("{ms:.2} ms"),
         ms if ms < 9.95 => format!("{ms:.1} ms"),
-        ms if ms < 9999.5 => format!("{ms:.0} ms"),
+        ms if ms < 999.5 => format!("{ms:.0} ms"),
         ms => seconds(ms / 1e3),
     }
 }

@@ -151,7 +151,7 @@ fn wall(wall: Wall) -> &'static str {
     }
 }
 
-/// What to take away: the quickest strategy, how close to the limit it came, and what would help.
+/// What to take away: the quickest strategy, and what the engine says of it.
 fn conclusion(runs: &[Summary]) -> Option<String> {
     let best = runs
         .iter()
@@ -164,33 +164,18 @@ fn conclusion(runs: &[Summary]) -> Option<String> {
         _ if runs.len() > 1 => format!("{name} is the quickest"),
         _ => format!("{name} took {}", seconds(best.elapsed_s)),
     };
-    Some(format!(
-        "{quicker} and reaches {} of the limit; {}.",
-        percent(best.attainment),
-        advice(best.limited_by)
-    ))
-}
-
-/// What limits, and what would help against it.
-fn advice(wall: Wall) -> &'static str {
-    match wall {
-        Wall::Cpu => "limited by the cores: more cores would help, a higher limit would not",
-        Wall::Service => "limited by the service: neither more cores nor a higher limit would help",
-        Wall::Rate => "limited by the rate: only a higher quota would help",
-        Wall::Ceiling => {
-            "limited by the requests allowed in flight: a higher limit (-c) would help, more cores would not"
-        }
-        Wall::Source => "limited by reading the input: nothing after it would help",
-        Wall::Ends => {
-            "limited by what cannot overlap, the first item and the last: only more items would fill the time"
-        }
-    }
+    Some(match best.saved {
+        0 => best.sentence.clone(),
+        _ => format!("{quicker} and reaches {}.", best.sentence),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::json::Workload;
+    use std::collections::BTreeMap;
+
     use inflight::{Bulk, Dist, Ending, InFlight, Strategy};
 
     fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
@@ -216,7 +201,7 @@ mod tests {
             bound_s: 1.09,
             attainment: 1.09 / elapsed_s,
             limited_by: Wall::Cpu,
-            terms: std::collections::BTreeMap::default(),
+            terms: BTreeMap::default(),
             predicted_s: None,
             speedup: Some(14.12 / elapsed_s),
             compute_s: 1.93,
@@ -235,7 +220,7 @@ mod tests {
             cores_busy: 1.95 / elapsed_s,
             rss_max_bytes: 0,
             ending: Ending::Complete,
-            sentence: "97 % of the limit; limited by the cores".to_owned(),
+            sentence: "97 % of the limit; limited by computing on 2 cores".to_owned(),
         }
     }
 
@@ -247,7 +232,7 @@ mod tests {
             (Strategy::Async, 2.05),
             (Strategy::Parallel, 1.12),
         ];
-        let comparison = super::comparison(
+        let text = comparison(
             &Comparison {
                 version: 1,
                 cores: 2,
@@ -269,7 +254,7 @@ mod tests {
             },
             false,
         );
-        insta::assert_snapshot!(comparison, @"
+        insta::assert_snapshot!(text, @"
         120 items × bcrypt:8 → lab:?latency=100ms, 2 cores
         computing alone: 1.93 s on one thread, 0.990 s on all cores; the service took 100 ms (p99 102 ms)
 
@@ -279,9 +264,9 @@ mod tests {
         async       2.05 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cores
         parallel    1.12 s    12.6      97 %        1.74       10.7    101 ms    119 ms      17 ms  cores
 
-        parallel is 12.6 times quicker than sequential and reaches 97 % of the limit; limited by the cores: more cores would help, a higher limit would not.
+        parallel is 12.6 times quicker than sequential and reaches 97 % of the limit; limited by computing on 2 cores.
         ");
-        let table = comparison.lines().skip(3).take(5);
+        let table = text.lines().skip(3).take(5);
         assert!(table.map(|line| line.chars().count()).max() <= Some(110));
     }
 
@@ -296,7 +281,7 @@ mod tests {
         insta::assert_snapshot!(closing(&run), @"
         saved 117 of 120 items in 1.12 s (104/s), 2 dead, 1 left
         a save took 101 ms (p99 119 ms), 11 in flight on average, 1.7 cores busy
-        97 % of the limit; limited by the cores
+        97 % of the limit; limited by computing on 2 cores
         ");
     }
 }

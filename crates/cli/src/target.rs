@@ -113,11 +113,6 @@ impl Place {
     pub(crate) fn stats(&self) -> Option<Stats> {
         self.lab.as_ref().map(Lab::stats)
     }
-
-    /// Whether a lab serves here.
-    pub(crate) fn is_lab(&self) -> bool {
-        self.lab.is_some()
-    }
 }
 
 /// Resolves `%20` and its like; a percent sign that is not followed by two hex digits is itself, so that `fail=5%` is

@@ -1,0 +1,158 @@
+//! Runs the binary and takes its words apart.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command line; words are separated by blanks, and a `'` keeps blanks together.
+#[track_caller]
+pub(crate) fn inflight(line: &str) -> Outcome {
+    inflight_with(line, "")
+}
+
+/// The same with this on standard input.
+#[track_caller]
+pub(crate) fn inflight_with(line: &str, stdin: &str) -> Outcome {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_inflight"))
+        .args(words(line))
+        .env("COLUMNS", "100")
+        .write_stdin(stdin)
+        // Far more than any of them takes, on a machine that does other things too.
+        .timeout(Duration::from_secs(60))
+        .output()
+        .unwrap();
+    Outcome {
+        code: output.status.code().expect("the command ends by itself"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Outcome {
+    /// The last line on standard error.
+    pub(crate) fn last_line(&self) -> &str {
+        self.stderr.lines().last().unwrap_or_default()
+    }
+
+    /// Fails with everything that was printed unless the code is this.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Outcome {
+        assert_eq!(self.code, code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A command that is still running; killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Running {
+    pub(crate) fn start(line: &str) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_inflight"))
+            .args(words(line))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Running { child, stdout }
+    }
+
+    /// The next line on standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Sends a signal such as `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(mut self) -> Outcome {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        let code = self
+            .child
+            .wait()
+            .unwrap()
+            .code()
+            .expect("the command ends by itself");
+        Outcome {
+            code,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails when it has ended, as it should have.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A lab in a process of its own, and where it listens.
+pub(crate) fn lab(flags: &str) -> (Running, String) {
+    let mut lab = Running::start(&format!("lab --listen 127.0.0.1:0 {flags}"));
+    let line = lab.line();
+    let address = line
+        .strip_prefix("serving http://")
+        .and_then(|rest| rest.split(':').nth(1));
+    let port = address.unwrap_or_else(|| panic!("{line}"));
+    let address = format!("127.0.0.1:{port}");
+    (lab, address)
+}
+
+/// The body of the answer to a GET.
+pub(crate) fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    body.to_owned()
+}
+
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut kept = false;
+    for letter in line.chars() {
+        match letter {
+            '\'' => kept = !kept,
+            ' ' if !kept => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
