@@ -22,6 +22,7 @@ pub(crate) fn compare(args: CompareArgs) -> anyhow::Result<Exit> {
     let plan = ComparePlan::new(args)?;
     let mut comparing = Comparing::open(&plan)?;
     let ended = comparing.all();
+    plan.show.messages.clear_bars();
     if !comparing.runs.is_empty() {
         last_line(&comparing.runs, &plan.show.messages);
     }

@@ -42,6 +42,14 @@ impl Messages {
         self.bars.as_ref()
     }
 
+    /// Takes the bars away, for what follows to stand where they stood.
+    pub(crate) fn clear_bars(&self) {
+        if let Some(bars) = &self.bars {
+            // Fails only when the terminal is gone.
+            let _ = bars.clear();
+        }
+    }
+
     /// Whether details are wanted, so that nobody formats them in vain.
     pub(crate) fn is_verbose(&self) -> bool {
         self.loudness == Loudness::Verbose

@@ -49,8 +49,10 @@ pub(crate) struct Watch {
     label: String,
     messages: Messages,
     shape: Shape,
-    /// Added to the bars when the run begins, taken out when the watch is dropped with the run.
+    /// Added to the bars when the run begins; stands still when the watch is dropped with the run.
     bar: Option<ProgressBar>,
+    /// As of the last fact, for what stands there in the end.
+    counts: Counts,
     /// When in the run the next update is due.
     due: Duration,
     dead_shown: u64,
@@ -70,6 +72,7 @@ impl Watch {
             messages: messages.clone(),
             shape,
             bar,
+            counts: Counts::default(),
             due: match shape {
                 Shape::Plain => PLAIN_EVERY,
                 Shape::Bar | Shape::None => Duration::ZERO,
@@ -85,9 +88,7 @@ impl Watch {
         match (self.shape, &self.bar) {
             (Shape::Bar, Some(bar)) => {
                 self.due = counts.elapsed + BAR_EVERY;
-                bar.set_length(counts.total.unwrap_or(counts.read));
-                bar.set_position(counts.saved + counts.dead);
-                bar.set_message(status(counts));
+                draw(bar, counts, status(counts));
             }
             (Shape::Plain, _) => {
                 self.due = counts.elapsed + PLAIN_EVERY;
@@ -150,40 +151,57 @@ impl Observer for Watch {
     fn observe(&mut self, fact: &Fact, counts: &Counts) {
         self.tell(fact);
         self.update(counts);
+        self.counts = *counts;
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(bar) = &self.bar {
+            let took = quantity::seconds(self.counts.elapsed.as_secs_f64());
+            draw(
+                bar,
+                &self.counts,
+                format!("{} done in {took}", finished(&self.counts)),
+            );
+            bar.abandon();
         }
     }
 }
 
+fn draw(bar: &ProgressBar, counts: &Counts, message: String) {
+    bar.set_length(counts.total.unwrap_or(counts.read));
+    bar.set_position(finished(counts));
+    bar.set_message(message);
+}
+
+/// Items that need nothing more.
+fn finished(counts: &Counts) -> u64 {
+    counts.saved + counts.dead
+}
+
 /// Where a run stands, in one line.
 fn status(counts: &Counts) -> String {
-    let finished = counts.saved + counts.dead;
-    let of_total = counts
-        .total
-        .map_or(String::new(), |total| format!(" of {total}"));
-    let mut status = format!("{finished}{of_total} done");
+    let finished = finished(counts);
+    let mut status = match counts.total {
+        Some(total) => format!("{finished} of {total} done"),
+        None => format!("{finished} done"),
+    };
     if let Some(since) = counts.outage_since {
         let away = counts.elapsed.saturating_sub(since).as_secs();
         return format!("{status}, service away for {away} s, nothing is lost");
     }
     let elapsed_s = counts.elapsed.as_secs_f64();
-    status += &format!(
-        ", {}, {} in flight",
-        quantity::rate(finished, elapsed_s),
-        counts.in_flight
-    );
+    if finished > 0 {
+        status += &format!(", {}", quantity::rate(finished, elapsed_s));
+    }
+    status += &format!(", {} in flight", counts.in_flight);
     if counts.dead > 0 {
         status += &format!(", {} dead", counts.dead);
     }
     if let (Some(total), 1..) = (counts.total, finished) {
         let left_s = elapsed_s / finished as f64 * total.saturating_sub(finished) as f64;
-        status += &format!(", {} to go", quantity::seconds(left_s));
+        status += &format!(", {} to go", quantity::about(left_s));
     }
     status
 }
@@ -207,7 +225,7 @@ mod tests {
     fn a_status_says_what_matters_now() {
         assert_eq!(
             status(&counts()),
-            "60 of 120 done, 2.0/s, 40 in flight, 2 dead, 30.0 s to go"
+            "60 of 120 done, 2.0/s, 40 in flight, 2 dead, 30 s to go"
         );
         let unknown = Counts {
             total: None,

@@ -11,6 +11,14 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// Seconds that are only guessed: whole ones, rounded up.
+pub(crate) fn about(seconds: f64) -> String {
+    match seconds.ceil() {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s => parts(s as u64),
+    }
+}
+
 fn parts(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, minutes, 0) => format!("{minutes} min"),
@@ -72,6 +80,10 @@ mod tests {
                 "11 min 1 s",
                 "2 h 5 min"
             ]
+        );
+        assert_eq!(
+            [about(0.3), about(119.2), about(150.0)],
+            ["1 s", "2 min", "2 min 30 s"]
         );
         let written = [0.118, 8.34, 101.2, 12_000.0].map(milliseconds);
         assert_eq!(written, ["0.12 ms", "8.3 ms", "101 ms", "12.0 s"]);

@@ -20,6 +20,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let signals = Signals::listen(&messages)?;
     let watch = Watch::new("run", plan.show.shape, &messages);
     let summary = opened.run(sink, &plan.options, watch, signals.stop())?;
+    messages.clear_bars();
     tell(&summary, &messages);
     let text = table::closing(&summary);
     if plan.show.json.is_stdout() {

@@ -1,5 +1,10 @@
 //! Drives the real binary: what it prints, what it saves, and how it leaves.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod compare;
 mod help;
 mod lab;
