@@ -160,9 +160,13 @@ pub(crate) struct JobArgs {
     #[arg(long, default_value = "POST")]
     pub(crate) method: String,
 
-    /// HTTP header of every request, may be repeated
+    /// HTTP header of every save, may be repeated; a value env:NAME or file:PATH is read from there
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
+
+    /// The same for every fetch, so that no service gets what belongs to the other
+    #[arg(long = "fetch-header", value_name = "NAME: VALUE")]
+    pub(crate) fetch_headers: Vec<String>,
 
     /// HTTP body of a save: the result's bytes (raw), a JSON record, or a form with one field
     #[arg(long, value_name = "raw|json|form:FIELD", default_value = "raw")]
@@ -176,7 +180,7 @@ pub(crate) struct JobArgs {
     #[arg(long)]
     pub(crate) append: bool,
 
-    /// Trust the certificates in this PEM file instead of the system's
+    /// Trust the certificates in this PEM file besides those of the system
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }

@@ -3,8 +3,8 @@
 //! All runs share one bound, that of all cores. Computing alone is measured in the same run of the program, on the same
 //! machine in the same state.
 
-use crate::http_flags::Sink;
 use inflight::{Dist, Ending, Options, Strategy, Summary};
+use inflight_connectors::Sink;
 
 use crate::args::CompareArgs;
 use crate::copies::Copies;
@@ -68,7 +68,7 @@ impl<'a> Comparing<'a> {
     fn open(plan: &'a ComparePlan) -> anyhow::Result<Comparing<'a>> {
         let opened = Opened::new(&plan.work)?;
         // Says what is wrong with the sink before anything is computed.
-        opened.sink()?;
+        opened.sink(plan.options.strategy)?;
         Ok(Comparing {
             plan,
             copies: Copies::of(&opened.save.address)?,
@@ -101,15 +101,15 @@ impl<'a> Comparing<'a> {
             rate: None,
             ..self.plan.options.clone()
         };
-        let summary = self.one(label, &options, self.opened.sink_at("null:")?)?;
+        let summary = self.one(label, &options, self.opened.sink_at("null:", strategy)?)?;
         self.check(&summary)?;
         Ok(summary.elapsed_s)
     }
 
     fn save_with(&mut self, strategy: Strategy) -> Result<(), Halt> {
         let sink = match &mut self.copies {
-            Some(copies) => self.opened.sink_at(&copies.next()?)?,
-            None => self.opened.sink()?,
+            Some(copies) => self.opened.sink_at(&copies.next()?, strategy)?,
+            None => self.opened.sink(strategy)?,
         };
         self.opened.reset();
         let options = Options {

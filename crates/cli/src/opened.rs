@@ -2,12 +2,11 @@
 //!
 //! The one place where source, task and sink become an engine's job.
 
-use crate::http_flags::Sink;
-use inflight::{Job, Observer, Options, Service, Stop, Summary};
-use inflight_connectors::{Payload, Task};
+use inflight::{Job, Observer, Options, Service, Stop, Strategy, Summary};
+use inflight_connectors::{Payload, Sink, Task};
 
 use crate::exit::Usage;
-use crate::plan::{Work, usage};
+use crate::plan::Work;
 use crate::target::Place;
 
 /// A job ready to be run.
@@ -45,16 +44,18 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// A usage error: a scheme that does not exist, a file that is not empty.
-    pub(crate) fn sink(&self) -> anyhow::Result<Sink> {
-        self.work.http.sink(&self.save)
+    pub(crate) fn sink(&self, strategy: Strategy) -> anyhow::Result<Sink> {
+        self.work.settings.sink(&self.save, strategy)
     }
 
     /// Another sink, with the settings of the job.
     ///
     /// # Errors
     /// As [`Opened::sink`].
-    pub(crate) fn sink_at(&self, address: &str) -> anyhow::Result<Sink> {
-        self.work.http.sink(&Place::elsewhere(address))
+    pub(crate) fn sink_at(&self, address: &str, strategy: Strategy) -> anyhow::Result<Sink> {
+        self.work
+            .settings
+            .sink(&Place::elsewhere(address), strategy)
     }
 
     /// Runs the job into this sink.
@@ -80,7 +81,7 @@ impl<'a> Opened<'a> {
             .observed_by(watch);
         match &self.fetch {
             Some(place) => {
-                let fetch = self.work.http.fetch(place).map_err(usage("--fetch"))?;
+                let fetch = self.work.settings.fetch(place)?;
                 how.run(job.fetch_from(fetch).fetched_bytes(Payload::heap_bytes))
             }
             None => how.run(job),

@@ -9,11 +9,11 @@ use inflight_connectors::{Format, Input, Task};
 
 use crate::args::{self, CompareArgs, JobArgs, OutputArgs, PaceArgs, RunArgs};
 use crate::exit::Usage;
-use crate::http_flags::HttpFlags;
 use crate::job_id::{job_id, public};
 use crate::json::JsonTarget;
 use crate::messages::Messages;
 use crate::progress::Shape;
+use crate::settings::Settings;
 use crate::target::Target;
 use crate::value::{OrAuto, OrNever};
 
@@ -43,7 +43,7 @@ pub(crate) struct Work {
     pub(crate) task: Task,
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
-    pub(crate) http: HttpFlags,
+    pub(crate) settings: Settings,
     /// The sink as typed, without its secrets.
     pub(crate) save_shown: String,
 }
@@ -62,13 +62,7 @@ impl RunPlan {
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(args: RunArgs) -> anyhow::Result<RunPlan> {
-        let work = Work::new(
-            &args.input,
-            &args.compute,
-            &args.save,
-            &args.job,
-            &args.pace,
-        )?;
+        let work = Work::new(&args.input, &args.compute, &args.save, &args.job)?;
         let options = options(&args.pace, args.strategy, work.task.clock())?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
@@ -85,13 +79,7 @@ impl ComparePlan {
     /// # Errors
     /// As [`RunPlan::new`]; also when the job cannot or must not be repeated.
     pub(crate) fn new(args: CompareArgs) -> anyhow::Result<ComparePlan> {
-        let work = Work::new(
-            &args.input,
-            &args.compute,
-            &args.save,
-            &args.job,
-            &args.pace,
-        )?;
+        let work = Work::new(&args.input, &args.compute, &args.save, &args.job)?;
         if work.input.is_stdin() {
             return Err(Usage::error(
                 "compare reads its input once for each strategy, and standard input can be read only once; \
@@ -117,13 +105,7 @@ impl ComparePlan {
 }
 
 impl Work {
-    fn new(
-        input: &str,
-        compute: &str,
-        save: &str,
-        job: &JobArgs,
-        pace: &PaceArgs,
-    ) -> anyhow::Result<Work> {
+    fn new(input: &str, compute: &str, save: &str, job: &JobArgs) -> anyhow::Result<Work> {
         let format = job.format.map(|format| match format {
             args::Format::Text => Format::Text,
             args::Format::Jsonl => Format::Jsonl,
@@ -137,7 +119,7 @@ impl Work {
                 .transpose()
                 .map_err(usage("--fetch"))?,
             save: Target::parse(save).map_err(usage("--save"))?,
-            http: HttpFlags::new(job, pace, job_id(input, compute, fetch, save))?,
+            settings: Settings::new(job, job_id(input, compute, fetch, save)),
             save_shown: public(save),
         })
     }

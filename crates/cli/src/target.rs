@@ -20,14 +20,14 @@ pub(crate) enum Target {
 /// A target that is there: a lab has been started.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// The address for the connectors; of a lab without a path.
+    /// As typed; of a lab, where it listens.
     pub(crate) address: String,
     pub(crate) declared: Declared,
     /// Serves until this is dropped.
     lab: Option<Lab>,
 }
 
-const LAB: &str = "lab:";
+pub(crate) const LAB: &str = "lab:";
 
 impl Target {
     /// Reads `lab:?latency=100ms&capacity=100`, or takes an address as it is.
@@ -99,6 +99,14 @@ impl Place {
             address: address.to_owned(),
             declared: Declared::default(),
             lab: None,
+        }
+    }
+
+    /// The address to connect to; at a lab, this path.
+    pub(crate) fn address_of(&self, path_in_lab: &str) -> String {
+        match self.lab {
+            Some(_) => format!("{}{path_in_lab}", self.address),
+            None => self.address.clone(),
         }
     }
 

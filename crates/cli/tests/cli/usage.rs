@@ -67,11 +67,11 @@ fn a_value_that_cannot_be_is_refused() {
     refused("run 0..1 --save lab:?fail=150%", &["fail", "probability"]);
     refused(
         "run 0..1 --save http://127.0.0.1:1/add --header nonsense",
-        &["--header", "nonsense"],
+        &["header", "NAME: VALUE"],
     );
     refused(
         "run 0..1 --save http://127.0.0.1:1/add --body xml",
-        &["--body", "xml"],
+        &["body", "xml"],
     );
     refused(
         "run 0..1 --save null: --json /no/such/folder/x.json",
