@@ -1,2 +1,63 @@
-//! The commands of the README.
-fn main() {}
+//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy` and `bench`.
+//!
+//! It depends on nothing, so that the first command on a fresh machine starts in seconds.
+
+mod bench;
+mod ci;
+mod needs;
+mod peers;
+mod shell;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, io};
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  test                     installs what is missing, then runs all tests and doc tests
+  ci                       format, tidy, clippy, docs, each feature alone, licences, test: what must hold before a push
+  tidy                     the rules of the house that no other tool checks
+  bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match enter_root().and_then(|root| dispatch(&root, &arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            shell::tell(&format!("error: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
+    let mut words = arguments.iter().map(String::as_str);
+    match (words.next(), words.next()) {
+        (Some("test"), None) => test::test(),
+        (Some("ci"), None) => ci::ci(root),
+        (Some("tidy"), None) => tidy::tidy(root),
+        (Some("bench"), _) => bench::bench(root, &arguments[1..]),
+        (Some("help" | "--help" | "-h"), None) => {
+            shell::tell(USAGE);
+            Ok(())
+        }
+        _ => Err(format!(
+            "no such command: {}\n\n{USAGE}",
+            arguments.join(" ")
+        )),
+    }
+}
+
+/// Makes the folder of the workspace the current one, wherever the command was typed.
+fn enter_root() -> Result<PathBuf, String> {
+    let here = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let root = here
+        .parent()
+        .expect("this package is a folder of the workspace");
+    let failed = |error: io::Error| format!("failed to enter {}: {error}", root.display());
+    env::set_current_dir(root).map_err(failed)?;
+    Ok(root.to_owned())
+}

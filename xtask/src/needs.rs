@@ -1,0 +1,93 @@
+//! What a fresh Debian needs beside the Rust toolchain: the one place where packages are listed and installed.
+
+use std::process::Command;
+
+use crate::shell::{find, run, tell};
+
+/// A program, and the Debian package that brings it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// How it is called.
+    pub(crate) command: &'static str,
+    /// What installs it.
+    pub(crate) package: &'static str,
+}
+
+/// To build and test: SQLite and the cryptography of TLS are C.
+pub(crate) const TEST: &[Need] = &[Need {
+    command: "cc",
+    package: "gcc libc6-dev",
+}];
+
+/// To measure wrk beside us.
+pub(crate) const WRK: Need = Need {
+    command: "wrk",
+    package: "wrk",
+};
+
+/// To measure Python beside us.
+pub(crate) const PYTHON: Need = Need {
+    command: "python3",
+    package: "python3 python3-venv",
+};
+
+/// Installs what is missing, when we may.
+///
+/// # Errors
+/// A sentence that says what to install, when we are not root or there is no `apt-get`; or that it failed.
+pub(crate) fn install(needs: &[Need]) -> Result<(), String> {
+    let packages = missing(needs, |command| find(command).is_some());
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    if !is_root() || find("apt-get").is_none() {
+        return Err(format!(
+            "missing: install the Debian packages {list} (as root: apt-get install {list}), then run this again"
+        ));
+    }
+    tell(&format!("installing {list}"));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    let install = ["install", "--yes", "--no-install-recommends"];
+    let arguments: Vec<&str> = install.into_iter().chain(packages).collect();
+    // The lists of packages may be fresh enough already.
+    if run(&mut apt(&arguments)).is_ok() {
+        return Ok(());
+    }
+    run(&mut apt(&["update"]))?;
+    run(&mut apt(&arguments))
+}
+
+fn missing(needs: &[Need], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    needs
+        .iter()
+        .filter(|need| !is_there(need.command))
+        .flat_map(|need| need.package.split(' '))
+        .collect()
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let needs = [TEST[0], WRK];
+        assert_eq!(missing(&needs, |command| command == "cc"), ["wrk"]);
+        assert_eq!(
+            missing(&needs, |command| command == "wrk"),
+            ["gcc", "libc6-dev"]
+        );
+        assert!(missing(&needs, |_| true).is_empty());
+    }
+}
