@@ -1,1 +1,59 @@
-//! Everything that knows a service.
+//! Everything that knows a service: sources, computations, fetchers and sinks, one file each.
+//!
+//! A job of the command line is built from text: [`Input`] says where items come from, [`Task`] what is
+//! computed, [`Sink`] where results are saved, and [`Payload`] is the one value that travels between them.
+//! Each can be used alone. Nothing here retries, waits to try again or counts: a connector makes one request
+//! and says with a verdict how it went.
+//!
+//! ```
+//! use inflight::{Job, Options};
+//! use inflight_connectors::{Input, Payload, Sink, SinkSettings, Task};
+//!
+//! let input = Input::parse("0..100", None, None)?;
+//! let task = Task::parse("sha256")?;
+//! let sink = Sink::parse("null:", &SinkSettings::default())?;
+//! let job = Job::new(input.open()?)
+//!     .try_compute(move |item: Payload| task.run(item))
+//!     .save_to(sink);
+//! # let _ = job;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod block;
+#[cfg(any(feature = "sqlite", feature = "file"))]
+mod blocking;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "http")]
+mod http;
+mod input;
+mod items;
+mod jsonl;
+mod lines;
+mod nearest;
+mod null;
+#[cfg(any(feature = "sqlite", feature = "file"))]
+mod path;
+mod payload;
+mod range;
+#[cfg(any(feature = "http", feature = "file"))]
+mod row;
+mod settings;
+mod sink;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod task;
+
+#[cfg(feature = "file")]
+pub use file::{FileConnection, FileSink};
+#[cfg(feature = "http")]
+pub use http::{FetchConnection, FetchSettings, HttpConnection, HttpFetch, HttpSink};
+pub use input::{Format, Input};
+pub use items::Items;
+pub use null::NullSink;
+pub use payload::Payload;
+pub use settings::SinkSettings;
+pub use sink::{Sink, SinkConnection};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteConnection, SqliteSink};
+pub use task::Task;

@@ -1,0 +1,23 @@
+//! HTTP: saves results with one request each, and fetches items by URL.
+//!
+//! A slot owns one connection (`link`), which the client opens (`client`, `dial`, `stream`, `tls`). A sink
+//! and a fetch build requests (`head`, `body`, `template`) and judge what came back (`answer`, `verdict`).
+
+mod answer;
+mod body;
+mod client;
+mod dial;
+mod fetch;
+mod head;
+mod link;
+mod responses;
+mod secret;
+mod sink;
+mod stream;
+mod template;
+mod tls;
+mod url;
+mod verdict;
+
+pub use fetch::{FetchConnection, FetchSettings, HttpFetch};
+pub use sink::{HttpConnection, HttpSink};

@@ -1,0 +1,53 @@
+//! Reads the body of an answer: keeps what is wanted of it, and never more than the cap.
+
+use hyper::body::{Body as _, Incoming};
+
+use super::link::{Broken, Link};
+
+/// How much of a body to read.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// Bytes that are kept; the rest is read past.
+    pub(super) keep: usize,
+    /// Bytes that are read at most; beyond them the connection is given up.
+    pub(super) most: usize,
+}
+
+/// The beginning of a body.
+pub(super) struct Text {
+    pub(super) bytes: Vec<u8>,
+    /// Whether the body went on beyond the cap.
+    pub(super) is_cut: bool,
+}
+
+/// Reads a body to its end, so that the connection can be used again, or to the cap.
+pub(super) async fn read(
+    link: &mut Link,
+    mut body: Incoming,
+    bounds: Bounds,
+) -> Result<Text, Broken> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut text = Text {
+        // What a service announces is not yet sent: no more than this is believed.
+        bytes: Vec::with_capacity(expected.min(bounds.keep).min(64 << 10)),
+        is_cut: false,
+    };
+    let mut read = 0;
+    while !body.is_end_stream() {
+        let Some(frame) = link.next(&mut body).await else {
+            break;
+        };
+        let Ok(data) = frame.map_err(Broken::Sent)?.into_data() else {
+            continue; // Trailers say nothing about the body.
+        };
+        read += data.len();
+        let room = bounds.keep - text.bytes.len();
+        text.bytes.extend_from_slice(&data[..data.len().min(room)]);
+        if read > bounds.most {
+            text.is_cut = true;
+            link.abandon();
+            break;
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,82 @@
+//! Hands out connections to one origin: one each over HTTP/1.1, shared ones over HTTP/2.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use inflight::Fault;
+use tokio::sync::Semaphore;
+
+use super::dial::Dialer;
+use super::link::{Handle, Link, Shared};
+use super::url::Origin;
+
+/// Handles to one HTTP/2 connection; the next ones get another. 100 requests at a time is what the standard
+/// recommends servers to allow at least (RFC 9113, 6.5.2) and what most allow; beyond it a request would
+/// wait here while it counts as sent.
+const HANDLES_MAX: usize = 100;
+
+/// Connections to one origin.
+pub(super) struct Client {
+    dialer: Dialer,
+    /// Whether the service was found to speak HTTP/1.1 only, so that connections need not wait in turn.
+    is_single: AtomicBool,
+    /// Held while a connection is opened that may turn out to be shared: one at a time, or a hundred slots
+    /// would open a hundred connections to learn that one is enough.
+    turn: Semaphore,
+    /// The HTTP/2 connections that somebody uses.
+    shared: Mutex<Vec<Weak<Shared>>>,
+}
+
+impl Client {
+    pub(super) fn new(dialer: Dialer) -> Client {
+        Client {
+            is_single: AtomicBool::new(!dialer.origin().is_https),
+            dialer,
+            turn: Semaphore::new(1),
+            shared: Mutex::default(),
+        }
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        self.dialer.origin()
+    }
+
+    /// Opens a connection, or a share in one. Every failure is "unreached".
+    pub(super) async fn connect(&self) -> Result<Link, Fault> {
+        if self.is_single.load(Ordering::Relaxed) {
+            return Link::single(self.dialer.dial().await?).await;
+        }
+        let turn = self.turn.acquire().await.expect("nobody closes it");
+        if let Some(link) = self.share() {
+            return Ok(link);
+        }
+        if self.is_single.load(Ordering::Relaxed) {
+            drop(turn);
+            return Link::single(self.dialer.dial().await?).await;
+        }
+        let stream = self.dialer.dial().await?;
+        if stream.is_http2() {
+            let shared = Arc::new(Shared::open(stream).await?);
+            let handle = Handle::to(&shared);
+            self.lock().push(Arc::downgrade(&shared));
+            return Ok(Link::Shared(handle));
+        }
+        self.is_single.store(true, Ordering::Relaxed);
+        Link::single(stream).await
+    }
+
+    /// A share in a connection that has room.
+    fn share(&self) -> Option<Link> {
+        let mut all = self.lock();
+        all.retain(|shared| shared.upgrade().is_some_and(|shared| shared.is_open()));
+        let room = all
+            .iter()
+            .filter(|shared| shared.strong_count() < HANDLES_MAX)
+            .find_map(Weak::upgrade)?;
+        Some(Link::Shared(Handle::to(&room)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Shared>>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,129 @@
+//! What all requests of one sink or fetch have in common, prepared once.
+
+use http_body_util::Full;
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+    HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+};
+use hyper::{Method, Request, Uri};
+
+use super::link::Asked;
+use super::secret::{Headers, Secret};
+use super::url::{Origin, Url};
+use bytes::Bytes;
+
+/// What makes a repeated save harmless: the same for the same item of the same job.
+pub(super) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Method and headers, as HTTP/1.1 and HTTP/2 want them.
+pub(super) struct Head {
+    method: Method,
+    single: HeaderMap,
+    shared: HeaderMap,
+    secrets: Vec<Secret>,
+}
+
+/// The same place, as HTTP/1.1 and HTTP/2 want it.
+pub(super) struct Place {
+    pub(super) single: Uri,
+    pub(super) shared: Uri,
+}
+
+impl Place {
+    pub(super) fn of(url: &Url) -> Place {
+        Place {
+            single: Uri::from(url.path.clone()),
+            shared: url.origin.uri(url.path.clone()),
+        }
+    }
+}
+
+impl Head {
+    /// Fails with a sentence: a header that cannot be, or credentials that would be sent in the open.
+    pub(super) fn new(
+        method: &str,
+        url: &Url,
+        lines: &[String],
+        content_type: Option<&'static str>,
+    ) -> Result<Head, String> {
+        let Headers {
+            mut map,
+            mut secrets,
+        } = Headers::parse(lines)?;
+        for taken in [
+            &CONTENT_LENGTH,
+            &TRANSFER_ENCODING,
+            &CONNECTION,
+            &IDEMPOTENCY_KEY,
+        ] {
+            if map.contains_key(taken) {
+                return Err(format!(
+                    "header {taken} is set by inflight itself; leave it out"
+                ));
+            }
+        }
+        if let Some(credentials) = &url.credentials {
+            if map.contains_key(AUTHORIZATION) {
+                return Err(format!(
+                    "{url} has both userinfo and an authorization header"
+                ));
+            }
+            map.insert(AUTHORIZATION, credentials.header()?);
+            secrets.push(credentials.clone());
+        }
+        refuse_in_the_open(&url.origin, &secrets)?;
+        let mut default = |name, value| {
+            map.entry(name).or_insert(HeaderValue::from_static(value));
+        };
+        default(USER_AGENT, concat!("inflight/", env!("CARGO_PKG_VERSION")));
+        default(ACCEPT, "*/*");
+        if let Some(content_type) = content_type {
+            default(CONTENT_TYPE, content_type);
+        }
+        let mut shared = map.clone();
+        shared.remove(HOST);
+        let host = HeaderValue::from_str(url.origin.authority.as_str());
+        map.entry(HOST)
+            .or_insert(host.map_err(|_| format!("{url} has no valid host"))?);
+        Ok(Head {
+            method: method_of(method)?,
+            single: map,
+            shared,
+            secrets,
+        })
+    }
+
+    /// One request.
+    pub(super) fn request(&self, is_http2: bool, uri: Uri, body: Bytes) -> Asked {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = if is_http2 { &self.shared } else { &self.single }.clone();
+        request
+    }
+
+    /// The text without any secret of these headers.
+    pub(super) fn hide(&self, text: String) -> String {
+        self.secrets
+            .iter()
+            .fold(text, |text, secret| secret.hide(text))
+    }
+}
+
+fn method_of(text: &str) -> Result<Method, String> {
+    let method = Method::from_bytes(text.as_bytes());
+    // A method without a body saves nothing, and CONNECT is no request to the service at all.
+    let fit = method
+        .ok()
+        .filter(|method| ![Method::CONNECT, Method::HEAD, Method::TRACE].contains(method));
+    fit.ok_or_else(|| format!("method `{text}` cannot be used; POST, PUT and PATCH can"))
+}
+
+fn refuse_in_the_open(origin: &Origin, secrets: &[Secret]) -> Result<(), String> {
+    if secrets.is_empty() || origin.is_private() {
+        return Ok(());
+    }
+    Err(format!(
+        "credentials for {origin} would cross the network unencrypted; use https:// or leave them out"
+    ))
+}

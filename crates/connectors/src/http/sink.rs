@@ -1,0 +1,298 @@
+//! Saves each result with one HTTP request.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Response, StatusCode};
+use inflight::{Connection, Declared, Fault, Record, Reply, Service};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::answer::{self, Bounds};
+use super::body::BodyMode;
+use super::client::Client;
+use super::dial::Dialer;
+use super::head::{Head, IDEMPOTENCY_KEY, Place};
+use super::link::{Broken, Link};
+use super::responses::Responses;
+use super::tls;
+use super::url::Url;
+use super::verdict;
+use crate::payload::Payload;
+use crate::settings::SinkSettings;
+
+/// Bytes of a response that are read. The answer to a save is short; one that is not is cut, and still says
+/// that the result was saved.
+const RESPONSE_BYTES_MAX: usize = 1 << 20;
+
+/// Saves each result with a request of its own, `POST` unless told otherwise.
+///
+/// Every request carries an `Idempotency-Key` of 32 hex digits that depends on the job and the item only, so
+/// that a service can tell a repeated save. Statuses mean: 2xx saved; 429 and 503 overload, with
+/// `Retry-After`; 408 and other 5xx transient; all else permanent, redirects included. A connection that
+/// breaks after the request was sent leaves it in doubt.
+///
+/// ```
+/// use inflight_connectors::{HttpSink, SinkSettings};
+///
+/// let sink = HttpSink::new("https://example.com/add?token=1", &SinkSettings::default())?;
+/// assert_eq!(sink.to_string(), "https://example.com/add");
+/// # Ok::<(), String>(())
+/// ```
+pub struct HttpSink(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    head: Head,
+    place: Place,
+    body: BodyMode,
+    job: u64,
+    declared: Declared,
+    /// Method and address, for messages.
+    title: String,
+    address: String,
+    responses_path: Option<PathBuf>,
+    responses: OnceLock<Responses>,
+}
+
+impl HttpSink {
+    /// A sink at this address. Reads secrets and certificates; connects to nothing.
+    ///
+    /// # Errors
+    /// A sentence that names the address or setting at fault. Credentials for another machine need `https:`.
+    pub fn new(url: &str, settings: &SinkSettings) -> Result<HttpSink, String> {
+        let url = Url::parse(url)?;
+        let body = BodyMode::parse(&settings.body)?;
+        let head = Head::new(
+            &settings.method,
+            &url,
+            &settings.headers,
+            Some(body.content_type()),
+        )?;
+        let tls = match url.origin.is_https {
+            true => Some(tls::connector(settings.ca_file.as_deref())?),
+            false => None,
+        };
+        Ok(HttpSink(Arc::new(Inner {
+            head,
+            place: Place::of(&url),
+            body,
+            job: settings.job,
+            declared: settings.declared,
+            title: format!("{} {url}", settings.method),
+            address: url.to_string(),
+            client: Client::new(Dialer::new(url.origin, tls)?),
+            responses_path: settings.responses.clone(),
+            responses: OnceLock::new(),
+        })))
+    }
+
+    /// Whether the sink can be used, as far as can be told without sending anything: opens the file of
+    /// responses.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub fn check(&self) -> Result<(), String> {
+        self.0.open_responses().map(|_| ())
+    }
+}
+
+impl std::fmt::Display for HttpSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.address)
+    }
+}
+
+impl Service<Payload> for HttpSink {
+    type Answer = ();
+    type Connection = HttpConnection;
+
+    async fn connect(&self) -> Result<HttpConnection, Fault> {
+        self.0.open_responses().map_err(Fault::unreached)?;
+        Ok(HttpConnection {
+            link: self.0.client.connect().await?,
+            sink: Arc::clone(&self.0),
+        })
+    }
+
+    fn declared(&self) -> Declared {
+        self.0.declared
+    }
+}
+
+/// One connection of an [`HttpSink`].
+pub struct HttpConnection {
+    link: Link,
+    sink: Arc<Inner>,
+}
+
+impl Connection<Payload> for HttpConnection {
+    type Answer = ();
+
+    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
+        let [record] = bulk else {
+            return Err(Fault::permanent("an HTTP save takes one record"));
+        };
+        let broken = |sink: &Inner, broken| verdict::save_broken(&sink.title, broken);
+        let is_http2 = self.link.is_http2();
+        let place = &self.sink.place;
+        let uri = if is_http2 {
+            &place.shared
+        } else {
+            &place.single
+        }
+        .clone();
+        let body = self.sink.body.body(record)?;
+        let mut request = self.sink.head.request(is_http2, uri, body);
+        let key = idempotency_key(self.sink.job, record);
+        request.headers_mut().insert(&IDEMPOTENCY_KEY, key);
+        let response = match self.link.ask(request).await {
+            Ok(response) => response,
+            Err(cause) => return Err(broken(&self.sink, cause)),
+        };
+        let status = response.status();
+        if !status.is_success() {
+            return Err(refused(&mut self.link, &self.sink.head, &self.sink.title, response).await);
+        }
+        let keep = if self.sink.responses_path.is_some() {
+            RESPONSE_BYTES_MAX
+        } else {
+            0
+        };
+        let bounds = Bounds {
+            keep,
+            most: RESPONSE_BYTES_MAX,
+        };
+        match answer::read(&mut self.link, response.into_body(), bounds).await {
+            Ok(text) => self.sink.keep(record.index, status, &text.bytes)?,
+            Err(cause) => return Err(broken(&self.sink, cause)),
+        }
+        Ok(Reply::one(()))
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.link.is_open()
+    }
+}
+
+impl Inner {
+    fn open_responses(&self) -> Result<Option<&Responses>, String> {
+        let Some(path) = &self.responses_path else {
+            return Ok(None);
+        };
+        if self.responses.get().is_none() {
+            // When two come here at once the second file is closed again, unused.
+            let _ = self.responses.set(Responses::open(path)?);
+        }
+        Ok(self.responses.get())
+    }
+
+    /// Keeps a response where that is asked for. The save itself was done, so a failure leaves it in doubt:
+    /// tried again, the same key shows the service what it knows already.
+    fn keep(&self, index: u64, status: StatusCode, body: &[u8]) -> Result<(), Fault> {
+        let Some(responses) = self.responses.get() else {
+            return Ok(());
+        };
+        responses
+            .keep(index, status, body)
+            .map_err(|cause| Fault::in_doubt("saved, but cannot keep the response").because(cause))
+    }
+}
+
+/// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
+pub(super) async fn refused(
+    link: &mut Link,
+    head: &Head,
+    title: &str,
+    response: Response<Incoming>,
+) -> Fault {
+    let status = response.status();
+    let verdict = verdict::of_status(status);
+    let wait = verdict::wait_asked(response.headers(), SystemTime::now());
+    let bounds = Bounds {
+        keep: verdict::SHOWN_BYTES_MAX,
+        most: RESPONSE_BYTES_MAX,
+    };
+    let text = match answer::read(link, response.into_body(), bounds).await {
+        Ok(text) => head.hide(verdict::shown(&text.bytes)),
+        Err(Broken::Sent(_) | Broken::Unsent(_)) => String::new(),
+    };
+    let colon = if text.is_empty() { "" } else { ": " };
+    let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"));
+    if let (inflight::Verdict::Overload, Some(wait)) = (verdict, wait) {
+        fault = fault.retry_after(wait);
+    }
+    fault
+}
+
+/// 32 hex digits that depend on the job and the item only.
+fn idempotency_key(job: u64, record: &Record<Payload>) -> HeaderValue {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut who = [0; 32];
+    who[..8].copy_from_slice(&job.to_le_bytes());
+    who[8..16].copy_from_slice(&record.index.to_le_bytes());
+    who[16..].copy_from_slice(&record.value.key.to_le_bytes());
+    let hash = xxh3_128(&who).to_be_bytes();
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    HeaderValue::from_bytes(&digits).expect("hex digits are allowed in a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_depends_on_job_index_and_item() {
+        let key = |job, index, item: &'static str| {
+            idempotency_key(job, &Record::new(index, Payload::read(item)))
+        };
+        // Written down, because a key that changes between versions would repeat saves.
+        assert_eq!(key(1, 2, "x"), "01af5d82bffc8fbb6138bebef1c49cc0");
+        let computed = Record::new(2, Payload::read("x").becomes("other"));
+        assert_eq!(key(1, 2, "x"), idempotency_key(1, &computed));
+        for other in [key(0, 2, "x"), key(1, 3, "x"), key(1, 2, "y")] {
+            assert_ne!(key(1, 2, "x"), other);
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        let check = |url: &str, headers: &[&str], method: &str, part: &str| {
+            let settings = SinkSettings {
+                headers: headers.iter().map(|line| (*line).to_owned()).collect(),
+                method: method.into(),
+                ..SinkSettings::default()
+            };
+            let message = HttpSink::new(url, &settings).err().unwrap_or_default();
+            assert!(message.contains(part), "{url} {headers:?}: {message}");
+            assert!(!message.contains("canary"), "{message}");
+        };
+        check("http://u:canary@10.0.0.1/", &[], "POST", "unencrypted");
+        check(
+            "http://10.0.0.1/",
+            &["Authorization: env:PATH"],
+            "POST",
+            "unencrypted",
+        );
+        check(
+            "http://u:p@127.0.0.1/",
+            &["Authorization: env:PATH"],
+            "POST",
+            "both",
+        );
+        check(
+            "http://127.0.0.1/",
+            &["Idempotency-Key: 1"],
+            "POST",
+            "leave it out",
+        );
+        check("http://127.0.0.1/", &[], "GE T", "cannot be used");
+        check("http://127.0.0.1/", &["Authorization: env:PATH"], "PUT", "");
+    }
+}

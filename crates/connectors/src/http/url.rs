@@ -1,0 +1,221 @@
+//! An address as HTTP needs it: origin, path and credentials apart, and safe to print.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+
+use super::secret::Secret;
+
+/// Scheme, host and port: what a connection leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) is_https: bool,
+    /// A name, or an address without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Host and port as HTTP names them: without userinfo, without the scheme's own port.
+    pub(super) authority: Authority,
+}
+
+/// An `http:` or `https:` address. Printed without userinfo and query.
+pub(super) struct Url {
+    pub(super) origin: Origin,
+    pub(super) path: PathAndQuery,
+    /// What `user:password@` in it becomes: the value of an `Authorization` header.
+    pub(super) credentials: Option<Secret>,
+}
+
+impl Url {
+    /// Fails with a sentence that shows neither userinfo nor query.
+    pub(super) fn parse(text: &str) -> Result<Url, String> {
+        let fail = |why: &str| format!("address {}: {why}", redacted(text));
+        let uri: Uri = text.parse().map_err(|_| {
+            fail("is no URL; write it as http://HOST:PORT/PATH, with other characters as %20")
+        })?;
+        let is_https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(fail("starts with neither http:// nor https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| fail("has no host"))?;
+        let host = authority.host();
+        if host.is_empty() {
+            return Err(fail("has no host"));
+        }
+        let default_port = if is_https { 443 } else { 80 };
+        let port = match authority.as_str().rsplit('@').next() {
+            Some(bare) if bare.len() > host.len() => authority
+                .port_u16()
+                .ok_or_else(|| fail("has no valid port"))?,
+            _ => default_port,
+        };
+        let shown = if port == default_port {
+            host.into()
+        } else {
+            format!("{host}:{port}")
+        };
+        let origin = Origin {
+            is_https,
+            host: host.trim_matches(['[', ']']).into(),
+            port,
+            authority: shown.parse().map_err(|_| fail("has no valid host"))?,
+        };
+        let path = uri.path_and_query().cloned();
+        Ok(Url {
+            origin,
+            path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
+            credentials: basic(authority.as_str()),
+        })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path.path())
+    }
+}
+
+impl Origin {
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.is_https {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        }
+    }
+
+    /// Whether what is sent leaves neither this machine nor goes unencrypted.
+    pub(super) fn is_private(&self) -> bool {
+        let is_loopback = match self.host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+        };
+        self.is_https || is_loopback
+    }
+
+    /// The address in full, as HTTP/2 wants it.
+    pub(super) fn uri(&self, path: PathAndQuery) -> Uri {
+        let mut parts = hyper::http::uri::Parts::default();
+        parts.scheme = Some(self.scheme());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).expect("scheme, authority and path are all there")
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.authority)
+    }
+}
+
+/// What can be shown of a text that may be no URL: all before the query, and nothing before an `@`.
+pub(super) fn redacted(text: &str) -> String {
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    match (shown.split_once("://"), shown.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        (None, Some((_, rest))) => rest.into(),
+        (_, None) => shown.into(),
+    }
+}
+
+fn basic(authority: &str) -> Option<Secret> {
+    let (userinfo, _) = authority.rsplit_once('@')?;
+    let pair = if userinfo.contains(':') {
+        userinfo.into()
+    } else {
+        format!("{userinfo}:")
+    };
+    Some(Secret::new(format!(
+        "Basic {}",
+        STANDARD.encode(decoded(&pair))
+    )))
+}
+
+/// Undoes `%41`; anything else stays as it is.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(&str, &str, u16), &str>) {
+        match (Url::parse(text), expected) {
+            (Ok(url), Ok((shown, host, port))) => {
+                assert_eq!(url.to_string(), shown);
+                assert_eq!((url.origin.host.as_str(), url.origin.port), (host, port));
+            }
+            (Err(message), Err(part)) => {
+                assert!(message.contains(part), "{text}: {message}");
+                assert!(!message.contains("canary"), "{message}");
+            }
+            (got, _) => panic!("{text}: {:?}", got.map(|url| url.to_string())),
+        }
+    }
+
+    #[test]
+    fn addresses_are_taken_apart_and_shown_without_secrets() {
+        check("http://a/b?canary", Ok(("http://a/b", "a", 80)));
+        check("https://a", Ok(("https://a/", "a", 443)));
+        check("http://u:canary@a:81/b", Ok(("http://a:81/b", "a", 81)));
+        check(
+            "http://[::1]:8080/x",
+            Ok(("http://[::1]:8080/x", "::1", 8080)),
+        );
+        check("https://a:443/", Ok(("https://a/", "a", 443)));
+        check("ftp://u:canary@a/", Err("neither http://"));
+        check("http://u:canary@a:99999/", Err("no valid port"));
+        check("http://u:canary@/x", Err("http://"));
+        check("http://a b/?canary", Err("is no URL"));
+        check("/x", Err("neither"));
+    }
+
+    #[test]
+    fn userinfo_becomes_basic_credentials() {
+        let header = |text| {
+            Url::parse(text)
+                .unwrap()
+                .credentials
+                .map(|secret| secret.header().unwrap())
+        };
+        assert_eq!(header("http://a/"), None);
+        assert_eq!(header("http://u:p%40@a/").unwrap(), "Basic dTpwQA==");
+        assert_eq!(header("http://u@a/").unwrap(), "Basic dTo=");
+    }
+
+    #[test]
+    fn loopback_and_tls_are_private() {
+        let is_private = |text| Url::parse(text).unwrap().origin.is_private();
+        for text in [
+            "http://localhost/",
+            "http://127.0.0.9/",
+            "http://[::1]/",
+            "https://a/",
+        ] {
+            assert!(is_private(text), "{text}");
+        }
+        assert!(!is_private("http://10.0.0.1/"));
+        assert!(!is_private("http://localhost.example/"));
+    }
+}

@@ -1,0 +1,160 @@
+//! Where items come from, as typed: a file, stdin, or a range of numbers.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Seek};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::items::{Items, Kind};
+use crate::jsonl::Field;
+use crate::lines::{Content, Lines, count, skip_byte_order_mark};
+use crate::nearest::unknown;
+use crate::range::{self, Numbers};
+
+/// Files up to this size are read twice, to know the number of items beforehand: 64 MiB take some 20 ms.
+const COUNTED_BYTES_MAX: u64 = 64 << 20;
+
+/// What the lines of a file or stream hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One line, one item, without its line end (`\n` or `\r\n`). Empty lines are skipped.
+    Text,
+    /// One JSON value a line. Blank lines are skipped; a line that is no JSON is a dead letter.
+    Jsonl,
+}
+
+impl Format {
+    /// Reads `text` or `jsonl`.
+    ///
+    /// # Errors
+    /// Names the nearest known format, and all of them.
+    pub fn parse(text: &str) -> Result<Format, String> {
+        match text {
+            "text" => Ok(Format::Text),
+            "jsonl" => Ok(Format::Jsonl),
+            _ => Err(unknown("format", text, &["text", "jsonl"])),
+        }
+    }
+
+    /// What the name of a file suggests: `.jsonl` and `.ndjson` are JSON lines, all else is text.
+    fn guess(path: &str) -> Format {
+        match Path::new(path).extension().and_then(|end| end.to_str()) {
+            Some("jsonl" | "ndjson") => Format::Jsonl,
+            _ => Format::Text,
+        }
+    }
+}
+
+/// Where items come from: a file, `-` for stdin, or a range such as `0..600`.
+///
+/// ```
+/// use inflight::Source;
+/// use inflight_connectors::Input;
+///
+/// let items = Input::parse("0..600", None, None)?.open()?;
+/// assert_eq!(items.remaining(), Some(600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    place: Place,
+    content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Range(Range<u64>),
+    Stdin,
+    File(String),
+}
+
+impl Input {
+    /// Reads what was typed: `0..600` is a range (a file of that name needs `./` before it), `-` is stdin,
+    /// anything else a file. `format` overrides what the extension suggests; `field` picks what compute gets
+    /// of a JSON line, dots reaching into objects. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// A sentence, when the parts do not fit together.
+    pub fn parse(
+        text: &str,
+        format: Option<Format>,
+        field: Option<String>,
+    ) -> Result<Input, String> {
+        let place = match range::parse(text) {
+            Some(range) => Place::Range(range?),
+            None if text == "-" => Place::Stdin,
+            None if text.is_empty() => {
+                return Err("input is empty; give a file, - or 0..600".into());
+            }
+            None => Place::File(text.into()),
+        };
+        if matches!(place, Place::Range(_)) && (format.is_some() || field.is_some()) {
+            return Err(format!(
+                "range {text} has neither format nor field; write ./{text} for a file of that name"
+            ));
+        }
+        let format = format.unwrap_or_else(|| Format::guess(text));
+        let content = match (format, field) {
+            (Format::Text, None) => Content::Text,
+            (Format::Text, Some(field)) => {
+                return Err(format!(
+                    "field {field} needs JSON lines; add --format jsonl"
+                ));
+            }
+            (Format::Jsonl, None) => Content::Json(None),
+            (Format::Jsonl, Some(field)) => Content::Json(Some(Field::parse(&field)?)),
+        };
+        Ok(Input { place, content })
+    }
+
+    /// Opens it. The items of a regular file of at most 64 MiB are counted.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read.
+    pub fn open(&self) -> io::Result<Items> {
+        Ok(Items(match &self.place {
+            Place::Range(range) => Kind::Numbers(Numbers::new(range.clone())),
+            Place::Stdin => Kind::Lines(Lines::of_stream(
+                "stdin",
+                io::stdin(),
+                self.content.clone(),
+                None,
+            )),
+            Place::File(path) => Kind::Lines(self.open_file(path).map_err(|cause| {
+                io::Error::new(cause.kind(), format!("cannot read {path}: {cause}"))
+            })?),
+        }))
+    }
+
+    /// Whether the input can be read only once, so that a second run over it gets nothing.
+    pub fn is_stdin(&self) -> bool {
+        self.place == Place::Stdin
+    }
+
+    fn open_file(&self, path: &str) -> io::Result<Lines> {
+        let mut file = File::open(path)?;
+        let about = file.metadata()?;
+        if about.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut remaining = None;
+        if about.is_file() && about.len() <= COUNTED_BYTES_MAX {
+            let mut reader = BufReader::new(&file);
+            skip_byte_order_mark(&mut reader)?;
+            remaining = Some(count(&mut reader, &self.content, false)?);
+            file.rewind()?;
+        }
+        Ok(Lines::of_file(path, file, self.content.clone(), remaining))
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Range(range) => write!(f, "{}..{}", range.start, range.end),
+            Place::Stdin => f.write_str("-"),
+            Place::File(path) => f.write_str(path),
+        }
+    }
+}

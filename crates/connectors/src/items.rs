@@ -1,0 +1,40 @@
+//! The items of an input that has been opened: a closed list of sources behind one type.
+
+use inflight::{Fault, Source};
+
+use crate::lines::Lines;
+use crate::payload::Payload;
+use crate::range::Numbers;
+
+/// Where the items of an [`Input`](crate::Input) come from, opened; see [`Source`] for what it does.
+pub struct Items(pub(crate) Kind);
+
+pub(crate) enum Kind {
+    Numbers(Numbers),
+    Lines(Lines),
+}
+
+impl Source for Items {
+    type Item = Payload;
+
+    fn read(&mut self, max: usize, items: &mut Vec<Result<Payload, Fault>>) -> Result<(), Fault> {
+        match &mut self.0 {
+            Kind::Numbers(numbers) => numbers.read(max, items),
+            Kind::Lines(lines) => lines.read(max, items),
+        }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Numbers(numbers) => numbers.remaining(),
+            Kind::Lines(lines) => lines.remaining(),
+        }
+    }
+
+    fn count_rest(&mut self) -> Option<u64> {
+        match &mut self.0 {
+            Kind::Numbers(numbers) => numbers.count_rest(),
+            Kind::Lines(lines) => lines.count_rest(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How results are saved, besides where: everything a sink is told that is not in its address.
+
+use std::path::PathBuf;
+
+use inflight::Declared;
+
+/// The settings of all sinks; each reads those that concern it.
+///
+/// ```
+/// use inflight_connectors::{Sink, SinkSettings};
+///
+/// let settings = SinkSettings { headers: vec!["X-Team: night".into()], ..SinkSettings::default() };
+/// # #[cfg(feature = "http")]
+/// assert!(Sink::parse("http://127.0.0.1:8080/add", &settings).is_ok());
+/// ```
+#[derive(Clone, Debug)]
+pub struct SinkSettings {
+    /// The method of an HTTP save. Default `POST`.
+    pub method: String,
+    /// Headers of an HTTP save, `NAME: VALUE`. A value `env:NAME` or `file:PATH`, perhaps after one word
+    /// (`Bearer env:TOKEN`), is read from there, so that no secret is an argument. Default none.
+    pub headers: Vec<String>,
+    /// What an HTTP save sends: `raw`, `json` or `form:FIELD`. Default `raw`.
+    pub body: String,
+    /// Where responses of HTTP saves are kept, one JSON line each, appended. Default: nowhere.
+    pub responses: Option<PathBuf>,
+    /// Certificates (PEM) that are trusted besides those of the system. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// Whether a file that holds something already is appended to. Default: it is refused.
+    pub append: bool,
+    /// What tells this job from others; part of the idempotency key. Default 0.
+    pub job: u64,
+    /// Whether a client that blocks (SQLite, files) may block the thread that serves I/O, as strategies with
+    /// one thread do. Default: it gets a thread of its own.
+    pub inline: bool,
+    /// What is known of the service beforehand, for the bound. Default: nothing.
+    pub declared: Declared,
+    /// Schemes that the caller serves itself, such as `lab:`; named in the error about an unknown one.
+    pub more_schemes: &'static [&'static str],
+}
+
+impl Default for SinkSettings {
+    fn default() -> SinkSettings {
+        SinkSettings {
+            method: "POST".into(),
+            headers: Vec::new(),
+            body: "raw".into(),
+            responses: None,
+            ca_file: None,
+            append: false,
+            job: 0,
+            inline: false,
+            declared: Declared::default(),
+            more_schemes: &[],
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Where results are saved, as typed: a closed list of services behind one type.
+
+use std::fmt;
+
+use inflight::{Connection, Declared, Fault, Record, Reply, Service};
+
+#[cfg(feature = "file")]
+use crate::file::{FileConnection, FileSink};
+#[cfg(feature = "http")]
+use crate::http::{HttpConnection, HttpSink};
+use crate::nearest::unknown;
+use crate::null::NullSink;
+use crate::payload::Payload;
+use crate::settings::SinkSettings;
+#[cfg(feature = "sqlite")]
+use crate::sqlite::{SqliteConnection, SqliteSink};
+
+/// The schemes that this build knows.
+const KNOWN: &[&str] = &[
+    #[cfg(feature = "http")]
+    "http:",
+    #[cfg(feature = "http")]
+    "https:",
+    #[cfg(feature = "sqlite")]
+    "sqlite:",
+    #[cfg(feature = "file")]
+    "file:",
+    "null:",
+];
+
+/// Where results are saved. Printed without secrets.
+pub enum Sink {
+    /// `http://…` or `https://…`: a request for each result.
+    #[cfg(feature = "http")]
+    Http(HttpSink),
+    /// `sqlite:FILE?table=T`: a row for each result.
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteSink),
+    /// `file:OUT.jsonl`: a line for each result.
+    #[cfg(feature = "file")]
+    File(FileSink),
+    /// `null:`: nowhere.
+    Null(NullSink),
+}
+
+impl Sink {
+    /// Reads an address, `SCHEME:…`. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// A sentence that names what is wrong, and the nearest known scheme where there is none of this name.
+    pub fn parse(text: &str, settings: &SinkSettings) -> Result<Sink, String> {
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        match scheme {
+            #[cfg(feature = "http")]
+            Some("http" | "https") => HttpSink::new(text, settings).map(Sink::Http),
+            #[cfg(feature = "sqlite")]
+            Some("sqlite") => SqliteSink::new(text, settings).map(Sink::Sqlite),
+            #[cfg(feature = "file")]
+            Some("file") => FileSink::new(text, settings).map(Sink::File),
+            Some("null") if text == "null:" => Ok(Sink::Null(NullSink)),
+            Some("null") => Err(format!("address `{text}`: null: takes nothing after it")),
+            _ => {
+                let known: Vec<&str> = [KNOWN, settings.more_schemes].concat();
+                let name = scheme.map_or_else(|| text.to_owned(), |scheme| format!("{scheme}:"));
+                Err(unknown("scheme", &name, &known))
+            }
+        }
+    }
+
+    /// Whether results can be saved there, as far as can be told without saving any: files and tables are
+    /// looked at, and no request is sent.
+    ///
+    /// # Errors
+    /// A sentence that names what is in the way, and the way out.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.check(),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.check(),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.check(),
+            Sink::Null(_) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.fmt(f),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.fmt(f),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.fmt(f),
+            Sink::Null(_) => f.write_str("null:"),
+        }
+    }
+}
+
+impl Service<Payload> for Sink {
+    type Answer = ();
+    type Connection = SinkConnection;
+
+    async fn connect(&self) -> Result<SinkConnection, Fault> {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.connect().await.map(SinkConnection::Http),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.connect().await.map(SinkConnection::Sqlite),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.connect().await.map(SinkConnection::File),
+            Sink::Null(sink) => Service::<Payload>::connect(sink)
+                .await
+                .map(SinkConnection::Null),
+        }
+    }
+
+    fn bulk_max(&self) -> usize {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.bulk_max(),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.bulk_max(),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.bulk_max(),
+            Sink::Null(sink) => Service::<Payload>::bulk_max(sink),
+        }
+    }
+
+    fn connections_max(&self) -> usize {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.connections_max(),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.connections_max(),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.connections_max(),
+            Sink::Null(sink) => Service::<Payload>::connections_max(sink),
+        }
+    }
+
+    fn declared(&self) -> Declared {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.declared(),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.declared(),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.declared(),
+            Sink::Null(sink) => Service::<Payload>::declared(sink),
+        }
+    }
+}
+
+/// One connection of a [`Sink`].
+pub enum SinkConnection {
+    /// Of an HTTP sink.
+    #[cfg(feature = "http")]
+    Http(HttpConnection),
+    /// Of a SQLite sink.
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteConnection),
+    /// Of a file.
+    #[cfg(feature = "file")]
+    File(FileConnection),
+    /// Of nothing.
+    Null(NullSink),
+}
+
+impl Connection<Payload> for SinkConnection {
+    type Answer = ();
+
+    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
+        match self {
+            #[cfg(feature = "http")]
+            SinkConnection::Http(connection) => connection.send(bulk).await,
+            #[cfg(feature = "sqlite")]
+            SinkConnection::Sqlite(connection) => connection.send(bulk).await,
+            #[cfg(feature = "file")]
+            SinkConnection::File(connection) => connection.send(bulk).await,
+            SinkConnection::Null(connection) => connection.send(bulk).await,
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        match self {
+            #[cfg(feature = "http")]
+            SinkConnection::Http(connection) => connection.is_open(),
+            #[cfg(feature = "sqlite")]
+            SinkConnection::Sqlite(connection) => connection.is_open(),
+            #[cfg(feature = "file")]
+            SinkConnection::File(connection) => connection.is_open(),
+            SinkConnection::Null(_) => true,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Saves each result as a row of a SQLite table: `"index"`, `result`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use inflight::{Connection, Fault, Record, Reply, Service};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Error, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::blocking::{Blocking, Writer};
+use crate::path;
+use crate::payload::Payload;
+use crate::settings::SinkSettings;
+
+/// Rows in one transaction. A transaction costs about as much as some hundred rows; at 8192 its share is
+/// lost in theirs, and the database stays locked for only some ten milliseconds.
+const BULK_MAX: usize = 8192;
+
+/// How long to wait for another writer: longer than any but a huge transaction takes, shorter than the
+/// deadline of a request.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Characters of a table's name at most; nobody's are longer, and it keeps messages readable.
+const TABLE_CHARS_MAX: usize = 128;
+
+/// Saves each result as a row of a table, `sqlite:FILE?table=T` (default table `results`).
+///
+/// File and table are created where missing. A row is identified by the item's index: saving it again
+/// replaces it. A result that is UTF-8 becomes TEXT, any other a BLOB. A bulk is one transaction, written
+/// to the log (WAL, `synchronous=NORMAL`): a crash of the program loses none that was saved, a crash of the
+/// machine may lose the last ones and never damages the file.
+pub struct SqliteSink {
+    plan: Plan,
+    is_inline: bool,
+}
+
+/// Where rows go.
+#[derive(Clone)]
+struct Plan {
+    path: PathBuf,
+    table: String,
+}
+
+impl SqliteSink {
+    /// A sink at `sqlite:FILE?table=T`. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// A sentence that names the part of the address at fault.
+    pub fn new(text: &str, settings: &SinkSettings) -> Result<SqliteSink, String> {
+        let (place, query) = match text.rsplit_once('?') {
+            Some((place, query)) => (place, query),
+            None => (text, "table=results"),
+        };
+        let Some(table) = query.strip_prefix("table=") else {
+            return Err(format!(
+                "address `{text}`: knows only table=NAME, not `{query}`"
+            ));
+        };
+        Ok(SqliteSink {
+            plan: Plan {
+                path: path::local(place, "sqlite:")?,
+                table: identifier(table)?.into(),
+            },
+            is_inline: settings.inline,
+        })
+    }
+
+    /// Whether rows can be saved there: tries everything but a row, and takes it back.
+    ///
+    /// # Errors
+    /// A sentence that names file and table, and what is in the way.
+    pub fn check(&self) -> Result<(), String> {
+        let is_new = !self.plan.path.exists();
+        let outcome = self.plan.try_out();
+        if is_new {
+            // Looking must leave nothing behind.
+            let _ = std::fs::remove_file(&self.plan.path);
+        }
+        outcome.map_err(|cause| self.plan.message(&cause))
+    }
+}
+
+impl std::fmt::Display for SqliteSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Plan { path, table } = &self.plan;
+        write!(f, "sqlite:{}?table={table}", path.display())
+    }
+}
+
+impl Service<Payload> for SqliteSink {
+    type Answer = ();
+    type Connection = SqliteConnection;
+
+    async fn connect(&self) -> Result<SqliteConnection, Fault> {
+        let connection = Blocking::open(self.plan.clone(), self.is_inline).await?;
+        Ok(SqliteConnection(connection))
+    }
+
+    fn bulk_max(&self) -> usize {
+        BULK_MAX
+    }
+
+    fn connections_max(&self) -> usize {
+        1 // SQLite lets one writer in at a time.
+    }
+}
+
+/// The one connection of a [`SqliteSink`].
+pub struct SqliteConnection(Blocking<Database>);
+
+impl Connection<Payload> for SqliteConnection {
+    type Answer = ();
+
+    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
+        self.0.send(bulk).await
+    }
+}
+
+impl Plan {
+    fn open(&self) -> rusqlite::Result<rusqlite::Connection> {
+        // Without SQLITE_OPEN_URI, so that a path is a path whatever it begins with.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            rusqlite::Connection::open_with_flags(Path::new(".").join(&self.path), flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    }
+
+    fn create(&self) -> String {
+        let Plan { table, .. } = self;
+        format!("CREATE TABLE IF NOT EXISTS \"{table}\"(\"index\" INTEGER PRIMARY KEY, result)")
+    }
+
+    fn upsert(&self) -> String {
+        let Plan { table, .. } = self;
+        format!(
+            "INSERT INTO \"{table}\"(\"index\", result) VALUES (?1, ?2) \
+             ON CONFLICT(\"index\") DO UPDATE SET result = excluded.result"
+        )
+    }
+
+    fn try_out(&self) -> rusqlite::Result<()> {
+        let mut connection = self.open()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(&self.create())?;
+        transaction.prepare(&self.upsert())?;
+        transaction.rollback()
+    }
+
+    fn message(&self, cause: &Error) -> String {
+        let Plan { path, table } = self;
+        let path = path.display();
+        match cause.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => {
+                format!("{path} is no SQLite database; name another file")
+            }
+            Some(ErrorCode::Unknown) => format!(
+                "cannot save to table {table} of {path}: {cause}; it needs the columns \"index\" (unique) and result"
+            ),
+            _ => format!("cannot save to table {table} of {path}: {cause}"),
+        }
+    }
+}
+
+/// The open database.
+struct Database {
+    connection: rusqlite::Connection,
+    plan: Plan,
+    upsert: String,
+}
+
+impl Writer for Database {
+    type Plan = Plan;
+
+    fn open(plan: Plan) -> Result<Database, Fault> {
+        let open = || {
+            let connection = plan.open()?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.execute_batch(&plan.create())?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|cause| Fault::unreached(plan.message(&cause)))?;
+        Ok(Database {
+            upsert: plan.upsert(),
+            connection,
+            plan,
+        })
+    }
+
+    fn write(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
+        match self.save(bulk) {
+            Ok(outcomes) if outcomes.is_empty() => Ok(Reply::done(bulk.len())),
+            Ok(outcomes) => Ok(Reply::Each(outcomes)),
+            Err(cause) => Err(Fault::transient(self.plan.message(&cause))),
+        }
+    }
+}
+
+impl Database {
+    /// Saves a bulk in one transaction; outcomes come back only when a row was refused. An error has undone
+    /// all of it: dropping the transaction rolls it back.
+    fn save(&mut self, bulk: &[Record<Payload>]) -> rusqlite::Result<Vec<Result<(), Fault>>> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut outcomes = Vec::new();
+        {
+            let mut upsert = transaction.prepare_cached(&self.upsert)?;
+            for (at, record) in bulk.iter().enumerate() {
+                let result = Cell(&record.value.bytes);
+                match upsert.execute((record.index.cast_signed(), result)) {
+                    Ok(_) if outcomes.is_empty() => {}
+                    Ok(_) => outcomes.push(Ok(())),
+                    // A row that was refused leaves the transaction open, unless a trigger ended it.
+                    Err(cause) if is_refusal(&cause) && !transaction.is_autocommit() => {
+                        outcomes.resize_with(at, || Ok(()));
+                        outcomes.push(Err(Fault::permanent(self.plan.message(&cause))));
+                    }
+                    Err(cause) => return Err(cause),
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(outcomes)
+    }
+}
+
+/// A result as SQLite keeps it: TEXT if it is UTF-8, else BLOB. Bound without a copy.
+struct Cell<'a>(&'a [u8]);
+
+impl rusqlite::ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match std::str::from_utf8(self.0) {
+            Ok(text) => ValueRef::Text(text.as_bytes()),
+            Err(_) => ValueRef::Blob(self.0),
+        }))
+    }
+}
+
+/// Whether the row is at fault, so that trying again cannot help.
+fn is_refusal(cause: &Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+    )
+}
+
+/// A table's name: letters, digits and `_`. It becomes part of the SQL, where nothing can be bound.
+fn identifier(name: &str) -> Result<&str, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_fit = !name.is_empty()
+        && name.len() <= TABLE_CHARS_MAX
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(is_plain);
+    if !is_fit {
+        return Err(format!(
+            "table `{name}` cannot be used; letters, digits and _ can"
+        ));
+    }
+    Ok(name)
+}
