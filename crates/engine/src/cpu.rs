@@ -86,10 +86,13 @@ impl<Q, R> Cpu<Q, R> {
 
     /// Computes what is in a chunk. Failed items are told to the recorder and are missing from the result.
     pub(crate) fn chunk(&mut self, records: Vec<Record<Q>>) -> Chunk<R> {
-        let alone = self.chunk_size.items() as u128 * TIMED_ALONE.as_nanos()
-            <= WORK_PER_CHUNK.as_nanos();
+        let alone =
+            self.chunk_size.items() as u128 * TIMED_ALONE.as_nanos() <= WORK_PER_CHUNK.as_nanos();
         let results = if alone {
-            records.into_iter().filter_map(|record| self.one(record)).collect()
+            records
+                .into_iter()
+                .filter_map(|record| self.one(record))
+                .collect()
         } else {
             self.together(records)
         };
@@ -197,7 +200,10 @@ mod tests {
     fn cheap_items_travel_many_at_a_time_and_slow_ones_alone() {
         let size = ChunkSize::new();
         for _ in 0..5 {
-            size.learn(size.items(), Duration::from_nanos(100) * size.items() as u32);
+            size.learn(
+                size.items(),
+                Duration::from_nanos(100) * size.items() as u32,
+            );
         }
         assert_eq!(size.items(), CHUNK_MAX);
         size.learn(1, Duration::from_micros(100));

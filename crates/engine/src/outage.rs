@@ -76,7 +76,11 @@ impl Outage {
         let away = self.away.as_ref()?;
         let end = away.began + self.budget_now();
         let probe_is_due_later = !away.probing && away.next_probe > now;
-        Some(if probe_is_due_later { away.next_probe.min(end) } else { end })
+        Some(if probe_is_due_later {
+            away.next_probe.min(end)
+        } else {
+            end
+        })
     }
 
     /// A request was sent.

@@ -267,7 +267,10 @@ mod tests {
         });
         let mut seen = Vec::new();
         while let Some(chunk) = receiver.recv() {
-            assert!(receiver.0.lock().bytes < 160, "one chunk over the bound at most");
+            assert!(
+                receiver.0.lock().bytes < 160,
+                "one chunk over the bound at most"
+            );
             seen.extend(chunk.records.iter().map(|r| r.index));
         }
         filler.join().unwrap();

@@ -59,7 +59,10 @@ impl Reader {
             }
             Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
             Err(mpsc::RecvTimeoutError::Disconnected) => match self.thread.join() {
-                Err(panic) => Err(Error::internal(format!("source {}", Fault::panicked(&*panic)))),
+                Err(panic) => Err(Error::internal(format!(
+                    "source {}",
+                    Fault::panicked(&*panic)
+                ))),
                 Ok(()) => Ok(None),
             },
         }
@@ -95,8 +98,16 @@ fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(),
         Err(_) => None,
     };
     let now = reading.clock.now();
-    reading.log.push(now, Fact::InputEnded { left, reading: spent });
-    reading.log.push(now, Fact::ThreadEnded { cpu: thread_cpu() });
+    reading.log.push(
+        now,
+        Fact::InputEnded {
+            left,
+            reading: spent,
+        },
+    );
+    reading
+        .log
+        .push(now, Fact::ThreadEnded { cpu: thread_cpu() });
     outcome
 }
 

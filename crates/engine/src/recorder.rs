@@ -29,9 +29,9 @@ impl Recorder {
 
     /// What all facts came to.
     pub(crate) fn finish(self) -> Result<Tally, Error> {
-        self.0
-            .join()
-            .map_err(|panic| Error::internal(format!("observer {}", crate::Fault::panicked(&*panic))))
+        self.0.join().map_err(|panic| {
+            Error::internal(format!("observer {}", crate::Fault::panicked(&*panic)))
+        })
     }
 }
 

@@ -39,11 +39,11 @@ impl Retry {
 }
 
 /// Retries a second that are always allowed, however much fails.
-const REFILL_PER_SECOND: f64 = 10.0;
+const REFILL_PER_SECOND: f64 = 100.0;
 /// Retries that each success allows: a fifth more load at most, once the reserve is spent.
 const REFILL_PER_SUCCESS: f64 = 0.2;
 /// The reserve: enough for a burst that fails together.
-const RESERVE: f64 = 100.0;
+const RESERVE: f64 = 1000.0;
 
 /// A bucket of tokens, one for each retry.
 #[derive(Clone, Copy, Debug)]
@@ -64,16 +64,26 @@ impl Budget {
         self.tokens = (self.tokens + REFILL_PER_SUCCESS * items as f64).min(RESERVE);
     }
 
-    /// Takes a token, or says when there will be one.
-    pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        let passed = now.saturating_sub(self.filled_at).as_secs_f64();
-        self.tokens = (self.tokens + REFILL_PER_SECOND * passed).min(RESERVE);
+    /// Takes a token, if there is one.
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
+        self.tokens = self.tokens_at(now);
         self.filled_at = now;
-        if self.tokens >= 1.0 {
+        let enough = self.tokens >= 1.0;
+        if enough {
             self.tokens -= 1.0;
-            return Ok(());
         }
-        Err(now + Duration::from_secs_f64((1.0 - self.tokens) / REFILL_PER_SECOND))
+        enough
+    }
+
+    /// When there will be a token.
+    pub(crate) fn ready_at(&self, now: Duration) -> Duration {
+        let missing = (1.0 - self.tokens_at(now)).max(0.0);
+        now + Duration::from_secs_f64(missing / REFILL_PER_SECOND)
+    }
+
+    fn tokens_at(&self, now: Duration) -> f64 {
+        let passed = now.saturating_sub(self.filled_at).as_secs_f64();
+        (self.tokens + REFILL_PER_SECOND * passed).min(RESERVE)
     }
 }
 
@@ -94,12 +104,12 @@ mod tests {
     fn an_empty_budget_delays_and_successes_fill_it() {
         let mut budget = Budget::new();
         let now = Duration::from_secs(1);
-        while budget.take(now).is_ok() {}
-        let at = budget.take(now).unwrap_err();
-        assert!(at > now && at <= now + Duration::from_millis(101));
-        assert!(budget.take(at + Duration::from_millis(1)).is_ok());
+        while budget.take(now) {}
+        let at = budget.ready_at(now);
+        assert!(at > now && at <= now + Duration::from_millis(11));
+        assert!(budget.take(at + Duration::from_millis(1)));
         budget.succeeded(10);
-        assert!(budget.take(at).is_ok());
+        assert!(budget.take(at));
     }
 
     proptest! {

@@ -125,7 +125,11 @@ where
     log.push(elapsed, Fact::ThreadEnded { cpu: thread_cpu() });
     log.end();
     let tally = recorder.finish()?;
-    let Conducted { ending, fetch, save } = outcome?;
+    let Conducted {
+        ending,
+        fetch,
+        save,
+    } = outcome?;
     Ok(Summary::new(
         &tally,
         Setting {
@@ -159,16 +163,42 @@ where
     F: Service<T, Answer = Q>,
     S: Service<R>,
 {
-    let Job { source, fetch, compute, save, sizes, watch } = job;
+    let Job {
+        source,
+        fetch,
+        compute,
+        save,
+        sizes,
+        watch,
+    } = job;
     let chunk_size = ChunkSize::new();
     let (basis, size) = (options.compute_clock, sizes.result);
-    let cpu = Cpu::new(compute, size, basis, clock, chunk_size.clone(), log.another());
+    let cpu = Cpu::new(
+        compute,
+        size,
+        basis,
+        clock,
+        chunk_size.clone(),
+        log.another(),
+    );
 
     let (sender, items) = queue(options.queue_bytes);
-    let reading = Reading { source, size: sizes.item, chunk_size, clock, log: log.another() };
+    let reading = Reading {
+        source,
+        size: sizes.item,
+        chunk_size,
+        clock,
+        log: log.another(),
+    };
     let reader = Reader::start(reading, sender)?;
 
-    let context = |step, bytes_max| Context { step, options, bytes_max, clock, log: log.another() };
+    let context = |step, bytes_max| Context {
+        step,
+        options,
+        bytes_max,
+        clock,
+        log: log.another(),
+    };
     let save_declared = save.declared();
     let save_context = context(Step::Save, options.queue_bytes);
     let save = Stage::start(save, sizes.result, Box::new(drop), save_context);
@@ -196,7 +226,11 @@ where
         }
     }));
 
-    let steps = Steps { intake, cpu, save: save.clone() };
+    let steps = Steps {
+        intake,
+        cpu,
+        save: save.clone(),
+    };
     let driven = unless(
         strategy::drive(steps, options),
         aborted(&watch.stop, options.drain),

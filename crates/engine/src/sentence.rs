@@ -61,9 +61,8 @@ fn waste(summary: &Summary) -> Option<String> {
         Strategy::Async if summary.limited_by == Wall::Cpu => {
             Some("one thread computes and serves".to_owned())
         }
-        Strategy::Async | Strategy::Parallel => {
-            (summary.retried > summary.saved / 10).then(|| "failed attempts cost the rest".to_owned())
-        }
+        Strategy::Async | Strategy::Parallel => (summary.retried > summary.saved / 10)
+            .then(|| "failed attempts cost the rest".to_owned()),
     }
 }
 
@@ -71,7 +70,11 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
     let limit = summary.in_flight.limit_final;
     match summary.limited_by {
         Wall::Cpu => {
-            let cores = if jobs == 1 { "one core".to_owned() } else { format!("{jobs} cores") };
+            let cores = if jobs == 1 {
+                "one core".to_owned()
+            } else {
+                format!("{jobs} cores")
+            };
             format!("computing on {cores}; more cores would help, more in flight would not")
         }
         Wall::Service => {
@@ -89,7 +92,8 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
         ),
         Wall::Source => "reading the input; nothing behind it would help".to_owned(),
         Wall::Ends => {
-            "what cannot overlap: the first computation and the last save; the job is short".to_owned()
+            "what cannot overlap: the first computation and the last save; the job is short"
+                .to_owned()
         }
     }
 }

@@ -38,11 +38,8 @@ pub trait Source: Send + 'static {
     ///
     /// # Errors
     /// When the input as a whole cannot be read on. The run finishes what it has and says why it stopped.
-    fn read(
-        &mut self,
-        max: usize,
-        items: &mut Vec<Result<Self::Item, Fault>>,
-    ) -> Result<(), Fault>;
+    fn read(&mut self, max: usize, items: &mut Vec<Result<Self::Item, Fault>>)
+    -> Result<(), Fault>;
 
     /// How many items are still to be read, where that is known without reading them. Default: unknown.
     fn remaining(&self) -> Option<u64> {

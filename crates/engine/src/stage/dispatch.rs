@@ -93,10 +93,11 @@ impl<Q> Dispatch<Q> {
     pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
         self.bytes += chunk.bytes;
         let ready_ns = now.as_nanos() as u64;
-        self.ready.extend(chunk.records.into_iter().map(|mut record| {
-            record.trail.ready_ns = ready_ns;
-            record
-        }));
+        self.ready
+            .extend(chunk.records.into_iter().map(|mut record| {
+                record.trail.ready_ns = ready_ns;
+                record
+            }));
     }
 
     /// The next bulk, if one may be sent now: what is ready, up to what one request may carry.
@@ -137,7 +138,7 @@ impl<Q> Dispatch<Q> {
     /// Moves records whose wait is over to the ready ones. Says why the run must stop, if it must.
     pub(crate) fn advance(&mut self, now: Duration) -> Option<String> {
         while self.waiting.peek().is_some_and(|Reverse(w)| w.at <= now) {
-            if self.budget.take(now).is_err() {
+            if !self.budget.take(now) {
                 break;
             }
             if let Some(Reverse(mut waiting)) = self.waiting.pop() {
@@ -153,10 +154,8 @@ impl<Q> Dispatch<Q> {
         if self.stopped {
             return None;
         }
-        let waiting = self.waiting.peek().map(|Reverse(w)| {
-            let budget_refilled = now + Duration::from_millis(100);
-            if w.at > now { w.at } else { budget_refilled }
-        });
+        let waiting = self.waiting.peek();
+        let waiting = waiting.map(|Reverse(w)| w.at.max(self.budget.ready_at(now)));
         let refused = self.refused_since.map(|since| since + self.outage_budget);
         [waiting, self.gate.wake_at(now), refused]
             .into_iter()
@@ -220,14 +219,6 @@ impl<Q> Dispatch<Q> {
             unavailable: None,
         };
         match outcome {
-            Ok(reply) if reply.len() != bulk.len() => {
-                let fault = Fault::in_doubt(format!(
-                    "{} records sent, {} outcomes came back",
-                    bulk.len(),
-                    reply.len()
-                ));
-                self.all_failed(now, bulk, fault, &mut settled.facts);
-            }
             Ok(Reply::All(answers)) => {
                 self.succeeded(now, bulk.len(), &mut settled.facts);
                 let answered = bulk.into_iter().zip(answers);
@@ -280,7 +271,10 @@ impl<Q> Dispatch<Q> {
             self.gate.outage.probe_ended(now);
             let second = bulk.split_off(bulk.len() / 2);
             for half in [bulk, second] {
-                self.bytes += half.iter().map(|r| record_bytes(r, self.size)).sum::<usize>();
+                self.bytes += half
+                    .iter()
+                    .map(|r| record_bytes(r, self.size))
+                    .sum::<usize>();
                 self.halves.push_back(half);
             }
             return;
@@ -290,7 +284,13 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn failed(&mut self, now: Duration, mut record: Record<Q>, fault: Fault, facts: &mut Vec<Fact>) {
+    fn failed(
+        &mut self,
+        now: Duration,
+        mut record: Record<Q>,
+        fault: Fault,
+        facts: &mut Vec<Fact>,
+    ) {
         if fault.verdict() != Verdict::Permanent {
             self.last_fault = Some(fault.clone());
         }
@@ -304,6 +304,7 @@ impl<Q> Dispatch<Q> {
                 if self.gate.outage.unreached(now) {
                     self.outage_began(&fault, facts);
                 }
+                self.forgive(&mut record.trail, facts);
                 self.again_now(now, record);
             }
             Verdict::Transient | Verdict::InDoubt => {
@@ -375,10 +376,15 @@ impl<Q> Dispatch<Q> {
         let (step, fault) = (self.step, fault.clone());
         facts.push(Fact::OutageBegan { step, fault });
         let mut waiting = std::mem::take(&mut self.waiting).into_vec();
-        for Reverse(waiting) in &mut waiting {
-            self.forgive(&mut waiting.record.trail, facts);
+        let mut ready = std::mem::take(&mut self.ready);
+        let waiting_records = waiting
+            .iter_mut()
+            .map(|Reverse(waiting)| &mut waiting.record);
+        for record in waiting_records.chain(&mut ready) {
+            self.forgive(&mut record.trail, facts);
         }
         self.waiting = waiting.into();
+        self.ready = ready;
     }
 
     /// Takes back what was counted since the last success: it was the service, not the item. Nor does the

@@ -39,8 +39,14 @@ impl Gate {
             return 0;
         }
         let room = self.limit.saturating_sub(in_flight);
-        let room = if self.gap.is_zero() { room } else { room.min(1) };
-        self.outage.allowance(now).map_or(room, |most| room.min(most))
+        let room = if self.gap.is_zero() {
+            room
+        } else {
+            room.min(1)
+        };
+        self.outage
+            .allowance(now)
+            .map_or(room, |most| room.min(most))
     }
 
     /// A request is sent now.

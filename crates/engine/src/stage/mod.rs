@@ -255,10 +255,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let now = inner.clock.now();
         let verdict = outcome.as_ref().err().map(Fault::verdict);
         let records = bulk.len();
-        let settled = inner
-            .dispatch
-            .borrow_mut()
-            .settle(now, bulk, outcome);
+        let settled = inner.dispatch.borrow_mut().settle(now, bulk, outcome);
         let attempt = Attempt {
             step: inner.step,
             at: sent.at,
@@ -266,7 +263,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             waited: sent.waited,
             in_flight: sent.in_flight,
             records,
-            done: settled.done.iter().map(|record| record.index).collect::<Indexes>(),
+            done: settled
+                .done
+                .iter()
+                .map(|record| record.index)
+                .collect::<Indexes>(),
             verdict,
         };
         self.tell(now, attempt, settled);

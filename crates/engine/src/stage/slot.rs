@@ -91,9 +91,17 @@ async fn send<Q, C: Connection<Q>>(
             Err(panic) => Poll::Ready(Err(Fault::panicked(&*panic))),
         }
     });
-    timeout(deadline, caught)
+    let reply = timeout(deadline, caught)
         .await
-        .unwrap_or_else(|_| Err(Fault::in_doubt(format!("no answer within {deadline:.0?}"))))
+        .unwrap_or_else(|_| Err(Fault::in_doubt(format!("no answer within {deadline:.0?}"))))?;
+    if reply.len() == bulk.len() {
+        return Ok(reply);
+    }
+    // Which answer belongs to which record, nobody can tell.
+    let (sent, came) = (bulk.len(), reply.len());
+    Err(Fault::in_doubt(format!(
+        "{sent} records sent, {came} outcomes came back"
+    )))
 }
 
 fn is_unsent<A>(outcome: &Result<Reply<A>, Fault>) -> bool {

@@ -9,10 +9,8 @@ use super::Steps;
 use crate::clock::Clock;
 use crate::service::Service;
 
-pub(super) async fn drive<T, Q, R, F, S>(
-    steps: Steps<T, Q, R, F, S>,
-    yield_every: Option<Duration>,
-) where
+pub(super) async fn drive<T, Q, R, F, S>(steps: Steps<T, Q, R, F, S>, yield_every: Option<Duration>)
+where
     T: 'static,
     Q: 'static,
     R: 'static,

@@ -12,8 +12,8 @@ use tokio::task::spawn_local;
 
 use crate::cpu::Cpu;
 use crate::error::Error;
-use crate::options::{Options, Strategy};
 use crate::job::Sizes;
+use crate::options::{Options, Strategy};
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Chunk, Record};
 use crate::service::Service;
@@ -77,7 +77,9 @@ impl<T: 'static, Q: 'static, F: Service<T, Answer = Q>> Fetching<T, Q, F> {
     /// Sends items one by one, and none while what was fetched piles up: an answer may be much larger than
     /// its item, so only what is in flight or about to be may exceed the bound of the queue.
     async fn pump(self) {
-        let Some(outlet) = self.outlet.borrow().clone() else { return };
+        let Some(outlet) = self.outlet.borrow().clone() else {
+            return;
+        };
         // Held here, it would keep the queue open when nobody computes any more.
         drop(self.fetched);
         'items: while let Some(chunk) = self.items.recv_async().await {

@@ -41,9 +41,9 @@ where
     // Joining would block this thread, and with it the way out for who stops the run.
     ended.recv().await;
     for worker in workers {
-        worker
-            .join()
-            .map_err(|panic| Error::internal(format!("compute thread {}", Fault::panicked(&*panic))))?;
+        worker.join().map_err(|panic| {
+            Error::internal(format!("compute thread {}", Fault::panicked(&*panic)))
+        })?;
     }
     Ok(())
 }
