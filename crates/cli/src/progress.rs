@@ -6,7 +6,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use inflight::{Counts, Fact, Observer};
+use inflight::{Attempt, Counts, Fact, Observer, Verdict};
 
 use crate::args::{OutputArgs, ProgressArg};
 use crate::messages::Messages;
@@ -130,12 +130,7 @@ impl Watch {
             )),
             Fact::Attempt(attempt) if self.messages.is_verbose() => {
                 if let Some(verdict) = attempt.verdict {
-                    let records = quantity::count(attempt.records as u64, "record");
-                    let took = quantity::milliseconds(attempt.took.as_secs_f64() * 1e3);
-                    self.messages.detail(format_args!(
-                        "{} of {records} failed after {took}: {verdict:?}",
-                        attempt.step.name()
-                    ));
+                    self.messages.detail(failure(attempt, verdict));
                 }
             }
             Fact::Retry { step, index } => {
@@ -167,6 +162,23 @@ impl Drop for Watch {
             bar.abandon();
         }
     }
+}
+
+/// One attempt that failed, and what that means.
+fn failure(attempt: &Attempt, verdict: Verdict) -> String {
+    let meaning = match verdict {
+        Verdict::Permanent => "for good",
+        Verdict::Transient => "this time",
+        Verdict::Overload => "as the service asks for less",
+        Verdict::InDoubt => "and may have taken effect",
+        Verdict::Unreached => "before anything was sent",
+    };
+    let records = quantity::count(attempt.records as u64, "record");
+    let took = quantity::milliseconds(attempt.took.as_secs_f64() * 1e3);
+    format!(
+        "{} of {records} failed after {took}, {meaning}",
+        attempt.step.name()
+    )
 }
 
 fn draw(bar: &ProgressBar, counts: &Counts, message: String) {

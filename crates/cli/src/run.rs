@@ -6,7 +6,7 @@ use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::messages::Messages;
 use crate::opened::Opened;
-use crate::plan::RunPlan;
+use crate::plan::{RunPlan, Show};
 use crate::progress::{DEAD_SHOWN_MAX, Watch};
 use crate::signals::Signals;
 use crate::{stdout, table};
@@ -22,15 +22,25 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let summary = opened.run(sink, &plan.options, watch, signals.stop())?;
     messages.clear_bars();
     tell(&summary, &messages);
-    let text = table::closing(&summary);
-    if plan.show.json.is_stdout() {
-        messages.say(text.trim_end());
+    let mut exit = Exit::of(&summary, signals.exit());
+    if let Err(error) = show(&summary, plan.show) {
+        // What was saved is told even when nothing else can be.
+        messages.always(format_args!("error: {error:#}"));
+        exit = Exit::Internal;
+    }
+    last_line([&summary], &messages);
+    Ok(exit)
+}
+
+/// The results, for people and for programs.
+fn show(summary: &Summary, show: Show) -> anyhow::Result<()> {
+    let text = table::closing(summary);
+    if show.json.is_stdout() {
+        show.messages.say(text.trim_end());
     } else {
         stdout::write(&text)?;
     }
-    plan.show.json.write(&summary)?;
-    last_line([&summary], &messages);
-    Ok(Exit::of(&summary, signals.exit()))
+    show.json.write(summary)
 }
 
 /// Says what the counts alone do not: dead letters that were not shown, and why a run stopped early.

@@ -15,7 +15,11 @@ pub(crate) fn write(text: &str) -> io::Result<()> {
         .and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("failed to write standard output: {error}"),
+        )),
+        Ok(()) => Ok(()),
     }
 }
 
