@@ -1,0 +1,45 @@
+//! Drives every source and sink against real files, sockets and databases.
+
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod https;
+mod input;
+#[cfg(feature = "http")]
+mod server;
+mod sink;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use inflight::{Connection, Fault, Record, Reply, Service};
+use inflight_connectors::{Payload, Sink, SinkConnection};
+
+/// Runs a future the way the engine does: on one thread.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn record(index: u64, text: impl Into<bytes::Bytes>) -> Record<Payload> {
+    Record::new(index, Payload::read(text))
+}
+
+async fn connect(sink: &Sink) -> SinkConnection {
+    sink.connect().await.unwrap()
+}
+
+/// The outcome of each record of a bulk.
+async fn save(
+    connection: &mut SinkConnection,
+    bulk: &[Record<Payload>],
+) -> Result<Vec<Result<(), Fault>>, Fault> {
+    Ok(match connection.send(bulk).await? {
+        Reply::All(answers) => answers.into_iter().map(Ok).collect(),
+        Reply::Each(outcomes) => outcomes,
+    })
+}
