@@ -8,7 +8,7 @@ use inflight_connectors::Sink;
 
 use crate::args::CompareArgs;
 use crate::copies::Copies;
-use crate::exit::Exit;
+use crate::exit::{Exit, Usage};
 use crate::json::{Comparison, Workload};
 use crate::opened::Opened;
 use crate::plan::ComparePlan;
@@ -67,12 +67,13 @@ struct Comparing<'a> {
 impl<'a> Comparing<'a> {
     fn open(plan: &'a ComparePlan) -> anyhow::Result<Comparing<'a>> {
         let opened = Opened::new(&plan.work)?;
+        let mut copies = copies_of(&opened.save.address)?;
         // Says what is wrong with the sink before anything is computed.
-        opened.sink(plan.options.strategy)?;
+        fresh_sink(&opened, copies.as_mut(), plan.options.strategy, 0)?;
         Ok(Comparing {
             plan,
-            copies: Copies::of(&opened.save.address)?,
             opened,
+            copies,
             signals: Signals::listen(&plan.show.messages)?,
             compute_only: None,
             service_ms: None,
@@ -107,10 +108,12 @@ impl<'a> Comparing<'a> {
     }
 
     fn save_with(&mut self, strategy: Strategy) -> Result<(), Halt> {
-        let sink = match &mut self.copies {
-            Some(copies) => self.opened.sink_at(&copies.next()?, strategy)?,
-            None => self.opened.sink(strategy)?,
-        };
+        let sink = fresh_sink(
+            &self.opened,
+            self.copies.as_mut(),
+            strategy,
+            self.runs.len() as u64,
+        )?;
         self.opened.reset();
         let options = Options {
             strategy,
@@ -125,7 +128,7 @@ impl<'a> Comparing<'a> {
 
     fn one(&self, label: &str, options: &Options, sink: Sink) -> anyhow::Result<Summary> {
         let show = &self.plan.show;
-        let watch = Watch::new(label, show.shape, &show.messages);
+        let watch = Watch::new(format!("{label:<21}"), show.shape, &show.messages);
         let summary = self.opened.run(sink, options, watch, self.signals.stop())?;
         tell(&summary, &show.messages);
         Ok(summary)
@@ -182,6 +185,28 @@ impl<'a> Comparing<'a> {
             service_ms: self.service_ms,
             runs: self.runs,
         }
+    }
+}
+
+fn copies_of(sink: &str) -> anyhow::Result<Option<Copies>> {
+    let refused = |error| {
+        Usage::error(format_args!(
+            "failed to make temporary copies beside {sink}: {error}"
+        ))
+    };
+    Copies::of(sink).map_err(refused)
+}
+
+/// Where one run saves: a copy of its own if the sink is a local file. `repeat` counts the runs before it.
+fn fresh_sink(
+    opened: &Opened<'_>,
+    copies: Option<&mut Copies>,
+    strategy: Strategy,
+    repeat: u64,
+) -> anyhow::Result<Sink> {
+    match copies {
+        Some(copies) => opened.sink_at(&copies.next()?, strategy),
+        None => opened.sink(strategy, repeat),
     }
 }
 

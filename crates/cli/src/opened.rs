@@ -40,12 +40,12 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Where the job itself saves.
+    /// Where the job itself saves; `repeat` counts the runs that did so before.
     ///
     /// # Errors
     /// A usage error: a scheme that does not exist, a file that is not empty.
-    pub(crate) fn sink(&self, strategy: Strategy) -> anyhow::Result<Sink> {
-        self.work.settings.sink(&self.save, strategy)
+    pub(crate) fn sink(&self, strategy: Strategy, repeat: u64) -> anyhow::Result<Sink> {
+        self.work.settings.sink(&self.save, strategy, repeat)
     }
 
     /// Another sink, with the settings of the job.
@@ -55,7 +55,7 @@ impl<'a> Opened<'a> {
     pub(crate) fn sink_at(&self, address: &str, strategy: Strategy) -> anyhow::Result<Sink> {
         self.work
             .settings
-            .sink(&Place::elsewhere(address), strategy)
+            .sink(&Place::elsewhere(address), strategy, 0)
     }
 
     /// Runs the job into this sink.

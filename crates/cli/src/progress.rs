@@ -59,11 +59,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A watch for a run of this name.
+    /// A watch for a run of this name; blanks at its end keep several bars aligned.
     pub(crate) fn new(label: impl Into<String>, shape: Shape, messages: &Messages) -> Watch {
         let label = label.into();
         let bar = messages.bars().map(|bars| {
-            let style = ProgressStyle::with_template("{prefix:24} {bar:24} {msg}");
+            let style = ProgressStyle::with_template("{prefix} {bar:24} {msg}");
             let bar = ProgressBar::new(0).with_prefix(label.clone());
             bars.add(bar.with_style(style.expect("the template is a constant")))
         });
@@ -92,8 +92,11 @@ impl Watch {
             }
             (Shape::Plain, _) => {
                 self.due = counts.elapsed + PLAIN_EVERY;
-                self.messages
-                    .say(format_args!("{}: {}", self.label, status(counts)));
+                self.messages.say(format_args!(
+                    "{}: {}",
+                    self.label.trim_end(),
+                    status(counts)
+                ));
             }
             _ => self.due = Duration::MAX,
         }

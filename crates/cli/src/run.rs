@@ -16,7 +16,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let plan = RunPlan::new(args)?;
     let messages = plan.show.messages.clone();
     let opened = Opened::new(&plan.work)?;
-    let sink = opened.sink(plan.options.strategy)?;
+    let sink = opened.sink(plan.options.strategy, 0)?;
     let signals = Signals::listen(&messages)?;
     let watch = Watch::new("run", plan.show.shape, &messages);
     let summary = opened.run(sink, &plan.options, watch, signals.stop())?;

@@ -39,10 +39,19 @@ impl Settings {
 
     /// A sink at this place, for a run with this strategy.
     ///
+    /// `repeat` counts the runs before it that saved the same: it is part of the idempotency keys, so that no service
+    /// answers a later run for free.
+    ///
     /// # Errors
     /// A usage error: a scheme that does not exist, a header that is none, a file that is not empty.
-    pub(crate) fn sink(&self, place: &Place, strategy: Strategy) -> anyhow::Result<Sink> {
+    pub(crate) fn sink(
+        &self,
+        place: &Place,
+        strategy: Strategy,
+        repeat: u64,
+    ) -> anyhow::Result<Sink> {
         let settings = SinkSettings {
+            job: self.sink.job.wrapping_add(repeat),
             inline: strategy.is_one_thread(),
             declared: place.declared,
             ..self.sink.clone()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::inflight;
+use crate::support::{get, inflight, lab};
 
 const QUICK: &str = "compare 0..10 --compute spin:1ms";
 
@@ -109,6 +109,28 @@ fn local_files_stay_as_they_are() {
         assert_eq!(outcome.last_line(), "saved=40 dead=0 in_doubt=0 left=0");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_sink_that_cannot_be_is_refused_before_anything_is_computed() {
+    let outcome =
+        inflight("compare --repeat-saves --save file:/no/such/folder/out.jsonl").expect(2);
+    assert!(
+        outcome.stderr.contains("/no/such/folder"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_service_that_knows_keys_saves_every_run() {
+    let (_lab, address) = lab("--idempotent");
+    inflight(&format!(
+        "{QUICK} --repeat-saves --save http://{address}/add"
+    ))
+    .expect(0);
+    let stats: Value = serde_json::from_str(&get(&address, "/stats")).unwrap();
+    assert_eq!(stats["saved"], 40);
 }
 
 #[test]
