@@ -1,6 +1,7 @@
 //! The time below which a run could not have come: pure, from what was measured and declared.
 //!
-//! `bound = max(cpu, service, rate, ceiling) + ends`. Latencies enter unloaded: with loaded ones and the
+//! `bound = max(cpu, service, rate, ceiling) + ends`, where the ends are what cannot overlap the largest of
+//! them. Latencies enter unloaded: with loaded ones and the
 //! in-flight that was observed, any run would look perfect (in a closed loop, throughput *is* in-flight ÷
 //! latency).
 
@@ -87,13 +88,18 @@ pub(crate) fn terms(costs: &Costs) -> BTreeMap<Wall, Term> {
         let basis = Basis::Declared;
         terms.insert(Wall::Rate, Term { s, basis });
     }
-    terms.insert(Wall::Ends, ends(costs));
+    let ends = ends(costs, limited_by(&terms));
+    terms.insert(Wall::Ends, ends);
     terms
 }
 
-/// The first item's fetch and compute and the last item's save: nothing can overlap them.
-fn ends(costs: &Costs) -> Term {
-    let (save, basis) = costs.save.latency();
+/// What cannot overlap the wall: the first item's fetch and compute; and the last item's save, unless the
+/// wall is made of saves and counts that one already.
+fn ends(costs: &Costs, wall: Wall) -> Term {
+    let (save, basis) = match wall {
+        Wall::Service | Wall::Rate | Wall::Ceiling => (0.0, Basis::Measured),
+        Wall::Cpu | Wall::Source | Wall::Ends => costs.save.latency(),
+    };
     let fetch = costs.fetch.as_ref().map_or(0.0, |fetch| fetch.latency().0);
     Term {
         s: fetch + costs.compute_one.as_secs_f64() + save,
@@ -165,25 +171,25 @@ mod tests {
     #[test]
     fn the_largest_term_and_the_ends() {
         check(&costs(9600, 600, None), 4.8 + 0.116, Wall::Cpu);
-        check(&costs(960, 6000, None), 6.0 + 0.116, Wall::Ceiling);
-        check(&costs(960, 600, Some(1)), 60.0 + 0.116, Wall::Service);
-        check(&costs(9, 10, None), 0.01 + 0.116, Wall::Ends);
+        check(&costs(960, 6000, None), 6.0 + 0.016, Wall::Ceiling);
+        check(&costs(960, 600, Some(1)), 60.0 + 0.016, Wall::Service);
+        check(&costs(90, 10, None), 0.045 + 0.116, Wall::Ends);
     }
 
     #[test]
     fn a_limit_that_just_fits_the_service_is_not_to_blame() {
-        check(&costs(9, 6000, Some(100)), 6.116, Wall::Service);
+        check(&costs(9, 6000, Some(100)), 6.016, Wall::Service);
     }
 
     #[test]
     fn a_rate_is_a_wall_and_so_is_a_slow_fetch() {
         let mut slow = costs(960, 600, None);
         slow.rate = Some(50.0);
-        check(&slow, 12.0 + 0.116, Wall::Rate);
+        check(&slow, 12.0 + 0.016, Wall::Rate);
         slow.fetch = Some(StageCosts {
             limit: 1,
             ..slow.save.clone()
         });
-        check(&slow, 60.0 + 0.216, Wall::Ceiling);
+        check(&slow, 60.0 + 0.116, Wall::Ceiling);
     }
 }

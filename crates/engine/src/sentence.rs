@@ -66,6 +66,11 @@ fn waste(summary: &Summary) -> Option<String> {
     }
 }
 
+/// How busy the thread that serves I/O was: what the engine's threads used beyond computing.
+fn io_thread_share(summary: &Summary) -> f64 {
+    summary.cores_busy - summary.compute_s / summary.elapsed_s
+}
+
 fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
     let limit = summary.in_flight.limit_final;
     match summary.limited_by {
