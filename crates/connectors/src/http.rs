@@ -1,7 +1,7 @@
 //! HTTP: saves results with one request each, and fetches items by URL.
 //!
 //! A slot owns one connection (`link`), which the client opens (`client`, `dial`, `stream`, `tls`). A sink
-//! and a fetch build requests (`head`, `body`, `template`) and judge what came back (`answer`, `verdict`).
+//! and a fetch build requests (`head`, `key`, `body`, `template`) and judge what came back (`answer`, `verdict`).
 
 mod answer;
 mod body;
@@ -9,6 +9,7 @@ mod client;
 mod dial;
 mod fetch;
 mod head;
+mod key;
 mod link;
 mod responses;
 mod secret;

@@ -1,8 +1,18 @@
-//! Reads the body of an answer: keeps what is wanted of it, and never more than the cap.
+//! Reads what was answered: of a body what is wanted and never more than the cap, of a refusal its meaning.
 
+use std::time::SystemTime;
+
+use hyper::Response;
 use hyper::body::{Body as _, Incoming};
+use inflight::{Fault, Verdict};
+
+use super::head::Head;
 
 use super::link::{Broken, Link};
+use super::verdict;
+
+/// Bytes of a refusal that are read, so that its connection can be used again; a longer one is cut.
+const REFUSAL_BYTES_MAX: usize = 1 << 20;
 
 /// How much of a body to read.
 #[derive(Clone, Copy)]
@@ -50,4 +60,30 @@ pub(super) async fn read(
         }
     }
     Ok(text)
+}
+
+/// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
+pub(super) async fn refused(
+    link: &mut Link,
+    head: &Head,
+    title: &str,
+    response: Response<Incoming>,
+) -> Fault {
+    let status = response.status();
+    let verdict = verdict::of_status(status);
+    let wait = verdict::wait_asked(response.headers(), SystemTime::now());
+    let bounds = Bounds {
+        keep: verdict::SHOWN_BYTES_MAX,
+        most: REFUSAL_BYTES_MAX,
+    };
+    let text = match read(link, response.into_body(), bounds).await {
+        Ok(text) => head.hide(verdict::shown(&text.bytes)),
+        Err(_) => String::new(),
+    };
+    let colon = if text.is_empty() { "" } else { ": " };
+    let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"));
+    if let (Verdict::Overload, Some(wait)) = (verdict, wait) {
+        fault = fault.retry_after(wait);
+    }
+    fault
 }

@@ -14,7 +14,6 @@ use super::client::Client;
 use super::dial::Dialer;
 use super::head::Head;
 use super::link::Link;
-use super::sink::refused;
 use super::template::Template;
 use super::tls;
 use super::url::Url;
@@ -167,7 +166,7 @@ impl FetchConnection {
             return Ok(Step::Elsewhere(next));
         }
         if !status.is_success() {
-            return Err(refused(&mut self.link, &fetch.head, &fetch.title, response).await);
+            return Err(answer::refused(&mut self.link, &fetch.head, &fetch.title, response).await);
         }
         let bounds = Bounds {
             keep: BODY_BYTES_MAX,

@@ -2,20 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
-use hyper::body::Incoming;
-use hyper::header::HeaderValue;
-use hyper::{Response, StatusCode};
+use hyper::StatusCode;
 use inflight::{Connection, Declared, Fault, Record, Reply, Service};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::answer::{self, Bounds};
 use super::body::BodyMode;
 use super::client::Client;
 use super::dial::Dialer;
 use super::head::{Head, IDEMPOTENCY_KEY, Place};
-use super::link::{Broken, Link};
+use super::key::idempotency_key;
+use super::link::Link;
 use super::responses::Responses;
 use super::tls;
 use super::url::Url;
@@ -154,7 +151,13 @@ impl Connection<Payload> for HttpConnection {
         };
         let status = response.status();
         if !status.is_success() {
-            return Err(refused(&mut self.link, &self.sink.head, &self.sink.title, response).await);
+            return Err(answer::refused(
+                &mut self.link,
+                &self.sink.head,
+                &self.sink.title,
+                response,
+            )
+            .await);
         }
         let keep = if self.sink.responses_path.is_some() {
             RESPONSE_BYTES_MAX
@@ -201,65 +204,9 @@ impl Inner {
     }
 }
 
-/// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
-pub(super) async fn refused(
-    link: &mut Link,
-    head: &Head,
-    title: &str,
-    response: Response<Incoming>,
-) -> Fault {
-    let status = response.status();
-    let verdict = verdict::of_status(status);
-    let wait = verdict::wait_asked(response.headers(), SystemTime::now());
-    let bounds = Bounds {
-        keep: verdict::SHOWN_BYTES_MAX,
-        most: RESPONSE_BYTES_MAX,
-    };
-    let text = match answer::read(link, response.into_body(), bounds).await {
-        Ok(text) => head.hide(verdict::shown(&text.bytes)),
-        Err(Broken::Sent(_) | Broken::Unsent(_)) => String::new(),
-    };
-    let colon = if text.is_empty() { "" } else { ": " };
-    let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"));
-    if let (inflight::Verdict::Overload, Some(wait)) = (verdict, wait) {
-        fault = fault.retry_after(wait);
-    }
-    fault
-}
-
-/// 32 hex digits that depend on the job and the item only.
-fn idempotency_key(job: u64, record: &Record<Payload>) -> HeaderValue {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut who = [0; 32];
-    who[..8].copy_from_slice(&job.to_le_bytes());
-    who[8..16].copy_from_slice(&record.index.to_le_bytes());
-    who[16..].copy_from_slice(&record.value.key.to_le_bytes());
-    let hash = xxh3_128(&who).to_be_bytes();
-    let mut digits = [0; 32];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
-    }
-    HeaderValue::from_bytes(&digits).expect("hex digits are allowed in a header")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_key_depends_on_job_index_and_item() {
-        let key = |job, index, item: &'static str| {
-            idempotency_key(job, &Record::new(index, Payload::read(item)))
-        };
-        // Written down, because a key that changes between versions would repeat saves.
-        assert_eq!(key(1, 2, "x"), "01af5d82bffc8fbb6138bebef1c49cc0");
-        let computed = Record::new(2, Payload::read("x").becomes("other"));
-        assert_eq!(key(1, 2, "x"), idempotency_key(1, &computed));
-        for other in [key(0, 2, "x"), key(1, 3, "x"), key(1, 2, "y")] {
-            assert_ne!(key(1, 2, "x"), other);
-        }
-    }
 
     #[test]
     fn settings_that_cannot_be_are_refused() {

@@ -1,4 +1,5 @@
 //! Drives every source and sink against real files, sockets and databases.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[cfg(feature = "file")]
 mod file;
