@@ -1,5 +1,46 @@
 //! Runs jobs of the shape **fetch → compute → save** as close to the physical limit as can be, loses no
 //! item silently, and shows what the wall was.
+//!
+//! Each item may have to be fetched from a service, costs CPU time, and its result has to reach a service.
+//! Done one after the other, such a job waits most of the time. Here every core computes while a bounded number
+//! of requests is in flight. Items flow from left to right, facts flow down, and only "stop" travels back:
+//!
+//! ```text
+//!  source ──> [ fetch ] ──> compute ──> [ save ]
+//!                 └────────────┴───────────┘
+//!                        facts ──> summary
+//! ```
+//!
+//! A [`Job`] says what is done, [`Options`] how, and the [`Summary`] what it came to:
+//!
+//! ```
+//! use inflight::{Fault, Job, Options};
+//!
+//! let summary = Job::new(1..=1000)
+//!     .fetch(async |id: &u64| Ok::<_, Fault>(format!("page {id}"))) // waiting: many at once
+//!     .compute(|page: String| page.len())                           // CPU work: on all cores
+//!     .save(async |length: &usize| {
+//!         if *length > 5 { Ok(()) } else { Err(Fault::permanent("an empty page")) }
+//!     })
+//!     .run(&Options::default())?;
+//!
+//! assert_eq!(summary.items, summary.saved + summary.dead + summary.left);
+//! println!("{} saved in {:.2} s; {}", summary.saved, summary.elapsed_s, summary.sentence);
+//! # assert_eq!(summary.saved, 1000);
+//! # Ok::<(), inflight::Error>(())
+//! ```
+//!
+//! The public names, by what they are for:
+//!
+//! - **what is done**: [`Job`], from a [`Source`] (any iterator is one);
+//! - **how**: [`Options`] with its [`Strategy`] and [`ComputeClock`]; [`Stop`] ends a run early;
+//! - **reaching a service**: [`Service`], its [`Connection`]s, the [`Record`]s these send and the [`Reply`] they
+//!   bring; [`Declared`] says what is known beforehand. [`FromFn`] makes one of an async function, and [`NoFetch`]
+//!   stands where none is;
+//! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] for the run itself;
+//! - **watching**: an [`Observer`] sees each [`Fact`] ([`Step`], [`Attempt`], [`Indexes`]) and the [`Counts`];
+//! - **what came of it**: [`Summary`] with its [`Ending`], the [`Term`]s of the bound ([`Wall`], [`Basis`]) and the
+//!   figures ([`Dist`], [`InFlight`], [`Bulk`]); [`compare`] sets several runs against one bound.
 
 mod bound;
 mod clock;
