@@ -1,0 +1,105 @@
+//! One side of a comparison: a program that is run, and says what it did.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use bench::Outcome;
+use inflight::{Summary, Wall};
+
+/// Something that can be run again and again, and does the same work each time.
+pub(crate) struct Contender<'a> {
+    /// As it stands in the table.
+    pub(crate) label: &'static str,
+    run: Box<dyn Fn() -> anyhow::Result<Outcome> + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    pub(crate) fn new(
+        label: &'static str,
+        run: impl Fn() -> anyhow::Result<Outcome> + 'a,
+    ) -> Contender<'a> {
+        Contender {
+            label,
+            run: Box::new(run),
+        }
+    }
+
+    /// # Errors
+    /// When the program fails, or did other work than was asked.
+    pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
+        (self.run)().with_context(|| self.label)
+    }
+}
+
+/// Runs a peer that tells its outcome in the last line.
+///
+/// # Errors
+/// When it cannot be run, fails, says nothing, or did another number of items.
+pub(crate) fn outcome(command: &mut Command, items: u64) -> anyhow::Result<Outcome> {
+    let text = stdout(command)?;
+    let line = text.lines().last().unwrap_or_default();
+    let outcome: Outcome = serde_json::from_str(line)
+        .with_context(|| format!("failed to read an outcome from {line:?}"))?;
+    ensure!(
+        outcome.items == items,
+        "did {} of {items} items",
+        outcome.items
+    );
+    Ok(outcome)
+}
+
+/// Runs our tool with these arguments after `run`.
+///
+/// # Errors
+/// When it fails, or does not save all items.
+pub(crate) fn inflight_run(
+    tool: &mut Command,
+    arguments: &[&str],
+    items: u64,
+) -> anyhow::Result<Summary> {
+    let command = tool.arg("run").arg(format!("0..{items}")).args(arguments);
+    let text = stdout(command.args(["--no-journal", "--quiet", "--json", "-"]))?;
+    let summary: Summary = serde_json::from_str(&text).context("failed to read our summary")?;
+    ensure!(
+        summary.saved == items,
+        "saved {} of {items} items",
+        summary.saved
+    );
+    Ok(summary)
+}
+
+/// Our summary in the words that all contenders share.
+pub(crate) fn outcome_of(summary: &Summary) -> Outcome {
+    Outcome {
+        items: summary.saved,
+        elapsed_s: summary.elapsed_s,
+        compute_s: summary.compute_s,
+        ends_s: summary.terms.get(&Wall::Ends).map_or(0.0, |ends| ends.s),
+        rss_max_bytes: summary.rss_max_bytes,
+        sum: 0,
+    }
+}
+
+/// Keeps a program on one core, where the system can.
+pub(crate) fn pinned(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command
+}
+
+/// What the command writes to standard output.
+///
+/// # Errors
+/// When it cannot be started or fails, with what it said on standard error.
+pub(crate) fn stdout(command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("failed to start {}", command.get_program().display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("ended with {}: {}", output.status, said.trim_end());
+    }
+    String::from_utf8(output.stdout).context("standard output is not text")
+}

@@ -1,0 +1,65 @@
+//! Where things are: our binary, the peers, the pages that are written.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+/// Files and folders of the workspace.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Where this program lies, and ours and the Rust peers beside it.
+    binaries: PathBuf,
+    root: PathBuf,
+}
+
+impl Places {
+    /// # Errors
+    /// When the binary that is measured was not built.
+    pub(crate) fn find() -> anyhow::Result<Places> {
+        let this = env::current_exe().context("failed to find this program")?;
+        let binaries = this.parent().context("a program lies in a folder")?;
+        let inflight = binaries.join("inflight");
+        ensure!(
+            inflight.is_file(),
+            "the tool is not built: cargo build --release --package inflight-cli"
+        );
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = here
+            .parent()
+            .context("this package is a folder of the workspace")?;
+        Ok(Places {
+            binaries: binaries.to_owned(),
+            root: root.to_owned(),
+        })
+    }
+
+    /// Our tool.
+    pub(crate) fn inflight(&self) -> PathBuf {
+        self.binaries.join("inflight")
+    }
+
+    /// A contender built from this package.
+    pub(crate) fn binary(&self, name: &str) -> Command {
+        Command::new(self.binaries.join(name))
+    }
+
+    /// A Python peer, if the environment for them is there.
+    pub(crate) fn python(&self, script: &str) -> Option<Command> {
+        let python = self.root.join("target/bench-venv/bin/python");
+        let mut command = python.is_file().then(|| Command::new(python))?;
+        command.arg(self.peer(script));
+        Some(command)
+    }
+
+    /// A file in `bench/peers`.
+    pub(crate) fn peer(&self, file: &str) -> PathBuf {
+        self.root.join("bench/peers").join(file)
+    }
+
+    /// A file in `docs`.
+    pub(crate) fn page(&self, file: &str) -> PathBuf {
+        self.root.join("docs").join(file)
+    }
+}
