@@ -7,7 +7,7 @@ use inflight::{Connection, Fault, Record, Reply, Service};
 pub struct NullSink;
 
 /// The most records that one save takes: enough that what a save costs is not seen.
-const BULK_MAX: usize = 65_536;
+const BULK_MAX: usize = 8_192;
 
 impl<Q: 'static> Service<Q> for NullSink {
     type Answer = ();

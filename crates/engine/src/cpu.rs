@@ -19,7 +19,7 @@ const WORK_PER_CHUNK: Duration = Duration::from_millis(1);
 /// Items cheaper than this are timed together: reading the clocks costs about half a microsecond.
 const TIMED_ALONE: Duration = Duration::from_micros(10);
 /// The most items in a chunk, however cheap they are: what one failure or stop can delay.
-const CHUNK_MAX: usize = 4096;
+const CHUNK_MAX: usize = 1024;
 
 /// How many items travel together, from what they were last seen to cost.
 #[derive(Clone)]

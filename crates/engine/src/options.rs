@@ -100,8 +100,8 @@ pub struct Options {
     pub first_contact: Duration,
     /// How long requests in flight may take to be answered once the run was asked to stop. Default 25 s.
     pub drain: Duration,
-    /// Bytes that may wait in each queue, at least 64 KiB. Default 4 MiB: four queues at most, and a
-    /// queue hides hiccups of milliseconds, which takes far less.
+    /// Bytes that may wait in each queue, at least 64 KiB. Default 1 MiB: there are four queues at most, and
+    /// a queue hides hiccups of milliseconds; an item that is larger still passes, alone.
     pub queue_bytes: usize,
     /// Which clock measures computing. Default: the thread's CPU time.
     pub compute_clock: ComputeClock,
@@ -126,7 +126,7 @@ impl Default for Options {
             outage_budget: Duration::from_secs(900),
             first_contact: Duration::from_secs(8),
             drain: Duration::from_secs(25),
-            queue_bytes: 4 << 20,
+            queue_bytes: 1 << 20,
             compute_clock: ComputeClock::Cpu,
         }
     }
