@@ -33,6 +33,7 @@ impl Settings {
             fetch: FetchSettings {
                 headers: args.fetch_headers.clone(),
                 ca_file: args.ca_file.clone(),
+                ..FetchSettings::default()
             },
         }
     }
@@ -67,6 +68,10 @@ impl Settings {
     /// # Errors
     /// A usage error: an address that is none, a header that is none.
     pub(crate) fn fetch(&self, place: &Place) -> anyhow::Result<HttpFetch> {
-        HttpFetch::new(&place.address_of("/items/{}"), &self.fetch).map_err(usage("--fetch"))
+        let settings = FetchSettings {
+            declared: place.declared,
+            ..self.fetch.clone()
+        };
+        HttpFetch::new(&place.address_of("/items/{}"), &settings).map_err(usage("--fetch"))
     }
 }

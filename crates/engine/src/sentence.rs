@@ -14,7 +14,11 @@ pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> St
     }
     let share = format!("{:.0} % of the limit", summary.attainment * 100.0);
     if summary.saved == 0 {
-        return "nothing was saved".to_owned();
+        return match summary.dead {
+            0 => "nothing was saved".to_owned(),
+            1 => "nothing was saved: the only item became a dead letter".to_owned(),
+            dead => format!("nothing was saved: all {dead} items became dead letters"),
+        };
     }
     if let Some(overload) = overload(summary, declared) {
         return format!("{share}; {overload}");

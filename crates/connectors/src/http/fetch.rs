@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::header::{HeaderMap, LOCATION};
 use hyper::http::uri::PathAndQuery;
 use hyper::{StatusCode, Uri};
-use inflight::{Connection, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Fault, Record, Reply, Service};
 
 use super::answer::{self, Bounds};
 use super::client::Client;
@@ -33,6 +33,8 @@ pub struct FetchSettings {
     pub headers: Vec<String>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
+    /// What is known of the service. Default nothing: it is measured.
+    pub declared: Declared,
 }
 
 /// Fetches the body at a URL for each item.
@@ -56,6 +58,7 @@ struct Inner {
     template: Template,
     address: String,
     title: String,
+    declared: Declared,
 }
 
 impl HttpFetch {
@@ -77,6 +80,7 @@ impl HttpFetch {
             title: format!("GET {address}"),
             address,
             template,
+            declared: settings.declared,
         })))
     }
 }
@@ -96,6 +100,10 @@ impl Service<Payload> for HttpFetch {
             link: self.0.client.connect().await?,
             fetch: Arc::clone(&self.0),
         })
+    }
+
+    fn declared(&self) -> Declared {
+        self.0.declared
     }
 }
 
