@@ -54,7 +54,7 @@ pub(crate) fn usage(known: &[&str]) -> String {
         "usage: cargo xtask bench [NAME…] [--pairs N] [--quick]
 
   NAME       {} [default: all]
-  --pairs N  rounds, each with every contender once [default: 5, more where a run is short]
+  --pairs N  rounds, each with every contender once [default: what suits each, mostly 5]
   --quick    smaller and fewer runs; prints, writes nothing",
         known.join(", ")
     )

@@ -10,6 +10,7 @@ mod experiment;
 mod in_flight;
 mod lab;
 mod machine;
+mod many_cores;
 mod markdown;
 mod memory;
 mod number;
@@ -38,9 +39,10 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 7] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
+    ("many-cores", many_cores::measure),
     ("tiny", tiny::measure),
     ("in-flight", in_flight::measure),
     ("overhead", overhead::measure),

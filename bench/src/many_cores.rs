@@ -1,0 +1,118 @@
+//! More computing than this machine has cores for: computations that sleep, so that sixteen run at once anywhere.
+
+use std::process::Command;
+
+use bench::Outcome;
+
+use crate::contender::{Contender, inflight_run, outcome_of};
+use crate::lab::{Setup, saved_to_lab};
+use crate::machine::Machine;
+use crate::number::grouped;
+use crate::plan::Plan;
+use crate::rounds::Rounds;
+use crate::section::{Growth, Row, Section, Verdict};
+
+const ITEMS: u64 = 20_000;
+/// A job as short as the experiment, in which the ends weigh.
+const ITEMS_SHORT: u64 = 600;
+/// A run takes 20 s.
+const PAIRS: usize = 3;
+const LAB: Setup = Setup {
+    flags: "--latency 100ms --capacity 200",
+    core: None,
+};
+
+/// Labels and limits: below what the computing needs (103 at once), just above, and the service's capacity.
+const LIMITS: [(&str, &str); 4] = [
+    ("limit 50", "50"),
+    ("limit 100", "100"),
+    ("limit 150", "150"),
+    ("limit 200", "200"),
+];
+const SHORT: &str = "600 items, limit 150";
+
+pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
+    let machine = Machine::now();
+    let pairs = plan.pairs(PAIRS);
+    let items = plan.items(ITEMS);
+    let mut contenders: Vec<_> = LIMITS
+        .map(|(label, limit)| ours(plan, label, limit, items))
+        .into();
+    contenders.push(ours(plan, SHORT, "150", ITEMS_SHORT));
+    let small = ours(plan, "200 items, limit 150", "150", items / 100);
+    let tenth = ours(plan, "a tenth, limit 150", "150", items / 10);
+    let growth_labels = [small.label, tenth.label, "limit 150"];
+    contenders.extend([small, tenth]);
+    let rounds = Rounds::run(pairs, &contenders)?;
+    let best = LIMITS
+        .map(|(label, _)| rounds.spread(label, attainment))
+        .into_iter()
+        .max_by(|one, other| one.median.total_cmp(&other.median))
+        .unwrap_or_default();
+    let growth = [items / 100, items / 10, items]
+        .into_iter()
+        .zip(growth_labels.map(|label| rounds.spread(label, |o| o.elapsed_s).median));
+    Ok(Section {
+        work: format!(
+            "{} items of `sleep:15.6ms` on 16 compute threads, saved to a service that takes 100 ms and handles 200 at \
+             once: `inflight run 0..{items} --compute sleep:15.6ms --jobs 16 --save http://…/add -c N`, by fixed limits.",
+            grouped(items)
+        ),
+        check: "The service must have each item once, and have refused none.".to_owned(),
+        machine,
+        pairs,
+        figure: "attainment: what computing and the ends take at least ÷ elapsed".to_owned(),
+        ratio: "best of the fixed limits ÷ this".to_owned(),
+        rows: LIMITS
+            .iter()
+            .map(|(label, _)| (*label, true))
+            .chain([(SHORT, false)])
+            .map(|(label, is_full)| Row {
+                label: label.to_owned(),
+                figure: rounds.spread(label, attainment),
+                ratio: is_full.then(|| rounds.spread(label, |o| best.median / attainment(o))),
+            })
+            .collect(),
+        verdicts: vec![
+            Verdict::at_least(
+                0.97,
+                "attainment of at least 0.97 at the best fixed limit",
+                best,
+            ),
+            Verdict::at_least(
+                0.8,
+                "600 items: attainment of at least 0.80",
+                rounds.spread(SHORT, attainment),
+            ),
+        ],
+        growth: vec![Growth::new("inflight, limit 150", "s", growth.collect())],
+        notes: Vec::new(),
+        missing: Vec::new(),
+    })
+}
+
+/// By what was asked for, not by what was measured: 15.6 ms on each of 16 threads, and the ends.
+fn attainment(outcome: &Outcome) -> f64 {
+    let computing = outcome.items as f64 * 0.0156 / 16.0;
+    (computing + 0.0156 + 0.1) / outcome.elapsed_s
+}
+
+fn ours<'a>(plan: &'a Plan, label: &'static str, limit: &'static str, items: u64) -> Contender<'a> {
+    Contender::new(label, move || {
+        saved_to_lab(plan, LAB, items, |lab| {
+            let mut tool = Command::new(plan.places.inflight());
+            let save = lab.add();
+            let job = [
+                "--compute",
+                "sleep:15.6ms",
+                "--jobs",
+                "16",
+                "--save",
+                &save,
+                "-c",
+                limit,
+            ];
+            Ok(outcome_of(&inflight_run(&mut tool, &job, items)?))
+        })
+    })
+}
