@@ -1,4 +1,4 @@
-//! A queue of chunks between two threads, bounded in bytes, whose ends may each block or await.
+//! A queue of chunks between two threads, bounded in bytes and in chunks, whose ends may each block or await.
 //!
 //! It exists because what joins a stage of the pipeline to the next is always a thread and an event loop,
 //! and because items have sizes: a bound on their number bounds no memory. A lock is taken once a chunk,
@@ -12,8 +12,12 @@ use std::task::{Poll, Waker};
 
 use crate::record::Chunk;
 
-/// A queue that takes another chunk as long as it holds fewer bytes than this. So it may exceed the bound by
-/// one chunk, and a single item larger than the bound still passes.
+/// Chunks that wait at most, however small: a few for each thread that may take them. What waits was cut
+/// before the cost of an item was known as well as it is now.
+const CHUNKS_MAX: usize = 64;
+
+/// A queue that takes another chunk as long as it holds fewer bytes than this. It may exceed the bound by one
+/// chunk, and a single item larger than the bound still passes.
 pub(crate) fn queue<T>(bytes_max: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
@@ -76,6 +80,10 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_full(&self, state: &State<T>) -> bool {
+        state.bytes >= self.bytes_max || state.chunks.len() >= CHUNKS_MAX
+    }
+
     fn push(&self, state: &mut State<T>, chunk: Chunk<T>) {
         state.bytes += chunk.bytes;
         state.chunks.push_back(chunk);
@@ -86,10 +94,10 @@ impl<T> Shared<T> {
     }
 
     fn pop(&self, state: &mut State<T>) -> Option<Chunk<T>> {
+        let was_full = self.is_full(state);
         let chunk = state.chunks.pop_front()?;
-        let was_full = state.bytes >= self.bytes_max;
         state.bytes -= chunk.bytes;
-        if was_full && state.bytes < self.bytes_max {
+        if was_full && !self.is_full(state) {
             self.wake_senders(state);
         }
         Some(chunk)
@@ -105,7 +113,7 @@ impl<T> Sender<T> {
     /// Waits for room, blocking the thread.
     pub(crate) fn send(&self, chunk: Chunk<T>) -> Result<(), Closed> {
         let mut state = self.0.lock();
-        while state.is_wanted() && state.bytes >= self.0.bytes_max {
+        while state.is_wanted() && self.0.is_full(&state) {
             state = self
                 .0
                 .emptied
@@ -134,7 +142,7 @@ impl<T> Sender<T> {
             if !state.is_wanted() {
                 return Poll::Ready(Err(Closed));
             }
-            if state.bytes < self.0.bytes_max {
+            if !self.0.is_full(&state) {
                 return Poll::Ready(Ok(()));
             }
             state.waiting_senders.push(context.waker().clone());
