@@ -9,7 +9,49 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::service::Declared;
-use crate::summary::{Basis, Term, Wall};
+
+/// What limited a run: the largest term of its bound.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Wall {
+    /// The cores.
+    Cpu,
+    /// The best goodput of the service.
+    Service,
+    /// The quota of requests a second.
+    Rate,
+    /// The user's own limit of requests in flight.
+    Ceiling,
+    /// Reading the input.
+    Source,
+    /// What cannot overlap: the first item's fetch and compute, the last item's save.
+    Ends,
+}
+
+/// Where a term of the bound comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// The service or the user said so.
+    Declared,
+    /// Measured in this run.
+    Measured,
+    /// Learned in earlier runs.
+    Learned,
+    /// Taken for granted.
+    Assumed,
+}
+
+/// One term of the bound.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Term {
+    /// The time below which the run could not have come, in seconds.
+    pub s: f64,
+    /// Where that comes from.
+    pub basis: Basis,
+}
 
 /// What the bound of one run is made of.
 #[derive(Clone, Debug)]

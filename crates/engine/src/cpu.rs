@@ -47,33 +47,15 @@ impl ChunkSize {
 
 /// The computation of a job, with what it takes to run and time it. Each thread has its own.
 pub(crate) struct Cpu<Q, R> {
-    compute: Compute<Q, R>,
-    size: fn(&R) -> usize,
-    basis: ComputeClock,
-    clock: Clock,
-    chunk_size: ChunkSize,
-    log: Log,
+    pub(crate) compute: Compute<Q, R>,
+    pub(crate) size: fn(&R) -> usize,
+    pub(crate) basis: ComputeClock,
+    pub(crate) clock: Clock,
+    pub(crate) chunk_size: ChunkSize,
+    pub(crate) log: Log,
 }
 
 impl<Q, R> Cpu<Q, R> {
-    pub(crate) fn new(
-        compute: Compute<Q, R>,
-        size: fn(&R) -> usize,
-        basis: ComputeClock,
-        clock: Clock,
-        chunk_size: ChunkSize,
-        log: Log,
-    ) -> Cpu<Q, R> {
-        Cpu {
-            compute,
-            size,
-            basis,
-            clock,
-            chunk_size,
-            log,
-        }
-    }
-
     /// Another thread's.
     pub(crate) fn another(&self) -> Cpu<Q, R> {
         Cpu {

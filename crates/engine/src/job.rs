@@ -195,11 +195,7 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
 
 impl<T, Q, F, R, S> Job<T, Q, F, R, S>
 where
-    T: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
+    Self: Types<Item = T, Input = Q, Fetch = F, Result = R, Save = S>,
 {
     /// Runs the job on threads of its own and waits for its end. May be called from async code that can
     /// afford to block; [`Job::run_async`] does not block.
@@ -208,7 +204,7 @@ where
     /// When an option is out of bounds, or the engine itself failed. Failed items, a service that went away
     /// and a run that was stopped are no errors: the summary tells of them.
     pub fn run(self, options: &Options) -> Result<Summary, Error> {
-        run::run(self, options)
+        run::run::<Self>(self, options)
     }
 
     /// The same for async callers, on any runtime: the run has threads of its own, and this waits for them.
@@ -217,6 +213,46 @@ where
     /// # Errors
     /// As [`Job::run`].
     pub async fn run_async(self, options: &Options) -> Result<Summary, Error> {
-        run::run_async(self, options).await
+        run::run_async::<Self>(self, options).await
     }
 }
+
+/// The types of a job under one name: what the parts of the engine are generic over.
+///
+/// Every complete [`Job`] has it; there is nothing to implement.
+pub trait Types: Sized + 'static {
+    /// What the source gives.
+    type Item: Send + 'static;
+    /// What compute gets: the item, or what was fetched for it.
+    type Input: Send + 'static;
+    /// What compute gives.
+    type Result: Send + 'static;
+    /// The service that fetches; [`NoFetch`] if none does.
+    type Fetch: Service<Self::Item, Answer = Self::Input>;
+    /// The service that saves.
+    type Save: Service<Self::Result>;
+}
+
+impl<T, Q, F, R, S> Types for Job<T, Q, F, R, S>
+where
+    T: Send + 'static,
+    Q: Send + 'static,
+    R: Send + 'static,
+    F: Service<T, Answer = Q>,
+    S: Service<R>,
+{
+    type Item = T;
+    type Input = Q;
+    type Result = R;
+    type Fetch = F;
+    type Save = S;
+}
+
+/// The job with these types.
+pub(crate) type JobOf<W> = Job<
+    <W as Types>::Item,
+    <W as Types>::Input,
+    <W as Types>::Fetch,
+    <W as Types>::Result,
+    <W as Types>::Save,
+>;

@@ -1,7 +1,7 @@
 //! Who wants to watch a run: progress, a live page, a test.
 
 use crate::fact::Fact;
-use crate::summary::Counts;
+use crate::tally::Counts;
 
 /// Watches a run. Called on the recorder's thread, so it may take its time, though not for ever: when it
 /// falls far behind, the run waits for it.

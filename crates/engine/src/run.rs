@@ -17,75 +17,52 @@ use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::heartbeat::beat;
-use crate::job::{Fetch, Job};
+use crate::job::{Fetch, JobOf, Types};
 use crate::log::{self, Log};
 use crate::options::Options;
 use crate::queue::{Receiver, queue};
 use crate::reader::{Reader, Reading};
 use crate::record::Record;
 use crate::recorder::Recorder;
-use crate::service::{Declared, Service};
+use crate::score::{Known, Setting, score};
 use crate::stage::{Context, Stage};
 use crate::stop::{Level, Stop};
 use crate::strategy::{self, Fetching, Intake, Steps};
-use crate::summary::{Ending, Setting, Summary};
+use crate::summary::{Ending, Summary};
 use crate::tally::Tally;
 
 /// Runs a job on threads of its own and waits for its end.
-pub(crate) fn run<T, Q, F, R, S>(
-    job: Job<T, Q, F, R, S>,
-    options: &Options,
-) -> Result<Summary, Error>
-where
-    T: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
+pub(crate) fn run<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     options.check()?;
     let options = options.clone();
     thread::Builder::new()
         .name("inflight-io".to_owned())
-        .spawn(move || on_io_thread(job, &options))
+        .spawn(move || on_io_thread::<W>(job, &options))
         .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?
         .join()
         .map_err(|panic| Error::internal(format!("I/O thread {}", Fault::panicked(&*panic))))?
 }
 
 /// The same for async callers; dropping the future drains the run.
-pub(crate) async fn run_async<T, Q, F, R, S>(
-    job: Job<T, Q, F, R, S>,
+pub(crate) async fn run_async<W: Types>(
+    job: JobOf<W>,
     options: &Options,
-) -> Result<Summary, Error>
-where
-    T: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
-    options.check()?;
-    let options = options.clone();
+) -> Result<Summary, Error> {
     let mut abandoned = StopOnDrop(Some(job.watch.stop.clone()));
     let (sender, summary) = oneshot::channel();
-    let thread = thread::Builder::new()
-        .name("inflight-io".to_owned())
-        .spawn(move || {
-            // Nobody listens any more when the future was dropped.
-            let _ = sender.send(on_io_thread(job, &options));
-        })
-        .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
+    let options = options.clone();
+    // Waits for the run in the caller's place, and ends with it.
+    let waiting = thread::spawn(move || {
+        // Nobody listens any more when the future was dropped.
+        let _ = sender.send(run::<W>(job, &options));
+    });
     let outcome = summary.await;
     abandoned.0 = None;
-    match (outcome, thread.join()) {
-        (Ok(outcome), _) => outcome,
-        (Err(_), Err(panic)) => {
-            let fault = Fault::panicked(&*panic);
-            Err(Error::internal(format!("I/O thread {fault}")))
-        }
-        (Err(_), Ok(())) => Err(Error::internal("I/O thread ended early")),
-    }
+    let joined = waiting.join();
+    outcome.unwrap_or_else(|_| match joined {
+        Err(panic) => Err(Error::internal(Fault::panicked(&*panic).to_string())),
+        Ok(()) => Err(Error::internal("the run ended without a summary")),
+    })
 }
 
 struct StopOnDrop(Option<Stop>);
@@ -98,17 +75,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-fn on_io_thread<T, Q, F, R, S>(
-    mut job: Job<T, Q, F, R, S>,
-    options: &Options,
-) -> Result<Summary, Error>
-where
-    T: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
+fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -118,7 +85,8 @@ where
     let tally = Tally::new(job.source.remaining());
     let recorder = Recorder::start(facts, tally, job.watch.observer.take())?;
     let local = LocalSet::new();
-    let outcome = runtime.block_on(local.run_until(conduct(job, options, clock, log.another())));
+    let outcome =
+        runtime.block_on(local.run_until(conduct::<W>(job, options, clock, log.another())));
     let elapsed = clock.now();
     // Cancels what was abandoned, and lets go of its part of the log.
     drop(local);
@@ -130,7 +98,7 @@ where
         fetch,
         save,
     } = outcome?;
-    Ok(Summary::new(
+    Ok(score(
         &tally,
         Setting {
             options,
@@ -142,56 +110,76 @@ where
     ))
 }
 
-/// How the work itself went: why it ended, and the limits and what is known of the services.
+/// How the work itself went.
 struct Conducted {
     ending: Ending,
-    fetch: Option<(usize, Declared)>,
-    save: (usize, Declared),
+    fetch: Option<Known>,
+    save: Known,
 }
 
-/// Starts every part, drives the steps to their end, and says how it came.
-async fn conduct<T, Q, F, R, S>(
-    job: Job<T, Q, F, R, S>,
+/// Drives the steps to their end, and says how it came.
+async fn conduct<W: Types>(
+    job: JobOf<W>,
     options: &Options,
     clock: Clock,
     mut log: Log,
-) -> Result<Conducted, Error>
-where
-    T: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
-    let Job {
-        source,
-        fetch,
-        compute,
-        save,
-        sizes,
-        watch,
-    } = job;
-    let chunk_size = ChunkSize::new();
-    let (basis, size) = (options.compute_clock, sizes.result);
-    let cpu = Cpu::new(
-        compute,
-        size,
-        basis,
-        clock,
-        chunk_size.clone(),
-        log.another(),
-    );
+) -> Result<Conducted, Error> {
+    let stop = job.watch.stop.clone();
+    let Wired {
+        steps,
+        reader,
+        items,
+    } = wire::<W>(job, options, clock, &log)?;
+    let (save, fetch) = (steps.save.clone(), steps.intake.fetch());
+    spread_stop::<W>(&stop, &save, fetch.as_ref(), items);
+    spawn_local(beat(clock, log.another(), {
+        let (save, fetch) = (save.clone(), fetch.clone());
+        move || {
+            fetch.iter().for_each(Stage::hand_over_facts);
+            save.hand_over_facts();
+            save.load()
+        }
+    }));
+    let driving = strategy::drive(steps, options);
+    match unless(driving, aborted(&stop, options.drain)).await {
+        Some(outcome) => outcome?,
+        None => {
+            let items = save.records_in_flight() as u64;
+            log.push(clock.now(), Fact::Abandoned { items });
+        }
+    }
+    let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
+    Ok(Conducted {
+        ending: ending(fetch_unavailable.or(save.unavailable()), &stop, reader)?,
+        fetch: fetch.as_ref().map(Stage::known),
+        save: save.known(),
+    })
+}
 
+/// The parts of a run, joined: the thread that reads is at work, the stages wait for what comes.
+struct Wired<W: Types> {
+    steps: Steps<W>,
+    reader: Reader,
+    /// What the reader fills, so that it can be told to stop.
+    items: Receiver<W::Item>,
+}
+
+fn wire<W: Types>(
+    job: JobOf<W>,
+    options: &Options,
+    clock: Clock,
+    log: &Log,
+) -> Result<Wired<W>, Error> {
+    let (sizes, chunk_size) = (job.sizes, ChunkSize::new());
     let (sender, items) = queue(options.queue_bytes);
     let reading = Reading {
-        source,
+        source: job.source,
         size: sizes.item,
-        chunk_size,
+        chunk_size: chunk_size.clone(),
         clock,
         log: log.another(),
     };
     let reader = Reader::start(reading, sender)?;
-
     let context = |step, bytes_max| Context {
         step,
         options,
@@ -199,69 +187,42 @@ where
         clock,
         log: log.another(),
     };
-    let save_declared = save.declared();
-    let save_context = context(Step::Save, options.queue_bytes);
-    let save = Stage::start(save, sizes.result, Box::new(drop), save_context);
-
-    let (intake, fetch) = match fetch {
-        Fetch::Direct => (Intake::Direct(items.clone().of_same_type()), None),
+    let intake = match job.fetch {
+        Fetch::Direct => Intake::Direct(items.clone().of_same_type()),
         Fetch::Service(service) => {
-            let declared = service.declared();
             // As many wait in the stage as can be in flight; the rest waits in the queue before it.
-            let bytes = options.in_flight * size_of::<Record<T>>();
+            let bytes = options.in_flight * size_of::<Record<W::Item>>();
             let context = context(Step::Fetch, bytes);
-            let fetching = Fetching::start(items.clone(), service, &sizes, context);
-            let stage = fetching.stage();
-            (Intake::Fetched(fetching), Some((stage, declared)))
+            Intake::Fetched(Fetching::start(items.clone(), service, &sizes, context))
         }
     };
-    let fetch_stage = fetch.as_ref().map(|(stage, _)| stage.clone());
-    spread_stop(&watch.stop, &save, fetch_stage.as_ref(), items);
-    spawn_local(beat(clock, log.another(), {
-        let save = save.clone();
-        move || {
-            fetch_stage.iter().for_each(Stage::hand_over_facts);
-            save.hand_over_facts();
-            save.load()
-        }
-    }));
-
+    let context = context(Step::Save, options.queue_bytes);
     let steps = Steps {
         intake,
-        cpu,
-        save: save.clone(),
+        cpu: Cpu {
+            compute: job.compute,
+            size: sizes.result,
+            basis: options.compute_clock,
+            clock,
+            chunk_size,
+            log: log.another(),
+        },
+        save: Stage::start(job.save, sizes.result, Box::new(drop), context),
     };
-    let driven = unless(
-        strategy::drive(steps, options),
-        aborted(&watch.stop, options.drain),
-    );
-    if let Some(outcome) = driven.await {
-        outcome?;
-    } else {
-        let items = save.records_in_flight() as u64;
-        log.push(clock.now(), Fact::Abandoned { items });
-    }
-    let fetch_unavailable = fetch.as_ref().and_then(|(stage, _)| stage.unavailable());
-    let unavailable = fetch_unavailable.or(save.unavailable());
-    Ok(Conducted {
-        ending: ending(unavailable, &watch.stop, reader)?,
-        fetch: fetch.map(|(stage, declared)| (stage.limit(), declared)),
-        save: (save.limit(), save_declared),
+    Ok(Wired {
+        steps,
+        reader,
+        items,
     })
 }
 
 /// "Stop" is all that travels back: from the user to the save, from there to the fetch, and to the source.
-fn spread_stop<T, F, R, S>(
+fn spread_stop<W: Types>(
     stop: &Stop,
-    save: &Stage<R, S>,
-    fetch: Option<&Stage<T, F>>,
-    items: Receiver<T>,
-) where
-    T: 'static,
-    R: 'static,
-    F: Service<T>,
-    S: Service<R>,
-{
+    save: &Stage<W::Result, W::Save>,
+    fetch: Option<&Stage<W::Item, W::Fetch>>,
+    items: Receiver<W::Item>,
+) {
     let (stop, stopping, stopped) = (stop.clone(), save.clone(), save.clone());
     spawn_local(async move {
         stop.reached(Level::Drain).await;

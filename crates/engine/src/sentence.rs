@@ -1,8 +1,9 @@
 //! What limited a run, in one sentence that a person can act on. Pure.
 
+use crate::bound::Wall;
 use crate::options::Strategy;
 use crate::service::Declared;
-use crate::summary::{Ending, Summary, Wall};
+use crate::summary::{Ending, Summary};
 
 /// Below this share of the limit the wall alone does not explain the time, and the sentence says what does.
 const NEAR: f64 = 0.8;
@@ -59,14 +60,25 @@ fn waste(summary: &Summary) -> Option<String> {
     if summary.attainment >= NEAR {
         return None;
     }
+    if summary.outage_s > 0.2 * summary.elapsed_s {
+        return Some(format!(
+            "the service was away for {:.0} s",
+            summary.outage_s
+        ));
+    }
     match summary.strategy {
         Strategy::Sequential => Some("it waits for each answer".to_owned()),
         Strategy::Batched => Some("computing and saving take turns".to_owned()),
         Strategy::Async if summary.limited_by == Wall::Cpu => {
             Some("one thread computes and serves".to_owned())
         }
-        Strategy::Async | Strategy::Parallel => (summary.retried > summary.saved / 10)
-            .then(|| "failed attempts cost the rest".to_owned()),
+        _ if summary.retried > summary.saved / 10 => {
+            Some("failed attempts cost the rest".to_owned())
+        }
+        Strategy::Parallel if io_thread_share(summary) > NEAR => {
+            Some("sending and receiving kept the I/O thread busy".to_owned())
+        }
+        Strategy::Async | Strategy::Parallel => None,
     }
 }
 

@@ -2,16 +2,41 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
-use crate::summary::{Counts, Dist};
+use crate::times::Times;
+
+/// The counts of a run so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Items in the input, where that is known.
+    pub total: Option<u64>,
+    /// Items read.
+    pub read: u64,
+    /// Items saved.
+    pub saved: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Requests refused with 429 or 503.
+    pub rejected: u64,
+    /// Attempts beyond each item's first.
+    pub retried: u64,
+    /// Attempts of items whose effect is unknown.
+    pub in_doubt: u64,
+    /// Since when the service has been away.
+    pub outage_since: Option<Duration>,
+    /// Time since the start.
+    pub elapsed: Duration,
+}
 
 /// The sums of a run so far.
 pub(crate) struct Tally {
     counts: Counts,
     pub(crate) input_left: Option<u64>,
+    /// How long the services were away.
+    pub(crate) away: Duration,
     /// Time spent in reading the input.
     pub(crate) reading: Duration,
     /// What computing cost by the clock of the job.
@@ -38,12 +63,6 @@ pub(crate) struct Requests {
     unloaded: Unloaded,
 }
 
-/// A distribution of times, its mean exact.
-pub(crate) struct Times {
-    histogram: Histogram<u64>,
-    sum: Duration,
-}
-
 /// Requests whose mean is taken at once, to find how quick the service is when it is not loaded: enough for
 /// a heavy tail to average out, few enough to catch a quiet moment.
 const WINDOW: u32 = 32;
@@ -64,6 +83,7 @@ impl Tally {
                 ..Counts::default()
             },
             input_left: None,
+            away: Duration::ZERO,
             reading: Duration::ZERO,
             compute_cost: Duration::ZERO,
             computed: 0,
@@ -99,7 +119,10 @@ impl Tally {
             Fact::Retry { .. } => counts.retried += 1,
             Fact::Dead { .. } => counts.dead += 1,
             Fact::OutageBegan { .. } => counts.outage_since = Some(counts.elapsed),
-            Fact::OutageEnded { .. } => counts.outage_since = None,
+            Fact::OutageEnded { lasted, .. } => {
+                counts.outage_since = None;
+                self.away += *lasted;
+            }
             Fact::Forgiven { attempts, .. } => counts.retried -= u64::from(*attempts),
             Fact::Beat {
                 at,
@@ -177,48 +200,6 @@ impl Unloaded {
             let mean = self.sum / WINDOW;
             self.least = Some(self.least.map_or(mean, |least| least.min(mean)));
             (self.sum, self.count) = (Duration::ZERO, 0);
-        }
-    }
-}
-
-impl Times {
-    fn new() -> Times {
-        // From a nanosecond to an hour, to three digits: about 250 KiB.
-        let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
-            .expect("the bounds and the digits are constants within the allowed range");
-        Times {
-            histogram,
-            sum: Duration::ZERO,
-        }
-    }
-
-    /// `count` events that took this long together.
-    fn add(&mut self, together: Duration, count: u32) {
-        self.sum += together;
-        let each = together.as_nanos() as u64 / u64::from(count.max(1));
-        self.histogram.saturating_record_n(each, count.into());
-    }
-
-    pub(crate) fn mean(&self) -> Duration {
-        let count = self.histogram.len().max(1);
-        Duration::from_nanos((self.sum.as_nanos() / u128::from(count)) as u64)
-    }
-
-    pub(crate) fn median(&self) -> Duration {
-        Duration::from_nanos(self.histogram.value_at_quantile(0.5))
-    }
-
-    pub(crate) fn dist(&self) -> Dist {
-        if self.histogram.is_empty() {
-            return Dist::default();
-        }
-        let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e6;
-        Dist {
-            mean: self.mean().as_secs_f64() * 1e3,
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            max: self.histogram.max() as f64 / 1e6,
         }
     }
 }

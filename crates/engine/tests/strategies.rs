@@ -163,8 +163,8 @@ fn a_service_that_is_not_there_ends_the_run_in_time() {
 #[test]
 fn a_service_that_goes_away_costs_no_item_and_no_attempt() {
     let model = Model {
-        latency: Duration::from_millis(5),
-        away: Some((Duration::from_millis(20), Duration::from_millis(1200))),
+        latency: Duration::from_millis(2),
+        away: Some((300, Duration::from_millis(1200))),
         ..Model::default()
     };
     check("away for 1.2 s", model, 1_000, |summary, model| {

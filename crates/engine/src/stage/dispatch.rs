@@ -1,16 +1,15 @@
 //! Owns the records of one stage: those ready to be sent, those that wait for another try, and the count of
 //! those in flight. Pure: an outcome and the time in, what to do out.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use super::backlog::Backlog;
 use super::gate::Gate;
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
 use crate::options::Options;
 use crate::outage::Outage;
-use crate::record::{Chunk, Record, Trail, record_bytes};
+use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
 
@@ -19,13 +18,8 @@ const OVERLOADS_MAX: u16 = 12;
 
 pub(crate) struct Dispatch<Q> {
     step: Step,
-    ready: VecDeque<Record<Q>>,
-    /// Bulks that the service refused as a whole, halved until the bad record is alone; sent as they are.
-    halves: VecDeque<Vec<Record<Q>>>,
-    waiting: BinaryHeap<Reverse<Waiting<Q>>>,
-    size: fn(&Q) -> usize,
-    /// What waits here, in bytes.
-    bytes: usize,
+    backlog: Backlog<Q>,
+    /// What may wait in it, in bytes.
     bytes_max: usize,
     in_flight: usize,
     in_flight_records: usize,
@@ -40,12 +34,6 @@ pub(crate) struct Dispatch<Q> {
     last_fault: Option<Fault>,
     outage_budget: Duration,
     stopped: bool,
-}
-
-/// A record that waits for its next attempt.
-struct Waiting<Q> {
-    at: Duration,
-    record: Record<Q>,
 }
 
 /// What came of one request.
@@ -69,11 +57,7 @@ impl<Q> Dispatch<Q> {
         let rate = options.rate.filter(|_| step == Step::Save);
         Dispatch {
             step,
-            ready: VecDeque::new(),
-            halves: VecDeque::new(),
-            waiting: BinaryHeap::new(),
-            size,
-            bytes: 0,
+            backlog: Backlog::new(size),
             bytes_max: limits.bytes,
             in_flight: 0,
             in_flight_records: 0,
@@ -91,13 +75,7 @@ impl<Q> Dispatch<Q> {
 
     /// Takes over records to be sent.
     pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
-        self.bytes += chunk.bytes;
-        let ready_ns = now.as_nanos() as u64;
-        self.ready
-            .extend(chunk.records.into_iter().map(|mut record| {
-                record.trail.ready_ns = ready_ns;
-                record
-            }));
+        self.backlog.offer(now, chunk);
     }
 
     /// The next bulk, if one may be sent now: what is ready, up to what one request may carry.
@@ -105,17 +83,9 @@ impl<Q> Dispatch<Q> {
         if self.stopped || self.gate.room(now, self.in_flight) == 0 {
             return None;
         }
-        let mut bulk = match self.halves.pop_front() {
-            Some(half) => half,
-            None if self.ready.is_empty() => return None,
-            None => {
-                let count = self.bulk_max.min(self.ready.len());
-                self.ready.drain(..count).collect()
-            }
-        };
+        let mut bulk = self.backlog.take(self.bulk_max)?;
         let sent_ms = (now.as_millis() as u32).max(1);
         for record in &mut bulk {
-            self.bytes -= record_bytes(record, self.size);
             if record.trail.first_sent_ms == 0 {
                 record.trail.first_sent_ms = sent_ms;
             }
@@ -128,23 +98,17 @@ impl<Q> Dispatch<Q> {
 
     /// How many more requests could be sent now.
     pub(crate) fn sendable(&self, now: Duration) -> usize {
-        if self.stopped || (self.ready.is_empty() && self.halves.is_empty()) {
-            return 0;
+        match self.backlog.bulks(self.bulk_max) {
+            0 => 0,
+            _ if self.stopped => 0,
+            bulks => bulks.min(self.gate.room(now, self.in_flight)),
         }
-        let bulks = self.halves.len() + self.ready.len().div_ceil(self.bulk_max);
-        bulks.min(self.gate.room(now, self.in_flight))
     }
 
     /// Moves records whose wait is over to the ready ones. Says why the run must stop, if it must.
     pub(crate) fn advance(&mut self, now: Duration) -> Option<String> {
-        while self.waiting.peek().is_some_and(|Reverse(w)| w.at <= now) {
-            if !self.budget.take(now) {
-                break;
-            }
-            if let Some(Reverse(mut waiting)) = self.waiting.pop() {
-                waiting.record.trail.ready_ns = now.as_nanos() as u64;
-                self.ready.push_front(waiting.record);
-            }
+        while self.backlog.next_at().is_some_and(|at| at <= now) && self.budget.take(now) {
+            self.backlog.promote(now);
         }
         self.gave_up(now)
     }
@@ -154,8 +118,8 @@ impl<Q> Dispatch<Q> {
         if self.stopped {
             return None;
         }
-        let waiting = self.waiting.peek();
-        let waiting = waiting.map(|Reverse(w)| w.at.max(self.budget.ready_at(now)));
+        let next = self.backlog.next_at();
+        let waiting = next.map(|at| at.max(self.budget.ready_at(now)));
         let refused = self.refused_since.map(|since| since + self.outage_budget);
         [waiting, self.gate.wake_at(now), refused]
             .into_iter()
@@ -165,19 +129,17 @@ impl<Q> Dispatch<Q> {
 
     /// Whether records are ready that only time keeps from being sent.
     pub(crate) fn is_held_back(&self, now: Duration) -> bool {
-        !self.stopped && !self.ready.is_empty() && self.gate.wake_at(now).is_some()
+        !self.stopped && self.backlog.ready() > 0 && self.gate.wake_at(now).is_some()
     }
 
     /// Whether more may be offered: what waits here is bounded in bytes.
     pub(crate) fn has_room(&self) -> bool {
-        self.bytes < self.bytes_max
+        self.backlog.bytes() < self.bytes_max
     }
 
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        let nothing_waits =
-            self.ready.is_empty() && self.halves.is_empty() && self.waiting.is_empty();
-        self.in_flight == 0 && (self.stopped || nothing_waits)
+        self.in_flight == 0 && (self.stopped || self.backlog.is_empty())
     }
 
     pub(crate) fn stop(&mut self) {
@@ -201,7 +163,7 @@ impl<Q> Dispatch<Q> {
     }
 
     pub(crate) fn ready(&self) -> usize {
-        self.ready.len()
+        self.backlog.ready()
     }
 
     /// The request that carried these records was answered, or failed.
@@ -270,13 +232,8 @@ impl<Q> Dispatch<Q> {
             // One of them is bad: halve until it is alone.
             self.gate.outage.probe_ended(now);
             let second = bulk.split_off(bulk.len() / 2);
-            for half in [bulk, second] {
-                self.bytes += half
-                    .iter()
-                    .map(|r| record_bytes(r, self.size))
-                    .sum::<usize>();
-                self.halves.push_back(half);
-            }
+            self.backlog.half(bulk);
+            self.backlog.half(second);
             return;
         }
         for record in bulk {
@@ -304,17 +261,27 @@ impl<Q> Dispatch<Q> {
                 if self.gate.outage.unreached(now) {
                     self.outage_began(&fault, facts);
                 }
-                self.forgive(&mut record.trail, facts);
-                self.again_now(now, record);
+                forgive(
+                    &mut record.trail,
+                    self.step,
+                    self.gate.outage.streak(),
+                    facts,
+                );
+                self.backlog.again_now(now, record);
             }
             Verdict::Transient | Verdict::InDoubt => {
-                let others = self.ready.len() + self.waiting.len() + self.in_flight_records;
+                let others = self.backlog.len() + self.in_flight_records;
                 let was_away = self.gate.outage.is_away();
                 let begins = self.gate.outage.failed(now, record.index, others);
                 if was_away || begins {
                     // This attempt does not count, nor do those that led here.
-                    self.forgive(&mut record.trail, facts);
-                    self.again_now(now, record);
+                    forgive(
+                        &mut record.trail,
+                        self.step,
+                        self.gate.outage.streak(),
+                        facts,
+                    );
+                    self.backlog.again_now(now, record);
                 } else {
                     self.count_failure(now, record, fault.clone(), facts);
                 }
@@ -334,10 +301,10 @@ impl<Q> Dispatch<Q> {
             self.gate.pause(now, wait);
             // Waiting as told is not being refused.
             self.refused_since = self.refused_since.max(Some(now + wait));
-            self.again_now(now, record);
+            self.backlog.again_now(now, record);
         } else {
             let wait = self.retry.wait(record.trail.overloads, self.random.f64());
-            self.wait(now + wait, record);
+            self.backlog.again_at(now + wait, record);
         }
     }
 
@@ -361,12 +328,12 @@ impl<Q> Dispatch<Q> {
         let (step, index) = (self.step, record.index);
         if self.retry.allows(trail.attempts, since_first) {
             facts.push(Fact::Retry { step, index });
-            self.wait(again_at, record);
+            self.backlog.again_at(again_at, record);
         } else if let Some(decided) = self.gate.outage.undecided_until(now) {
             // It may be the service: no item dies before that is known.
             trail.attempts -= 1;
             trail.attempts_in_streak -= 1;
-            self.wait(decided.max(again_at), record);
+            self.backlog.again_at(decided.max(again_at), record);
         } else {
             facts.push(self.dead(&record, fault));
         }
@@ -375,39 +342,9 @@ impl<Q> Dispatch<Q> {
     fn outage_began(&mut self, fault: &Fault, facts: &mut Vec<Fact>) {
         let (step, fault) = (self.step, fault.clone());
         facts.push(Fact::OutageBegan { step, fault });
-        let mut waiting = std::mem::take(&mut self.waiting).into_vec();
-        let mut ready = std::mem::take(&mut self.ready);
-        let waiting_records = waiting
-            .iter_mut()
-            .map(|Reverse(waiting)| &mut waiting.record);
-        for record in waiting_records.chain(&mut ready) {
-            self.forgive(&mut record.trail, facts);
-        }
-        self.waiting = waiting.into();
-        self.ready = ready;
-    }
-
-    /// Takes back what was counted since the last success: it was the service, not the item. Nor does the
-    /// time of an outage count towards the item's own deadline.
-    fn forgive(&self, trail: &mut Trail, facts: &mut Vec<Fact>) {
-        if trail.streak == self.gate.outage.streak() && trail.attempts_in_streak > 0 {
-            let (step, attempts) = (self.step, trail.attempts_in_streak);
-            facts.push(Fact::Forgiven { step, attempts });
-            trail.attempts -= attempts;
-            trail.attempts_in_streak = 0;
-        }
-        trail.first_sent_ms = 0;
-    }
-
-    fn again_now(&mut self, now: Duration, mut record: Record<Q>) {
-        self.bytes += record_bytes(&record, self.size);
-        record.trail.ready_ns = now.as_nanos() as u64;
-        self.ready.push_front(record);
-    }
-
-    fn wait(&mut self, at: Duration, record: Record<Q>) {
-        self.bytes += record_bytes(&record, self.size);
-        self.waiting.push(Reverse(Waiting { at, record }));
+        let (step, streak) = (self.step, self.gate.outage.streak());
+        self.backlog
+            .for_each_trail(|trail| forgive(trail, step, streak, facts));
     }
 
     fn dead(&self, record: &Record<Q>, fault: Fault) -> Fact {
@@ -441,29 +378,14 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
 }
 
-// Ordered by time, and by index where that is equal, so that a run can be repeated.
-impl<Q> Waiting<Q> {
-    fn key(&self) -> (Duration, u64) {
-        (self.at, self.record.index)
+/// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
+/// an outage count towards the item's own deadline.
+fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
+    if trail.streak == streak && trail.attempts_in_streak > 0 {
+        let attempts = trail.attempts_in_streak;
+        facts.push(Fact::Forgiven { step, attempts });
+        trail.attempts -= attempts;
+        trail.attempts_in_streak = 0;
     }
-}
-
-impl<Q> PartialEq for Waiting<Q> {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl<Q> Eq for Waiting<Q> {}
-
-impl<Q> PartialOrd for Waiting<Q> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<Q> Ord for Waiting<Q> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
+    trail.first_sent_ms = 0;
 }

@@ -3,6 +3,7 @@
 //! Fetch and save are this one type. All of it lives on the I/O thread, so its parts share plain cells; no
 //! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends.
 
+mod backlog;
 mod dispatch;
 mod gate;
 mod slot;
@@ -23,6 +24,7 @@ use crate::log::Log;
 use crate::options::Options;
 use crate::queue::{Closed, Receiver};
 use crate::record::{Chunk, Record};
+use crate::score::Known;
 use crate::service::{Reply, Service};
 use dispatch::{Dispatch, Limits, Settled};
 use slot::{Deadlines, Slot};
@@ -191,9 +193,12 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         self.0.unavailable.borrow().clone()
     }
 
-    /// The limit in force.
-    pub(crate) fn limit(&self) -> usize {
-        self.0.dispatch.borrow().limit()
+    /// What is known of the service, and the limit in force.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            limit: self.0.dispatch.borrow().limit(),
+            declared: self.0.service.declared(),
+        }
     }
 
     /// Waits until the stage has stopped.

@@ -1,18 +1,11 @@
 //! `batched`: take a batch, fetch it together, compute it, save it together, wait for all; next batch.
 
 use super::{Fetching, Intake, Steps};
+use crate::job::Types;
 use crate::queue::Receiver;
 use crate::record::{Chunk, Record};
-use crate::service::Service;
 
-pub(super) async fn drive<T, Q, R, F, S>(steps: Steps<T, Q, R, F, S>, batch: usize)
-where
-    T: 'static,
-    Q: 'static,
-    R: 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
+pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
     let Steps {
         intake,
         mut cpu,
@@ -37,18 +30,18 @@ where
 }
 
 /// Cuts what comes from the source into batches, and fetches each.
-struct Batches<T, Q, F: Service<T>> {
-    intake: Take<T, Q, F>,
+struct Batches<W: Types> {
+    intake: Take<W>,
     size: usize,
 }
 
-enum Take<T, Q, F: Service<T>> {
-    Direct(Cutter<Q>),
-    Fetched(Cutter<T>, Fetching<T, Q, F>),
+enum Take<W: Types> {
+    Direct(Cutter<W::Input>),
+    Fetched(Cutter<W::Item>, Fetching<W>),
 }
 
-impl<T: 'static, Q: 'static, F: Service<T, Answer = Q>> Batches<T, Q, F> {
-    fn new(intake: Intake<T, Q, F>, size: usize) -> Self {
+impl<W: Types> Batches<W> {
+    fn new(intake: Intake<W>, size: usize) -> Self {
         let intake = match intake {
             Intake::Direct(items) => Take::Direct(Cutter::new(items)),
             Intake::Fetched(fetching) => {
@@ -59,7 +52,7 @@ impl<T: 'static, Q: 'static, F: Service<T, Answer = Q>> Batches<T, Q, F> {
     }
 
     /// The next batch, ready to be computed; `None` at the end of the input.
-    async fn next(&mut self) -> Option<Vec<Record<Q>>> {
+    async fn next(&mut self) -> Option<Vec<Record<W::Input>>> {
         match &mut self.intake {
             Take::Direct(cutter) => cutter.cut(self.size).await,
             Take::Fetched(cutter, fetching) => {

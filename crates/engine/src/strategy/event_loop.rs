@@ -7,16 +7,9 @@ use tokio::task::{spawn_local, yield_now};
 
 use super::Steps;
 use crate::clock::Clock;
-use crate::service::Service;
+use crate::job::Types;
 
-pub(super) async fn drive<T, Q, R, F, S>(steps: Steps<T, Q, R, F, S>, yield_every: Option<Duration>)
-where
-    T: 'static,
-    Q: 'static,
-    R: 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
+pub(super) async fn drive<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
     let save = steps.save.clone();
     // A task among others, not the one that is blocked on: that one would be polled first after each yield,
     // before the requests that were answered.
@@ -26,14 +19,7 @@ where
     save.idle().await;
 }
 
-async fn compute<T, Q, R, F, S>(steps: Steps<T, Q, R, F, S>, yield_every: Option<Duration>)
-where
-    T: 'static,
-    Q: 'static,
-    R: 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
+async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
     let Steps {
         intake,
         mut cpu,

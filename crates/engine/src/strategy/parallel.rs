@@ -8,21 +8,11 @@ use super::Steps;
 use crate::cpu::Cpu;
 use crate::error::Error;
 use crate::fault::Fault;
+use crate::job::Types;
 use crate::options::Options;
 use crate::queue::{Receiver, Sender, queue};
-use crate::service::Service;
 
-pub(super) async fn drive<T, Q, R, F, S>(
-    steps: Steps<T, Q, R, F, S>,
-    options: &Options,
-) -> Result<(), Error>
-where
-    T: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    F: Service<T, Answer = Q>,
-    S: Service<R>,
-{
+pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Result<(), Error> {
     let Steps { intake, cpu, save } = steps;
     let inputs = intake.stream();
     let (sender, results) = queue(options.queue_bytes);

@@ -11,21 +11,21 @@ use inflight::{
 
 /// How the service behaves. Shares of attempts are drawn from a generator with a fixed seed.
 #[derive(Clone, Debug)]
-pub struct Model {
-    pub latency: Duration,
-    pub bulk_max: usize,
+pub(crate) struct Model {
+    pub(crate) latency: Duration,
+    pub(crate) bulk_max: usize,
     /// This item fails with this verdict, always.
-    pub always_fails: Option<(u64, Verdict)>,
+    pub(crate) always_fails: Option<(u64, Verdict)>,
     /// Its whole bulk fails with it.
-    pub whole_bulk_fails: bool,
-    pub fails: f64,
+    pub(crate) whole_bulk_fails: bool,
+    pub(crate) fails: f64,
     /// Kept, and then cut before the answer.
-    pub in_doubt: f64,
-    pub refuses: f64,
-    pub miscounts_once: bool,
-    pub unreachable: bool,
-    /// Cuts requests and refuses connections from then to then, counted from the first connection.
-    pub away: Option<(Duration, Duration)>,
+    pub(crate) in_doubt: f64,
+    pub(crate) refuses: f64,
+    pub(crate) miscounts_once: bool,
+    pub(crate) unreachable: bool,
+    /// Once it has kept so many items, cuts requests and refuses connections for so long.
+    pub(crate) away: Option<(u64, Duration)>,
 }
 
 impl Default for Model {
@@ -46,7 +46,7 @@ impl Default for Model {
 }
 
 #[derive(Clone)]
-pub struct Shared(Arc<Inner>);
+pub(crate) struct Shared(Arc<Inner>);
 
 struct Inner {
     model: Model,
@@ -61,7 +61,7 @@ struct Inner {
 }
 
 impl Model {
-    pub fn shared(self) -> Shared {
+    pub(crate) fn shared(self) -> Shared {
         Shared(Arc::new(Inner {
             model: self,
             kept: Mutex::default(),
@@ -78,36 +78,36 @@ impl Model {
 
 impl Shared {
     /// Items kept, each counted once.
-    pub fn distinct(&self) -> u64 {
+    pub(crate) fn distinct(&self) -> u64 {
         self.0.kept.lock().unwrap().len() as u64
     }
 
     /// Items kept, counted as often as they came.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.0.sent.load(Ordering::SeqCst) as u64
     }
 
-    pub fn in_flight_max(&self) -> usize {
+    pub(crate) fn in_flight_max(&self) -> usize {
         self.0.in_flight_max.load(Ordering::SeqCst)
     }
 
-    pub fn was_away(&self) -> bool {
+    pub(crate) fn was_away(&self) -> bool {
         self.0.turned_away.load(Ordering::SeqCst) > 0
     }
 
     fn is_away(&self) -> bool {
-        let passed = self
-            .0
-            .began
-            .lock()
-            .unwrap()
-            .get_or_insert_with(Instant::now)
-            .elapsed();
-        let away = self
-            .0
-            .model
-            .away
-            .is_some_and(|(from, to)| passed >= from && passed < to);
+        let Some((after, lasts)) = self.0.model.away else {
+            return false;
+        };
+        let away = self.sent() >= after
+            && self
+                .0
+                .began
+                .lock()
+                .unwrap()
+                .get_or_insert_with(Instant::now)
+                .elapsed()
+                < lasts;
         if away {
             self.0.turned_away.fetch_add(1, Ordering::SeqCst);
         }
@@ -201,7 +201,7 @@ impl Connection<u64> for Shared {
 }
 
 /// Runs the items through the service, all four ways, and looks at what came of it.
-pub fn check(name: &str, model: Model, items: u64, look: impl Fn(&Summary, &Shared)) {
+pub(crate) fn check(name: &str, model: Model, items: u64, look: impl Fn(&Summary, &Shared)) {
     for strategy in Strategy::ALL {
         let service = model.clone().shared();
         let options = Options {

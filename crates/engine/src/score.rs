@@ -1,0 +1,152 @@
+//! Makes the summary of a run from the tally of its facts, and measures runs against each other. Pure but
+//! for the memory of the process, which it asks the system.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::bound::{self, Costs, StageCosts, Term, Wall};
+use crate::options::{Options, Strategy};
+use crate::sentence::sentence;
+use crate::service::Declared;
+use crate::summary::{Bulk, Ending, InFlight, Summary};
+use crate::tally::{Requests, Tally};
+
+/// What the summary needs to know beside the facts.
+pub(crate) struct Setting<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) elapsed: Duration,
+    pub(crate) ending: Ending,
+    pub(crate) fetch: Option<Known>,
+    pub(crate) save: Known,
+}
+
+/// What is known of a stage's service, and the limit that was in force at the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) limit: usize,
+    pub(crate) declared: Declared,
+}
+
+/// Makes the summary of a run.
+pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
+    let options = setting.options;
+    let jobs = options.compute_threads();
+    let terms = bound::terms(&costs(tally, &setting));
+    let mut summary = counted(tally, options.strategy, setting.ending);
+    let elapsed_s = setting.elapsed.as_secs_f64();
+    summary.elapsed_s = elapsed_s;
+    summary.io_overhead_s = elapsed_s - summary.compute_s / jobs as f64;
+    summary.cores_busy = tally.threads_cpu.as_secs_f64() / elapsed_s;
+    summary.fetch_ms = setting.fetch.map(|_| tally.fetch.times.dist());
+    summary.in_flight = InFlight {
+        mean: tally.save.busy.as_secs_f64() / elapsed_s,
+        max: tally.save.in_flight_max,
+        limit_final: setting.save.limit,
+    };
+    measure_against(&mut summary, terms, jobs, setting.save.declared);
+    summary
+}
+
+/// As much of a summary as the facts alone tell.
+fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
+    let counts = tally.counts();
+    let finished = counts.saved + counts.dead;
+    let left = (counts.read + tally.input_left.unwrap_or(0)).saturating_sub(finished);
+    Summary {
+        version: 1,
+        strategy,
+        items: finished + left,
+        saved: counts.saved,
+        dead: counts.dead,
+        in_doubt: counts.in_doubt,
+        left,
+        retried: counts.retried,
+        rejected: counts.rejected,
+        rejected_ratio: counts.rejected as f64 / counts.saved.max(1) as f64,
+        elapsed_s: 0.0,
+        bound_s: 0.0,
+        attainment: 0.0,
+        limited_by: Wall::Ends,
+        terms: BTreeMap::new(),
+        predicted_s: None,
+        speedup: None,
+        compute_s: tally.compute_cost.as_secs_f64(),
+        io_overhead_s: 0.0,
+        outage_s: tally.away.as_secs_f64(),
+        compute_ms: tally.compute.dist(),
+        slot_wait_ms: tally.slot_wait.dist(),
+        save_ms: tally.save.times.dist(),
+        fetch_ms: None,
+        in_flight: InFlight::default(),
+        bulk: Bulk {
+            mean: tally.save.records as f64 / tally.save.succeeded.max(1) as f64,
+            max: tally.save.records_max,
+        },
+        loop_stall_ms_max: tally.stall_max.as_secs_f64() * 1e3,
+        cores_busy: 0.0,
+        rss_max_bytes: rss_max_bytes(),
+        ending,
+        sentence: String::new(),
+    }
+}
+
+fn measure_against(
+    summary: &mut Summary,
+    terms: BTreeMap<Wall, Term>,
+    jobs: usize,
+    declared: Declared,
+) {
+    summary.bound_s = bound::bound_s(&terms);
+    summary.attainment = summary.bound_s / summary.elapsed_s;
+    summary.limited_by = bound::limited_by(&terms);
+    summary.terms = terms;
+    summary.sentence = sentence(summary, jobs, declared);
+}
+
+/// Measures runs of the same work against one bound: what they could have come to on `cores`.
+///
+/// It is taken from the run that computed on the most threads, where what a computation costs beside others
+/// was seen, and scaled to all cores. Speedups are set against the sequential run, if there is one.
+pub fn compare(runs: &mut [Summary], cores: usize, declared: Declared) {
+    let widest = runs
+        .iter()
+        .max_by_key(|run| run.strategy == Strategy::Parallel);
+    let Some(widest) = widest else { return };
+    let mut terms = widest.terms.clone();
+    if let Some(cpu) = terms.get_mut(&Wall::Cpu) {
+        cpu.s = widest.compute_s / cores as f64;
+    }
+    let sequential_s = runs
+        .iter()
+        .find(|run| run.strategy == Strategy::Sequential)
+        .map(|run| run.elapsed_s);
+    for run in runs {
+        run.speedup = sequential_s.map(|sequential_s| sequential_s / run.elapsed_s);
+        measure_against(run, terms.clone(), cores, declared);
+    }
+}
+
+fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
+    let stage = |requests: &Requests, known: Known| StageCosts {
+        requests: requests.succeeded,
+        unloaded: requests.unloaded(),
+        declared: known.declared,
+        limit: known.limit,
+    };
+    Costs {
+        compute: tally.compute_cost,
+        jobs: setting.options.compute_threads(),
+        compute_one: tally.compute.median(),
+        fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
+        save: stage(&tally.save, setting.save),
+        rate: setting.options.rate,
+        reading: tally.reading,
+    }
+}
+
+fn rss_max_bytes() -> u64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    // Linux counts in KiB, macOS in bytes.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss().unsigned_abs() * unit)
+}

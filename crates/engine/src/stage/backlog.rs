@@ -1,0 +1,161 @@
+//! The records of a stage that are not in flight: those ready to be sent, and those that wait for another
+//! try. What they hold is counted, so that it can be bounded. Pure: times are inputs.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use crate::record::{Chunk, Record, Trail, record_bytes};
+
+/// What waits in a stage.
+pub(super) struct Backlog<Q> {
+    ready: VecDeque<Record<Q>>,
+    /// Bulks that the service refused as a whole, halved until the bad record is alone; sent as they are.
+    halves: VecDeque<Vec<Record<Q>>>,
+    waiting: BinaryHeap<Reverse<Waiting<Q>>>,
+    size: fn(&Q) -> usize,
+    bytes: usize,
+}
+
+/// A record that waits for its next attempt.
+struct Waiting<Q> {
+    at: Duration,
+    record: Record<Q>,
+}
+
+impl<Q> Backlog<Q> {
+    pub(super) fn new(size: fn(&Q) -> usize) -> Backlog<Q> {
+        Backlog {
+            ready: VecDeque::new(),
+            halves: VecDeque::new(),
+            waiting: BinaryHeap::new(),
+            size,
+            bytes: 0,
+        }
+    }
+
+    /// Takes over records that were never sent.
+    pub(super) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
+        self.bytes += chunk.bytes;
+        let ready_ns = nanoseconds(now);
+        self.ready
+            .extend(chunk.records.into_iter().map(|mut record| {
+                record.trail.ready_ns = ready_ns;
+                record
+            }));
+    }
+
+    /// A record that was sent in vain, and may be sent again at once.
+    pub(super) fn again_now(&mut self, now: Duration, mut record: Record<Q>) {
+        self.bytes += record_bytes(&record, self.size);
+        record.trail.ready_ns = nanoseconds(now);
+        self.ready.push_front(record);
+    }
+
+    /// A record that was sent in vain, and may be sent again then.
+    pub(super) fn again_at(&mut self, at: Duration, record: Record<Q>) {
+        self.bytes += record_bytes(&record, self.size);
+        self.waiting.push(Reverse(Waiting { at, record }));
+    }
+
+    /// Part of a bulk that was refused as a whole, to be sent by itself.
+    pub(super) fn half(&mut self, half: Vec<Record<Q>>) {
+        self.bytes += self.bytes_of(&half);
+        self.halves.push_back(half);
+    }
+
+    /// The next bulk: a half, or what is ready, up to this many.
+    pub(super) fn take(&mut self, bulk_max: usize) -> Option<Vec<Record<Q>>> {
+        let bulk = match self.halves.pop_front() {
+            Some(half) => half,
+            None if self.ready.is_empty() => return None,
+            None => {
+                let count = bulk_max.min(self.ready.len());
+                self.ready.drain(..count).collect()
+            }
+        };
+        self.bytes -= self.bytes_of(&bulk);
+        Some(bulk)
+    }
+
+    /// When the next wait is over.
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        self.waiting.peek().map(|Reverse(waiting)| waiting.at)
+    }
+
+    /// Makes the record ready whose wait was over first.
+    pub(super) fn promote(&mut self, now: Duration) {
+        if let Some(Reverse(Waiting { mut record, .. })) = self.waiting.pop() {
+            record.trail.ready_ns = nanoseconds(now);
+            self.ready.push_front(record);
+        }
+    }
+
+    /// Lets something be done to what is remembered of every record that is not in a half.
+    pub(super) fn for_each_trail(&mut self, mut change: impl FnMut(&mut Trail)) {
+        self.ready.iter_mut().for_each(|r| change(&mut r.trail));
+        let mut waiting = std::mem::take(&mut self.waiting).into_vec();
+        for Reverse(waiting) in &mut waiting {
+            change(&mut waiting.record.trail);
+        }
+        self.waiting = waiting.into();
+    }
+
+    /// Requests it would take to send what is ready.
+    pub(super) fn bulks(&self, bulk_max: usize) -> usize {
+        self.halves.len() + self.ready.len().div_ceil(bulk_max)
+    }
+
+    /// Records that are ready.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Records that are ready or wait, those in halves left aside.
+    pub(super) fn len(&self) -> usize {
+        self.ready.len() + self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.halves.is_empty() && self.waiting.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn bytes_of(&self, bulk: &[Record<Q>]) -> usize {
+        bulk.iter().map(|r| record_bytes(r, self.size)).sum()
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+// Ordered by time, and by index where that is equal, so that a run can be repeated.
+impl<Q> Waiting<Q> {
+    fn key(&self) -> (Duration, u64) {
+        (self.at, self.record.index)
+    }
+}
+
+impl<Q> PartialEq for Waiting<Q> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl<Q> Eq for Waiting<Q> {}
+
+impl<Q> PartialOrd for Waiting<Q> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<Q> Ord for Waiting<Q> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
