@@ -111,14 +111,14 @@ impl Outage {
         }
         let enough = (others + 1).clamp(2, WITNESSES);
         let silent = now.saturating_sub(silent_since) >= SILENCE;
-        silent && self.failed.len() >= enough && self.begin(now)
+        silent && self.failed.len() >= enough && self.begin(now, silent_since)
     }
 
     /// No connection could be made. Says whether that begins an outage.
     pub(crate) fn unreached(&mut self, now: Duration) -> bool {
         self.first_failure.get_or_insert(now);
         self.probe_ended(now);
-        self.begin(now)
+        self.begin(now, now)
     }
 
     /// The service answered, though not with a success: a probe that gets this ends, and another follows.
@@ -147,12 +147,12 @@ impl Outage {
         }
     }
 
-    fn begin(&mut self, now: Duration) -> bool {
+    fn begin(&mut self, now: Duration, began: Duration) -> bool {
         if self.away.is_some() {
             return false;
         }
         self.away = Some(Away {
-            began: self.first_failure.unwrap_or(now),
+            began,
             next_probe: now + PROBE_FIRST,
             wait: PROBE_FIRST,
             probing: false,

@@ -45,7 +45,7 @@ fn the_limit_holds() {
         latency: Duration::from_millis(1),
         ..Model::default()
     };
-    check("100 at most", model, 2_000, |summary, model| {
+    check("100 at most", model, 500, |summary, model| {
         assert!(model.in_flight_max() <= 100);
         assert!(summary.in_flight.max <= 100);
     });

@@ -389,3 +389,141 @@ fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
     }
     trail.first_sent_ms = 0;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn dispatch(in_flight: usize, bulk: usize) -> Dispatch<u64> {
+        let limits = Limits {
+            in_flight,
+            bulk,
+            bytes: 1 << 20,
+        };
+        let patient = Options {
+            first_contact: 1_000_000 * SECOND,
+            outage_budget: 1_000_000 * SECOND,
+            ..Options::default()
+        };
+        Dispatch::new(Step::Save, &patient, limits, |_| 0)
+    }
+
+    fn offer(dispatch: &mut Dispatch<u64>, items: u64) {
+        let records = (0..items).map(|n| Record::new(n, n)).collect();
+        dispatch.offer(Duration::ZERO, Chunk::new(records, |_| 0));
+    }
+
+    /// One of the ways in which a request can end.
+    fn outcome(kind: u8, bulk: &[Record<u64>]) -> Result<Reply<u64>, Fault> {
+        let all = || bulk.iter().map(|r| r.value).collect();
+        match kind {
+            0 => Err(Fault::transient("500")),
+            1 => Err(Fault::in_doubt("cut")),
+            2 => Err(Fault::overload("429").retry_after(2 * SECOND)),
+            3 => Err(Fault::overload("503")),
+            4 => Err(Fault::unreached("refused")),
+            5 => Err(Fault::permanent("413")),
+            6 => Ok(Reply::Each(
+                bulk.iter()
+                    .map(|r| match r.value % 3 {
+                        0 => Err(Fault::transient("busy")),
+                        1 => Err(Fault::permanent("constraint")),
+                        _ => Ok(r.value),
+                    })
+                    .collect(),
+            )),
+            _ => Ok(Reply::All(all())),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// Whatever happens to requests: every item ends once, done or dead, and the limit holds.
+        #[test]
+        fn nothing_is_lost_or_invented(
+            items in 0u64..60,
+            limit in 1usize..8,
+            bulk_max in 1usize..9,
+            kinds in prop::collection::vec(0u8..12, 0..200),
+        ) {
+            let mut dispatch = dispatch(limit, bulk_max);
+            offer(&mut dispatch, items);
+            let mut kinds = kinds.into_iter();
+            let (mut now, mut flying, mut ended) = (Duration::ZERO, VecDeque::new(), Vec::new());
+            while !dispatch.is_idle() {
+                prop_assert_eq!(dispatch.advance(now), None);
+                while let Some(bulk) = dispatch.take(now) {
+                    prop_assert!(bulk.len() <= bulk_max);
+                    flying.push_back(bulk);
+                }
+                prop_assert!(flying.len() <= limit);
+                prop_assert_eq!(dispatch.in_flight(), flying.len());
+                let Some(bulk) = flying.pop_front() else {
+                    let due = dispatch.wake_at(now).expect("something is waited for");
+                    prop_assert!(due > now, "time must go on");
+                    now = due;
+                    continue;
+                };
+                now += Duration::from_millis(10);
+                let outcome = outcome(kinds.next().unwrap_or(11), &bulk);
+                let settled = dispatch.settle(now, bulk, outcome);
+                ended.extend(settled.done.iter().map(|record| record.value));
+                ended.extend(settled.facts.iter().filter_map(|fact| match fact {
+                    Fact::Dead { index, .. } => Some(*index),
+                    _ => None,
+                }));
+            }
+            ended.sort_unstable();
+            prop_assert_eq!(ended, (0..items).collect::<Vec<_>>());
+            prop_assert_eq!(dispatch.backlog.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn an_item_does_not_die_of_what_may_be_an_outage() {
+        let mut dispatch = dispatch(2, 1);
+        offer(&mut dispatch, 2);
+        let mut now = Duration::ZERO;
+        let mut facts = Vec::new();
+        for _ in 0..200 {
+            now += Duration::from_millis(10);
+            assert_eq!(dispatch.advance(now), None);
+            while let Some(bulk) = dispatch.take(now) {
+                let failed: Result<Reply<()>, _> = Err(Fault::transient("500"));
+                facts.extend(dispatch.settle(now, bulk, failed).facts);
+            }
+        }
+        let dead = facts.iter().filter(|f| matches!(f, Fact::Dead { .. }));
+        assert_eq!(dead.count(), 0);
+        let began = facts
+            .iter()
+            .filter(|f| matches!(f, Fact::OutageBegan { .. }));
+        assert_eq!(began.count(), 1);
+    }
+
+    #[test]
+    fn a_run_that_is_refused_for_too_long_stops() {
+        let mut dispatch = dispatch(1, 1);
+        offer(&mut dispatch, 1);
+        let mut now = Duration::ZERO;
+        let why = loop {
+            now += 1000 * SECOND;
+            assert!(now < 2_000_000 * SECOND);
+            if let Some(why) = dispatch.advance(now) {
+                break why;
+            }
+            if let Some(bulk) = dispatch.take(now) {
+                let refused: Result<Reply<()>, _> = Err(Fault::overload("answered 503"));
+                dispatch.settle(now, bulk, refused);
+            }
+        };
+        assert!(why.contains("answered 503"), "{why}");
+        assert!(now > 1_000_000 * SECOND);
+    }
+}

@@ -7,6 +7,8 @@ mod backlog;
 mod dispatch;
 mod gate;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

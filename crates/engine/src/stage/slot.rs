@@ -45,17 +45,17 @@ impl<C> Slot<C> {
             Some(kept) => kept,
             None => open(service, deadlines.connect).await?,
         };
-        let mut outcome = send(&mut connection, bulk, deadlines.attempt).await;
-        if is_unsent(&outcome) {
+        let mut sent = send(&mut connection, bulk, deadlines.attempt).await;
+        if sent.is_unsent() {
             // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
             drop(connection);
             connection = open(service, deadlines.connect).await?;
-            outcome = send(&mut connection, bulk, deadlines.attempt).await;
+            sent = send(&mut connection, bulk, deadlines.attempt).await;
         }
-        if is_reusable(&outcome) {
+        if sent.is_reusable {
             self.connection = Some(connection);
         }
-        outcome
+        sent.outcome
     }
 
     fn kept<Q>(&mut self) -> Option<C>
@@ -78,39 +78,61 @@ async fn open<Q, S: Service<Q>>(service: &S, deadline: Duration) -> Result<S::Co
     }
 }
 
+/// How one request on a connection went, and whether that connection can be trusted with another.
+struct Sent<A> {
+    outcome: Result<Reply<A>, Fault>,
+    is_reusable: bool,
+}
+
+impl<A> Sent<A> {
+    fn new(outcome: Result<Reply<A>, Fault>) -> Sent<A> {
+        let unknown_state = [Verdict::InDoubt, Verdict::Unreached];
+        let is_reusable = match &outcome {
+            Ok(_) => true,
+            Err(fault) => !unknown_state.contains(&fault.verdict()),
+        };
+        Sent {
+            outcome,
+            is_reusable,
+        }
+    }
+
+    fn is_unsent(&self) -> bool {
+        matches!(&self.outcome, Err(fault) if fault.verdict() == Verdict::Unreached)
+    }
+}
+
 async fn send<Q, C: Connection<Q>>(
     connection: &mut C,
     bulk: &[Record<Q>],
     deadline: Duration,
-) -> Result<Reply<C::Answer>, Fault> {
+) -> Sent<C::Answer> {
     let mut sending = pin!(connection.send(bulk));
+    // A panic in a user's connection must not take its records with it.
     let caught = poll_fn(|context| {
-        // A panic in a user's connection must not take its records with it.
-        match catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context))) {
-            Ok(poll) => poll,
-            Err(panic) => Poll::Ready(Err(Fault::panicked(&*panic))),
-        }
+        catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context)))
+            .map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
     });
-    let reply = timeout(deadline, caught)
-        .await
-        .unwrap_or_else(|_| Err(Fault::in_doubt(format!("no answer within {deadline:.0?}"))))?;
+    let reply = match timeout(deadline, caught).await {
+        Ok(Ok(Ok(reply))) => reply,
+        Ok(Ok(Err(fault))) => return Sent::new(Err(fault)),
+        Ok(Err(panic)) => {
+            return Sent {
+                outcome: Err(Fault::panicked(&*panic)),
+                is_reusable: false,
+            };
+        }
+        Err(_) => {
+            let fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"));
+            return Sent::new(Err(fault));
+        }
+    };
     if reply.len() == bulk.len() {
-        return Ok(reply);
+        return Sent::new(Ok(reply));
     }
     // Which answer belongs to which record, nobody can tell.
     let (sent, came) = (bulk.len(), reply.len());
-    Err(Fault::in_doubt(format!(
+    Sent::new(Err(Fault::in_doubt(format!(
         "{sent} records sent, {came} outcomes came back"
-    )))
-}
-
-fn is_unsent<A>(outcome: &Result<Reply<A>, Fault>) -> bool {
-    matches!(outcome, Err(fault) if fault.verdict() == Verdict::Unreached)
-}
-
-fn is_reusable<A>(outcome: &Result<Reply<A>, Fault>) -> bool {
-    match outcome {
-        Ok(_) => true,
-        Err(fault) => !matches!(fault.verdict(), Verdict::InDoubt | Verdict::Unreached),
-    }
+    ))))
 }

@@ -1,0 +1,315 @@
+//! The stage in paused time: what it sends when, on which connection, and what it gives up.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+use tokio::time::sleep;
+
+use super::*;
+use crate::log;
+use crate::service::{Connection, Declared};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What happens to one request: after how long, and how it ends.
+type Script = fn(Request) -> (Duration, Result<(), Fault>);
+
+/// One request as the service sees it, counted from 0 over all connections.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Request {
+    number: usize,
+    item: u64,
+    connection: usize,
+    at: Duration,
+}
+
+/// A service that follows a script and remembers what came.
+#[derive(Clone)]
+struct Scripted {
+    script: Script,
+    connect_takes: Duration,
+    clock: Clock,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: Vec<Request>,
+    opened: usize,
+    closed: usize,
+}
+
+struct Wire {
+    service: Scripted,
+    number: usize,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.service.seen.lock().unwrap().closed += 1;
+    }
+}
+
+impl Service<u64> for Scripted {
+    type Answer = ();
+    type Connection = Wire;
+
+    async fn connect(&self) -> Result<Wire, Fault> {
+        sleep(self.connect_takes).await;
+        let mut seen = self.seen.lock().unwrap();
+        seen.opened += 1;
+        Ok(Wire {
+            service: self.clone(),
+            number: seen.opened - 1,
+        })
+    }
+
+    fn declared(&self) -> Declared {
+        Declared::default()
+    }
+}
+
+impl Connection<u64> for Wire {
+    type Answer = ();
+
+    async fn send(&mut self, bulk: &[Record<u64>]) -> Result<Reply<()>, Fault> {
+        let request = {
+            let mut seen = self.service.seen.lock().unwrap();
+            let request = Request {
+                number: seen.requests.len(),
+                item: bulk[0].index,
+                connection: self.number,
+                at: self.service.clock.now(),
+            };
+            seen.requests.push(request);
+            request
+        };
+        let (took, outcome) = (self.service.script)(request);
+        sleep(took).await;
+        outcome.map(|()| Reply::done(1))
+    }
+}
+
+/// What came of a scenario.
+struct Outcome {
+    requests: Vec<Request>,
+    opened: usize,
+    closed: usize,
+    done: usize,
+    unavailable: Option<String>,
+    took: Duration,
+}
+
+/// Sends so many items through a stage, all at once, and waits until it is idle.
+fn check(items: u64, options: &Options, script: Script, look: impl FnOnce(Outcome)) {
+    check_with(items, options, script, Duration::ZERO, Duration::ZERO, look);
+}
+
+/// The same where connecting takes some time, and with a rest at the end.
+fn check_with(
+    items: u64,
+    options: &Options,
+    script: Script,
+    connect_takes: Duration,
+    rest: Duration,
+    look: impl FnOnce(Outcome),
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let outcome = LocalSet::new().block_on(&runtime, async {
+        let clock = Clock::start();
+        let (log, facts) = log::channel();
+        // Nobody reads the facts here, and their channel is bounded.
+        let sink = std::thread::spawn(move || facts.iter().count());
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let service = Scripted {
+            script,
+            connect_takes,
+            clock,
+            seen: Arc::clone(&seen),
+        };
+        let done = Rc::new(RefCell::new(0));
+        let context = Context {
+            step: Step::Save,
+            options,
+            bytes_max: 1 << 20,
+            clock,
+            log,
+        };
+        let count = Rc::clone(&done);
+        let deliver =
+            Box::new(move |answers: Vec<Record<()>>| *count.borrow_mut() += answers.len());
+        let stage = Stage::start(service, |_| 0, deliver, context);
+        stage.offer_all((0..items).map(|n| Record::new(n, n)).collect());
+        stage.idle().await;
+        let took = clock.now();
+        sleep(rest).await;
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        drop(sink);
+        Outcome {
+            requests: seen.requests,
+            opened: seen.opened,
+            closed: seen.closed,
+            done: *done.borrow(),
+            unavailable: stage.unavailable(),
+            took,
+        }
+    });
+    look(outcome);
+}
+
+fn one_at_a_time() -> Options {
+    Options {
+        in_flight: 1,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn the_whole_stage_waits_as_told() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.number {
+            0 => (MS, Err(Fault::overload("429").retry_after(3 * SECOND))),
+            _ => (10 * MS, Ok(())),
+        }
+    }
+    let options = Options {
+        in_flight: 4,
+        ..Options::default()
+    };
+    check(20, &options, script, |outcome| {
+        assert_eq!(outcome.done, 20);
+        // Three were on their way when the first was refused.
+        let early = outcome
+            .requests
+            .iter()
+            .filter(|r| r.at < 3 * SECOND)
+            .count();
+        assert_eq!(early, 4);
+        assert_eq!(outcome.requests.len(), 21);
+    });
+}
+
+#[test]
+fn a_connection_that_timed_out_is_never_used_again() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.number {
+            0 => (1000 * SECOND, Ok(())),
+            _ => (MS, Ok(())),
+        }
+    }
+    check(3, &one_at_a_time(), script, |outcome| {
+        assert_eq!(outcome.done, 3);
+        let connections: Vec<_> = outcome.requests.iter().map(|r| r.connection).collect();
+        assert_eq!(connections, [0, 1, 1, 1]);
+        assert!(outcome.took >= 30 * SECOND && outcome.took < 31 * SECOND);
+    });
+}
+
+#[test]
+fn a_kept_connection_found_dead_is_replaced_and_costs_no_attempt() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.connection {
+            0 if request.number > 0 => (MS, Err(Fault::unreached("closed meanwhile"))),
+            _ => (MS, Ok(())),
+        }
+    }
+    let options = Options {
+        retries: 0,
+        ..one_at_a_time()
+    };
+    check(3, &options, script, |outcome| {
+        assert_eq!((outcome.done, outcome.opened), (3, 2));
+        assert!(outcome.took < SECOND, "no outage was seen in it");
+    });
+}
+
+#[test]
+fn few_connections_stay_busy_and_idle_ones_are_closed() {
+    let script: Script = |_| (MS, Ok(()));
+    check_with(
+        500,
+        &Options::default(),
+        script,
+        MS,
+        90 * SECOND,
+        |outcome| {
+            assert_eq!(outcome.done, 500);
+            assert!(outcome.opened <= 100);
+            assert_eq!(outcome.closed, outcome.opened);
+        },
+    );
+}
+
+#[test]
+fn an_item_that_waits_holds_no_slot() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.item {
+            0 => (MS, Err(Fault::transient("500"))),
+            _ => (MS, Ok(())),
+        }
+    }
+    let options = Options {
+        backoff: 2 * SECOND,
+        ..one_at_a_time()
+    };
+    check(100, &options, script, |outcome| {
+        assert_eq!(outcome.done, 99);
+        let attempts: Vec<_> = outcome.requests.iter().filter(|r| r.item == 0).collect();
+        assert_eq!(attempts.len(), 6);
+        let last_of_others = outcome.requests.iter().rfind(|r| r.item != 0).unwrap();
+        assert!(last_of_others.at < attempts[5].at);
+    });
+}
+
+#[test]
+fn a_rate_spaces_requests() {
+    let options = Options {
+        rate: Some(10.0),
+        ..Options::default()
+    };
+    check(
+        31,
+        &options,
+        |_| (MS, Ok(())),
+        |outcome| {
+            assert!(outcome.took >= 3 * SECOND && outcome.took < 3 * SECOND + 100 * MS);
+        },
+    );
+}
+
+#[test]
+fn connecting_in_vain_ends_with_the_reason() {
+    let hangs = 3600 * SECOND;
+    check_with(
+        5,
+        &Options::default(),
+        |_| (MS, Ok(())),
+        hangs,
+        MS,
+        |outcome| {
+            assert_eq!(outcome.done, 0);
+            let why = outcome.unavailable.unwrap();
+            assert!(why.contains("no connection within 10s"), "{why}");
+        },
+    );
+}
+
+#[test]
+fn a_panic_in_a_connection_is_one_dead_letter() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        assert!(request.item != 3, "on purpose");
+        (MS, Ok(()))
+    }
+    check(10, &one_at_a_time(), script, |outcome| {
+        assert_eq!((outcome.done, outcome.requests.len()), (9, 10));
+        assert_eq!(outcome.opened, 2, "what panicked is not trusted again");
+    });
+}
