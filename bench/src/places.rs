@@ -6,12 +6,17 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+/// What the Python peers need.
+const IMPORTS: &str = "import aiohttp, bcrypt, uvloop";
+
 /// Files and folders of the workspace.
 #[derive(Debug)]
 pub(crate) struct Places {
     /// Where this program lies, and ours and the Rust peers beside it.
     binaries: PathBuf,
     root: PathBuf,
+    /// The interpreter that has what the Python peers import, if it could be installed.
+    python: Option<PathBuf>,
 }
 
 impl Places {
@@ -29,9 +34,13 @@ impl Places {
         let root = here
             .parent()
             .context("this package is a folder of the workspace")?;
+        let python = root.join("target/bench-venv/bin/python");
+        let check = Command::new(&python).args(["-c", IMPORTS]).output();
+        let is_complete = check.is_ok_and(|check| check.status.success());
         Ok(Places {
             binaries: binaries.to_owned(),
             root: root.to_owned(),
+            python: is_complete.then_some(python),
         })
     }
 
@@ -47,8 +56,7 @@ impl Places {
 
     /// A Python peer, if the environment for them is there.
     pub(crate) fn python(&self, script: &str) -> Option<Command> {
-        let python = self.root.join("target/bench-venv/bin/python");
-        let mut command = python.is_file().then(|| Command::new(python))?;
+        let mut command = Command::new(self.python.as_ref()?);
         command.arg(self.peer(script));
         Some(command)
     }

@@ -25,21 +25,27 @@ pub(crate) const WRK: Need = Need {
     package: "wrk",
 };
 
-/// To measure Python beside us.
-pub(crate) const PYTHON: Need = Need {
-    command: "python3",
-    package: "python3 python3-venv",
-};
+/// To measure Python beside us. Debian has an interpreter without the module that makes environments, so that finding
+/// a command would prove nothing.
+pub(crate) const PYTHON_PACKAGES: [&str; 2] = ["python3", "python3-venv"];
 
 /// Installs what is missing, when we may.
 ///
 /// # Errors
-/// A sentence that says what to install, when we are not root or there is no `apt-get`; or that it failed.
+/// As [`apt_install`].
 pub(crate) fn install(needs: &[Need]) -> Result<(), String> {
     let packages = missing(needs, |command| find(command).is_some());
     if packages.is_empty() {
         return Ok(());
     }
+    apt_install(&packages)
+}
+
+/// Installs Debian packages, when we may.
+///
+/// # Errors
+/// A sentence that says what to install, when we are not root or there is no `apt-get`; or that it failed.
+pub(crate) fn apt_install(packages: &[&str]) -> Result<(), String> {
     let list = packages.join(" ");
     if !is_root() || find("apt-get").is_none() {
         return Err(format!(
@@ -54,7 +60,7 @@ pub(crate) fn install(needs: &[Need]) -> Result<(), String> {
         command
     };
     let install = ["install", "--yes", "--no-install-recommends"];
-    let arguments: Vec<&str> = install.into_iter().chain(packages).collect();
+    let arguments: Vec<&str> = install.iter().chain(packages).copied().collect();
     // The lists of packages may be fresh enough already.
     if run(&mut apt(&arguments)).is_ok() {
         return Ok(());

@@ -5,11 +5,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::needs::{self, Need};
+use crate::needs;
 use crate::shell::{run, tell};
 
 /// What the Python peers import. The bench looks for them in the same folder.
-const PYTHON_PACKAGES: [&str; 3] = ["aiohttp", "bcrypt", "uvloop"];
+const IMPORTS: [&str; 3] = ["aiohttp", "bcrypt", "uvloop"];
 
 /// Installs whatever can be installed, and says what cannot.
 pub(crate) fn install(root: &Path) {
@@ -19,19 +19,18 @@ pub(crate) fn install(root: &Path) {
         }
     };
     told("wrk", needs::install(&[needs::WRK]));
-    told(
-        "Python",
-        python(&root.join("target/bench-venv"), needs::PYTHON),
-    );
+    told("Python", python(&root.join("target/bench-venv")));
 }
 
-fn python(environment: &Path, interpreter: Need) -> Result<(), String> {
+fn python(environment: &Path) -> Result<(), String> {
     let python = environment.join("bin/python");
-    if has_packages(&python) {
+    if can_import(&python, &IMPORTS) {
         return Ok(());
     }
-    needs::install(&[interpreter])?;
-    run(Command::new(interpreter.command)
+    if !can_import(Path::new("python3"), &["ensurepip", "venv"]) {
+        needs::apt_install(&needs::PYTHON_PACKAGES)?;
+    }
+    run(Command::new("python3")
         .args(["-m", "venv"])
         .arg(environment))?;
     run(Command::new(&python)
@@ -42,11 +41,11 @@ fn python(environment: &Path, interpreter: Need) -> Result<(), String> {
             "--quiet",
             "--disable-pip-version-check",
         ])
-        .args(PYTHON_PACKAGES))
+        .args(IMPORTS))
 }
 
-fn has_packages(python: &Path) -> bool {
-    let imports = format!("import {}", PYTHON_PACKAGES.join(", "));
+fn can_import(python: &Path, modules: &[&str]) -> bool {
+    let imports = format!("import {}", modules.join(", "));
     let check = Command::new(python).args(["-c", &imports]).output();
     check.is_ok_and(|check| check.status.success())
 }
