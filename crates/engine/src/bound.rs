@@ -80,6 +80,8 @@ pub(crate) struct StageCosts {
     pub(crate) declared: Declared,
     /// The user's limit of requests in flight.
     pub(crate) limit: usize,
+    /// The most requests the service has at once, by its nature, if that is fewer.
+    pub(crate) connections_max: Option<usize>,
 }
 
 impl StageCosts {
@@ -90,20 +92,21 @@ impl StageCosts {
         }
     }
 
-    fn ceiling(&self) -> Term {
+    /// So many at once, each for as long as it takes when the service is not loaded.
+    fn at_once(&self, in_flight: usize) -> Term {
         let (latency, basis) = self.latency();
         Term {
-            s: self.requests as f64 * latency / self.limit as f64,
+            s: self.requests as f64 * latency / in_flight as f64,
             basis,
         }
     }
 
     fn service(&self) -> Option<Term> {
-        let goodput = self.declared.goodput?;
-        Some(Term {
+        let declared = self.declared.goodput.map(|goodput| Term {
             s: self.requests as f64 / goodput,
             basis: Basis::Declared,
-        })
+        });
+        declared.or_else(|| Some(self.at_once(self.connections_max?)))
     }
 }
 
@@ -120,7 +123,7 @@ pub(crate) fn terms(costs: &Costs) -> BTreeMap<Wall, Term> {
     );
     terms.insert(Wall::Source, measured(costs.reading.as_secs_f64()));
     for stage in costs.fetch.iter().chain([&costs.save]) {
-        larger(&mut terms, Wall::Ceiling, stage.ceiling());
+        larger(&mut terms, Wall::Ceiling, stage.at_once(stage.limit));
         if let Some(service) = stage.service() {
             larger(&mut terms, Wall::Service, service);
         }
@@ -197,6 +200,7 @@ mod tests {
                     goodput: capacity.map(|capacity| capacity as f64 / 0.1),
                 },
                 limit: 100,
+                connections_max: None,
             },
             rate: None,
             reading: Duration::ZERO,
@@ -233,5 +237,12 @@ mod tests {
             ..slow.save.clone()
         });
         check(&slow, 60.0 + 0.116, Wall::Ceiling);
+    }
+
+    #[test]
+    fn a_service_with_one_writer_is_the_wall_and_not_the_limit() {
+        let mut one_writer = costs(960, 60, None);
+        one_writer.save.connections_max = Some(1);
+        check(&one_writer, 6.016, Wall::Service);
     }
 }

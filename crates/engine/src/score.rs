@@ -23,7 +23,10 @@ pub(crate) struct Setting<'a> {
 /// What is known of a stage's service, and the limit that was in force at the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
+    /// The user's.
     pub(crate) limit: usize,
+    /// The service's own, if it is lower.
+    pub(crate) connections_max: Option<usize>,
     pub(crate) declared: Declared,
 }
 
@@ -41,7 +44,7 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
     summary.in_flight = InFlight {
         mean: tally.save.busy.as_secs_f64() / elapsed_s,
         max: tally.save.in_flight_max,
-        limit_final: setting.save.limit,
+        limit_final: setting.save.connections_max.unwrap_or(setting.save.limit),
     };
     measure_against(&mut summary, terms, jobs, setting.save.declared);
     summary
@@ -132,6 +135,7 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         unloaded: requests.unloaded(),
         declared: known.declared,
         limit: known.limit,
+        connections_max: known.connections_max,
     };
     Costs {
         compute: tally.compute_cost,

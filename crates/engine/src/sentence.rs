@@ -13,13 +13,17 @@ pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> St
     if let Ending::Unavailable(why) | Ending::Unreadable(why) = &summary.ending {
         return format!("stopped: {why}");
     }
-    let share = format!("{:.0} % of the limit", summary.attainment * 100.0);
     if summary.saved == 0 {
         return match summary.dead {
             0 => "nothing was saved".to_owned(),
             1 => "nothing was saved: the only item became a dead letter".to_owned(),
             dead => format!("nothing was saved: all {dead} items became dead letters"),
         };
+    }
+    let share = format!("{:.0} % of the limit", summary.attainment * 100.0);
+    if summary.limited_by == Wall::Source {
+        // The bound knows nothing of reading, so a share of it would say nothing.
+        return "limited by reading the input; nothing behind it would help".to_owned();
     }
     if let Some(overload) = overload(summary, declared) {
         return format!("{share}; {overload}");
@@ -44,15 +48,35 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
             summary.rejected_ratio, flying.max
         ));
     }
-    let (capacity, latency) = (declared.capacity?, declared.latency?);
-    let slower = summary.save_ms.mean / (latency.as_secs_f64() * 1e3);
-    (flying.mean > 1.2 * capacity as f64 && slower > 1.5).then(|| {
-        format!(
-            "overload: {} in flight at a service that handles {capacity} made answers {slower:.1} times \
-             slower; try {capacity}",
-            flying.max
-        )
-    })
+    let slower = summary.save_ms.mean / unloaded_ms(summary)?;
+    if slower <= 1.5 {
+        return None;
+    }
+    match declared.capacity {
+        Some(capacity) => (flying.mean > 1.2 * capacity as f64).then(|| {
+            format!(
+                "overload: {} in flight at a service that handles {capacity} made answers {slower:.1} \
+                 times slower; try {capacity}",
+                flying.max
+            )
+        }),
+        // Where computing shares the thread, answers also wait for that.
+        None if summary.strategy != Strategy::Parallel => None,
+        None => (flying.mean > 0.5 * flying.limit_final as f64).then(|| {
+            format!(
+                "overload: with {} in flight answers took {slower:.1} times as long as at their best; \
+                 fewer would be quicker",
+                flying.max
+            )
+        }),
+    }
+}
+
+/// How long a save takes when the service is not loaded, as the ceiling counted it.
+fn unloaded_ms(summary: &Summary) -> Option<f64> {
+    let ceiling = summary.terms.get(&Wall::Ceiling)?;
+    let requests = summary.saved as f64 / summary.bulk.mean;
+    Some(ceiling.s * 1e3 * summary.in_flight.limit_final as f64 / requests)
 }
 
 /// What kept the run from its wall, where that is known.
@@ -103,6 +127,7 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
                 (Some(capacity), Some(latency)) => {
                     format!("the service ({capacity} at a time × {latency:.0?})")
                 }
+                _ if limit == 1 => "the service (one request at a time)".to_owned(),
                 _ => "the service".to_owned(),
             };
             format!("{service}; more cores will not help")
@@ -111,10 +136,133 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
         Wall::Ceiling => format!(
             "the limit of {limit} in flight; a higher one would help if the service can take it"
         ),
-        Wall::Source => "reading the input; nothing behind it would help".to_owned(),
+        Wall::Source => "reading the input".to_owned(),
         Wall::Ends => {
             "what cannot overlap: the first computation and the last save; the job is short"
                 .to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bound::{Basis, Term};
+    use crate::options::Options;
+    use crate::score::{Known, Setting, score};
+    use crate::tally::Tally;
+
+    const LAB: Declared = Declared {
+        latency: Some(Duration::from_millis(100)),
+        capacity: Some(100),
+        goodput: Some(1000.0),
+    };
+
+    /// A run of 600 saves that reached half its limit, changed a little, and what is said of it.
+    #[track_caller]
+    fn check(declared: Declared, change: impl FnOnce(&mut Summary), said: &str) {
+        let options = Options::default();
+        let known = Known {
+            limit: 100,
+            connections_max: None,
+            declared,
+        };
+        let setting = Setting {
+            options: &options,
+            elapsed: Duration::from_secs(1),
+            ending: Ending::Complete,
+            fetch: None,
+            save: known,
+        };
+        let mut summary = score(&Tally::new(None), setting);
+        (summary.saved, summary.attainment, summary.bulk.mean) = (600, 0.97, 1.0);
+        let ceiling = Term {
+            s: 0.6,
+            basis: Basis::Measured,
+        };
+        summary.terms.insert(Wall::Ceiling, ceiling);
+        summary.limited_by = Wall::Service;
+        change(&mut summary);
+        assert_eq!(sentence(&summary, 2, declared), said);
+    }
+
+    #[test]
+    fn the_wall_and_what_would_help() {
+        check(
+            LAB,
+            |_| {},
+            "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help",
+        );
+        check(
+            LAB,
+            |s| s.limited_by = Wall::Cpu,
+            "97 % of the limit; limited by computing on 2 cores; more cores would help, more in flight would not",
+        );
+        check(
+            Declared::default(),
+            |s| s.limited_by = Wall::Ceiling,
+            "97 % of the limit; limited by the limit of 100 in flight; a higher one would help if the service \
+             can take it",
+        );
+    }
+
+    #[test]
+    fn overload_says_what_to_try() {
+        check(
+            LAB,
+            |s| {
+                s.attainment = 0.2;
+                (s.in_flight.mean, s.in_flight.max, s.save_ms.mean) = (900.0, 1000, 500.0);
+            },
+            "20 % of the limit; overload: 1000 in flight at a service that handles 100 made answers 5.0 times \
+             slower; try 100",
+        );
+        check(
+            Declared::default(),
+            |s| {
+                s.attainment = 0.2;
+                (s.in_flight.mean, s.in_flight.max, s.save_ms.mean) = (90.0, 100, 500.0);
+            },
+            "20 % of the limit; overload: with 100 in flight answers took 5.0 times as long as at their best; \
+             fewer would be quicker",
+        );
+        check(
+            Declared::default(),
+            |s| (s.attainment, s.rejected_ratio, s.in_flight.max) = (0.5, 2.0, 100),
+            "50 % of the limit; overload: the service refused 2.0 requests for each item saved, with up to 100 \
+             in flight; fewer would be quicker",
+        );
+    }
+
+    #[test]
+    fn what_was_wasted() {
+        check(
+            LAB,
+            |s| (s.attainment, s.strategy, s.limited_by) = (0.5, Strategy::Batched, Wall::Cpu),
+            "50 % of the limit; computing and saving take turns; the wall is computing on 2 cores; more cores \
+             would help, more in flight would not",
+        );
+        check(
+            LAB,
+            |s| (s.attainment, s.outage_s, s.elapsed_s) = (0.5, 31.0, 60.0),
+            "50 % of the limit; the service was away for 31 s; the wall is the service (100 at a time × \
+             100ms); more cores will not help",
+        );
+    }
+
+    #[test]
+    fn what_was_not_reached() {
+        check(
+            LAB,
+            |s| (s.saved, s.dead) = (0, 600),
+            "nothing was saved: all 600 items became dead letters",
+        );
+        check(
+            LAB,
+            |s| s.ending = Ending::Unavailable("save failed for 8s: refused".to_owned()),
+            "stopped: save failed for 8s: refused",
+        );
     }
 }

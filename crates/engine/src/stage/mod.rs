@@ -53,6 +53,8 @@ pub(crate) struct Context<'a> {
 struct Inner<Q, S: Service<Q>> {
     step: Step,
     service: S,
+    /// The user's limit of requests in flight.
+    limit: usize,
     size: fn(&Q) -> usize,
     deadlines: Deadlines,
     clock: Clock,
@@ -104,6 +106,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         };
         let stage = Stage(Rc::new(Inner {
             step: context.step,
+            limit: options.in_flight,
             size,
             deadlines: Deadlines {
                 connect: options.connect_timeout,
@@ -195,10 +198,12 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         self.0.unavailable.borrow().clone()
     }
 
-    /// What is known of the service, and the limit in force.
+    /// What is known of the service, and the limits in force.
     pub(crate) fn known(&self) -> Known {
         Known {
-            limit: self.0.dispatch.borrow().limit(),
+            limit: self.0.limit,
+            connections_max: Some(self.0.service.connections_max())
+                .filter(|max| *max < self.0.limit),
             declared: self.0.service.declared(),
         }
     }
