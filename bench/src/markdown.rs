@@ -19,6 +19,9 @@ one section; `--quick` only shows that it works. It installs what peers need whe
 `target/bench-venv`), and says which are missing.
 ";
 
+const BUSY: &str = "**Others were at work on this machine meanwhile; what is a small difference of two large times is not \
+                    to be relied upon.**\n";
+
 /// The whole page, sections in this order.
 pub(crate) fn page(document: &Document, order: &[&str]) -> String {
     let sections = order
@@ -34,9 +37,17 @@ pub(crate) fn page(document: &Document, order: &[&str]) -> String {
 pub(crate) fn section(name: &str, section: &Section) -> String {
     let machine = &section.machine;
     let mut text = format!(
-        "## {name}\n\n{}\n\n{}\n\n{} rounds on {} cores, {}, load before it began {:.1}. Again: `cargo xtask bench {name}`.\n\n",
-        section.work, section.check, section.pairs, machine.cores, machine.kernel, machine.load
+        "## {name}\n\n{}\n\n{}\n\n{} rounds on {} cores, {}, {:.1} of them busy with other work before it began. Again: `cargo xtask bench {name}`.\n\n",
+        section.work,
+        section.check,
+        section.pairs,
+        machine.cores,
+        machine.kernel,
+        machine.cores_busy
     );
+    if machine.is_busy() {
+        push(&mut text, BUSY);
+    }
     rows(&mut text, section);
     for verdict in &section.verdicts {
         push(&mut text, &format!("- {}", self::verdict(verdict)));
