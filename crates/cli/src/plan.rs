@@ -88,7 +88,8 @@ impl ComparePlan {
         }
         if !work.save.is_harmless() && !args.repeat_saves {
             return Err(Usage::error(format_args!(
-                "compare saves everything once for each strategy; add --repeat-saves if {} may get it {} times",
+                "compare saves everything once for each strategy, a file or database as temporary copies; add \
+                 --repeat-saves if {} may get it {} times",
                 work.save_shown,
                 args.strategies.len()
             )));

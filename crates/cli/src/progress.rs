@@ -102,7 +102,7 @@ impl Watch {
         }
     }
 
-    fn tell(&mut self, fact: &Fact) {
+    fn tell(&mut self, fact: &Fact, counts: &Counts) {
         match fact {
             Fact::Dead {
                 index,
@@ -122,7 +122,13 @@ impl Watch {
                     ));
                 }
             }
-            Fact::OutageBegan { step, fault, .. } => self.messages.say(format_args!(
+            Fact::OutageBegan { step, fault } if counts.saved == 0 => {
+                self.messages.say(format_args!(
+                    "{}: the service does not answer, trying again: {fault}",
+                    step.name()
+                ))
+            }
+            Fact::OutageBegan { step, fault } => self.messages.say(format_args!(
                 "{}: the service is away, trying until it is back; nothing is lost: {fault}",
                 step.name()
             )),
@@ -136,9 +142,11 @@ impl Watch {
                     self.messages.detail(failure(attempt, verdict));
                 }
             }
-            Fact::Retry { step, index } => {
-                self.messages
-                    .detail(format_args!("item {index}: {} once more", step.name()));
+            Fact::Retry { step, index, fault } => {
+                let step = step.name();
+                self.messages.detail(format_args!(
+                    "item {index}: {step} once more, after: {fault}"
+                ));
             }
             _ => {}
         }
@@ -147,7 +155,7 @@ impl Watch {
 
 impl Observer for Watch {
     fn observe(&mut self, fact: &Fact, counts: &Counts) {
-        self.tell(fact);
+        self.tell(fact, counts);
         self.update(counts);
         self.counts = *counts;
     }

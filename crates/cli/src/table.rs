@@ -142,7 +142,7 @@ fn aligned(rows: &[[String; 10]], styled: bool) -> Vec<String> {
 
 fn wall(wall: Wall) -> &'static str {
     match wall {
-        Wall::Cpu => "cores",
+        Wall::Cpu => "cpu",
         Wall::Service => "service",
         Wall::Rate => "rate",
         Wall::Ceiling => "ceiling",
@@ -206,6 +206,8 @@ mod tests {
             speedup: Some(14.12 / elapsed_s),
             compute_s: 1.93,
             io_overhead_s: elapsed_s - 0.97,
+            outage_s: 0.0,
+            retry_tail_s: 0.0,
             compute_ms: Dist::default(),
             slot_wait_ms: Dist::default(),
             save_ms,

@@ -67,6 +67,8 @@ pub enum Fact {
         step: Step,
         /// Which item.
         index: u64,
+        /// Why the last attempt failed.
+        fault: Fault,
     },
     /// An item will not be tried again.
     Dead {
@@ -134,6 +136,8 @@ pub struct Attempt {
     pub took: Duration,
     /// How long its oldest record had waited for a slot.
     pub waited: Duration,
+    /// Whether its oldest record had been sent before.
+    pub is_again: bool,
     /// Requests in flight when it was sent, itself included.
     pub in_flight: usize,
     /// Records it carried.

@@ -25,8 +25,9 @@ pub enum Verdict {
 
 /// Why one attempt at one request, or one computation, failed.
 ///
-/// It is one pointer wide, so that results stay small. Any error turns into a transient fault with `?`,
-/// the choice that neither loses an item nor repeats it for ever; a connector that knows better says so.
+/// It is one pointer wide, so that results stay small. Any error turns into a fault with `?`: unreached if the
+/// system refused the connection, else transient, the choice that neither loses an item nor repeats it for
+/// ever. A connector that knows better says so.
 ///
 /// ```
 /// use inflight::{Fault, Verdict};
@@ -139,8 +140,22 @@ impl fmt::Debug for Fault {
 // Fault itself is no `Error`: that is what lets every error become one.
 impl<E: Error + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Fault {
-        Fault::transient("attempt failed").because(error)
+        let verdict = match was_reached(&error) {
+            true => Verdict::Transient,
+            false => Verdict::Unreached,
+        };
+        Fault::new(verdict, "attempt failed").because(error)
     }
+}
+
+/// Whether anything can have been sent: not if the system says that no connection came about.
+fn was_reached(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut kinds = causes
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .map(std::io::Error::kind);
+    !kinds.any(|kind| [ConnectionRefused, HostUnreachable, NetworkUnreachable].contains(&kind))
 }
 
 #[cfg(test)]
@@ -158,5 +173,7 @@ mod tests {
     fn any_error_is_transient_unless_somebody_knows_better() {
         let fault: Fault = std::io::Error::other("odd").into();
         assert_eq!(fault.verdict(), Verdict::Transient);
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(Fault::from(refused).verdict(), Verdict::Unreached);
     }
 }

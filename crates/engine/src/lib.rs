@@ -77,7 +77,7 @@ pub use error::Error;
 pub use fact::{Attempt, Fact, Step};
 pub use fault::{Fault, Verdict};
 pub use indexes::Indexes;
-pub use job::Job;
+pub use job::{Job, Types};
 pub use observer::Observer;
 pub use options::{ComputeClock, Options, Strategy};
 pub use record::Record;

@@ -98,16 +98,29 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
         fetch,
         save,
     } = outcome?;
-    Ok(score(
-        &tally,
-        Setting {
-            options,
-            elapsed,
-            ending,
-            fetch,
-            save,
-        },
-    ))
+    conserved(&tally, &ending)?;
+    let setting = Setting {
+        options,
+        elapsed,
+        ending,
+        fetch,
+        save,
+    };
+    Ok(score(&tally, setting))
+}
+
+/// Checks the promise: in the end every item is saved or dead, and none twice.
+fn conserved(tally: &Tally, ending: &Ending) -> Result<(), Error> {
+    let counts = tally.counts();
+    let finished = counts.saved + counts.dead;
+    let is_complete = finished == counts.read && tally.input_left.unwrap_or(0) == 0;
+    if finished > counts.read || (*ending == Ending::Complete && !is_complete) {
+        return Err(Error::internal(format!(
+            "{} items read, but {} saved and {} dead",
+            counts.read, counts.saved, counts.dead
+        )));
+    }
+    Ok(())
 }
 
 /// How the work itself went.
@@ -131,7 +144,7 @@ async fn conduct<W: Types>(
         items,
     } = wire::<W>(job, options, clock, &log)?;
     let (save, fetch) = (steps.save.clone(), steps.intake.fetch());
-    spread_stop::<W>(&stop, &save, fetch.as_ref(), items);
+    spread_stop::<W>(&stop, &save, fetch.as_ref(), items.clone());
     spawn_local(beat(clock, log.another(), {
         let (save, fetch) = (save.clone(), fetch.clone());
         move || {
@@ -148,6 +161,8 @@ async fn conduct<W: Types>(
             log.push(clock.now(), Fact::Abandoned { items });
         }
     }
+    // Nobody takes items any more; a reader that waits to hand some over must see that before it is waited for.
+    items.close();
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     Ok(Conducted {
         ending: ending(fetch_unavailable.or(save.unavailable()), &stop, reader)?,

@@ -38,6 +38,11 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
     let mut summary = counted(tally, options.strategy, setting.ending);
     let elapsed_s = setting.elapsed.as_secs_f64();
     summary.elapsed_s = elapsed_s;
+    let first_attempts_until = tally.first_attempts_until.min(setting.elapsed);
+    summary.retry_tail_s = match tally.counts().retried {
+        0 => 0.0,
+        _ => (setting.elapsed - first_attempts_until).as_secs_f64(),
+    };
     summary.io_overhead_s = elapsed_s - summary.compute_s / jobs as f64;
     summary.cores_busy = tally.threads_cpu.as_secs_f64() / elapsed_s;
     summary.fetch_ms = setting.fetch.map(|_| tally.fetch.times.dist());
@@ -76,6 +81,7 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         compute_s: tally.compute_cost.as_secs_f64(),
         io_overhead_s: 0.0,
         outage_s: tally.away.as_secs_f64(),
+        retry_tail_s: 0.0,
         compute_ms: tally.compute.dist(),
         slot_wait_ms: tally.slot_wait.dist(),
         save_ms: tally.save.times.dist(),

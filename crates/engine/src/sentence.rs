@@ -44,7 +44,7 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
     if summary.rejected_ratio > 0.1 {
         return Some(format!(
             "overload: the service refused {:.1} requests for each item saved, with up to {} in flight; \
-             fewer would be quicker",
+             fewer, or a rate that it accepts, would do",
             summary.rejected_ratio, flying.max
         ));
     }
@@ -62,6 +62,8 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
         }),
         // Where computing shares the thread, answers also wait for that.
         None if summary.strategy != Strategy::Parallel => None,
+        // A service with its own bound of connections sees no more than that, whatever the user's limit.
+        None if declared.goodput.is_none() && summary.terms.contains_key(&Wall::Service) => None,
         None => (flying.mean > 0.5 * flying.limit_final as f64).then(|| {
             format!(
                 "overload: with {} in flight answers took {slower:.1} times as long as at their best; \
@@ -88,6 +90,12 @@ fn waste(summary: &Summary) -> Option<String> {
         return Some(format!(
             "the service was away for {:.0} s",
             summary.outage_s
+        ));
+    }
+    if summary.retry_tail_s > 0.2 * summary.elapsed_s {
+        return Some(format!(
+            "the last {:.1} s went into trying failed items again",
+            summary.retry_tail_s
         ));
     }
     match summary.strategy {
@@ -134,7 +142,7 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
         }
         Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
         Wall::Ceiling => format!(
-            "the limit of {limit} in flight; a higher one would help if the service can take it"
+            "the ceiling of {limit} in flight; a higher one would help if the service can take it"
         ),
         Wall::Source => "reading the input".to_owned(),
         Wall::Ends => {
@@ -203,7 +211,7 @@ mod tests {
         check(
             Declared::default(),
             |s| s.limited_by = Wall::Ceiling,
-            "97 % of the limit; limited by the limit of 100 in flight; a higher one would help if the service \
+            "97 % of the limit; limited by the ceiling of 100 in flight; a higher one would help if the service \
              can take it",
         );
     }
@@ -232,7 +240,7 @@ mod tests {
             Declared::default(),
             |s| (s.attainment, s.rejected_ratio, s.in_flight.max) = (0.5, 2.0, 100),
             "50 % of the limit; overload: the service refused 2.0 requests for each item saved, with up to 100 \
-             in flight; fewer would be quicker",
+             in flight; fewer, or a rate that it accepts, would do",
         );
     }
 

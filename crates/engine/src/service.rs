@@ -130,6 +130,14 @@ impl<A> Reply<A> {
         Reply::All(vec![answer])
     }
 
+    /// One outcome for each record, in their order.
+    pub fn into_outcomes(self) -> Vec<Result<A, Fault>> {
+        match self {
+            Reply::All(answers) => answers.into_iter().map(Ok).collect(),
+            Reply::Each(outcomes) => outcomes,
+        }
+    }
+
     /// How many records this answers.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -83,6 +83,8 @@ pub struct Summary {
     pub io_overhead_s: f64,
     /// How long the services were away, together.
     pub outage_s: f64,
+    /// How long the run went on, at its end, for items that had failed before and nothing else.
+    pub retry_tail_s: f64,
     /// One computation.
     pub compute_ms: Dist,
     /// From ready to be sent, to sent.

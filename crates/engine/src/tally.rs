@@ -35,6 +35,8 @@ pub struct Counts {
 pub(crate) struct Tally {
     counts: Counts,
     pub(crate) input_left: Option<u64>,
+    /// When the last attempt was over that was its items' first.
+    pub(crate) first_attempts_until: Duration,
     /// How long the services were away.
     pub(crate) away: Duration,
     /// Time spent in reading the input.
@@ -83,6 +85,7 @@ impl Tally {
                 ..Counts::default()
             },
             input_left: None,
+            first_attempts_until: Duration::ZERO,
             away: Duration::ZERO,
             reading: Duration::ZERO,
             compute_cost: Duration::ZERO,
@@ -123,7 +126,9 @@ impl Tally {
                 counts.outage_since = None;
                 self.away += *lasted;
             }
-            Fact::Forgiven { attempts, .. } => counts.retried -= u64::from(*attempts),
+            Fact::Forgiven { attempts, .. } => {
+                counts.retried = counts.retried.saturating_sub(u64::from(*attempts));
+            }
             Fact::Beat {
                 at,
                 stall,
@@ -141,7 +146,11 @@ impl Tally {
 
     fn attempt(&mut self, attempt: &Attempt) {
         let counts = &mut self.counts;
-        counts.elapsed = counts.elapsed.max(attempt.at + attempt.took);
+        let ended = attempt.at + attempt.took;
+        counts.elapsed = counts.elapsed.max(ended);
+        if !attempt.is_again {
+            self.first_attempts_until = self.first_attempts_until.max(ended);
+        }
         match attempt.verdict {
             Some(Verdict::Overload) => counts.rejected += 1,
             Some(Verdict::InDoubt) if attempt.step == Step::Save => {

@@ -327,7 +327,7 @@ impl<Q> Dispatch<Q> {
         let again_at = now + self.retry.wait(trail.attempts, self.random.f64());
         let (step, index) = (self.step, record.index);
         if self.retry.allows(trail.attempts, since_first) {
-            facts.push(Fact::Retry { step, index });
+            facts.push(Fact::Retry { step, index, fault });
             self.backlog.again_at(again_at, record);
         } else if let Some(decided) = self.gate.outage.undecided_until(now) {
             // It may be the service: no item dies before that is known.
@@ -410,7 +410,9 @@ mod tests {
             outage_budget: 1_000_000 * SECOND,
             ..Options::default()
         };
-        Dispatch::new(Step::Save, &patient, limits, |_| 0)
+        let mut dispatch = Dispatch::new(Step::Save, &patient, limits, |_| 0);
+        dispatch.random = fastrand::Rng::with_seed(7);
+        dispatch
     }
 
     fn offer(dispatch: &mut Dispatch<u64>, items: u64) {
@@ -491,7 +493,7 @@ mod tests {
         offer(&mut dispatch, 2);
         let mut now = Duration::ZERO;
         let mut facts = Vec::new();
-        for _ in 0..200 {
+        for _ in 0..2000 {
             now += Duration::from_millis(10);
             assert_eq!(dispatch.advance(now), None);
             while let Some(bulk) = dispatch.take(now) {

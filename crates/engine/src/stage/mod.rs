@@ -273,6 +273,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             at: sent.at,
             took: now - sent.at,
             waited: sent.waited,
+            is_again: sent.is_again,
             in_flight: sent.in_flight,
             records,
             done: settled
@@ -323,6 +324,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 struct Sent {
     at: Duration,
     waited: Duration,
+    is_again: bool,
     in_flight: usize,
 }
 
@@ -350,6 +352,7 @@ async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
         let sent = Sent {
             at: now,
             waited: now.saturating_sub(Duration::from_nanos(bulk[0].trail.ready_ns)),
+            is_again: bulk[0].trail.attempts + bulk[0].trail.overloads > 0,
             in_flight: inner.dispatch.borrow().in_flight(),
         };
         let outcome = slot.attempt(&inner.service, &bulk, inner.deadlines).await;
