@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use bench::Outcome;
-use inflight::{Summary, Wall};
+use serde::Deserialize;
 
 /// Something that can be run again and again, and does the same work each time.
 pub(crate) struct Contender<'a> {
@@ -49,7 +49,27 @@ pub(crate) fn outcome(command: &mut Command, items: u64) -> anyhow::Result<Outco
     Ok(outcome)
 }
 
-/// Runs our tool with these arguments after `run`.
+/// What is read of the object that our tool writes; the rest of it is none of the bench's business.
+#[derive(Debug, Deserialize)]
+struct Run {
+    saved: u64,
+    elapsed_s: f64,
+    compute_s: f64,
+    terms: Terms,
+    rss_max_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Terms {
+    ends: Option<Term>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Term {
+    s: f64,
+}
+
+/// Runs our tool with these arguments after `run` and the input.
 ///
 /// # Errors
 /// When it fails, or does not save all items.
@@ -57,28 +77,19 @@ pub(crate) fn inflight_run(
     tool: &mut Command,
     arguments: &[&str],
     items: u64,
-) -> anyhow::Result<Summary> {
+) -> anyhow::Result<Outcome> {
     let command = tool.arg("run").arg(format!("0..{items}")).args(arguments);
     let text = stdout(command.args(["--no-journal", "--quiet", "--json", "-"]))?;
-    let summary: Summary = serde_json::from_str(&text).context("failed to read our summary")?;
-    ensure!(
-        summary.saved == items,
-        "saved {} of {items} items",
-        summary.saved
-    );
-    Ok(summary)
-}
-
-/// Our summary in the words that all contenders share.
-pub(crate) fn outcome_of(summary: &Summary) -> Outcome {
-    Outcome {
-        items: summary.saved,
-        elapsed_s: summary.elapsed_s,
-        compute_s: summary.compute_s,
-        ends_s: summary.terms.get(&Wall::Ends).map_or(0.0, |ends| ends.s),
-        rss_max_bytes: summary.rss_max_bytes,
+    let run: Run = serde_json::from_str(&text).context("failed to read our summary")?;
+    ensure!(run.saved == items, "saved {} of {items} items", run.saved);
+    Ok(Outcome {
+        items: run.saved,
+        elapsed_s: run.elapsed_s,
+        compute_s: run.compute_s,
+        ends_s: run.terms.ends.map_or(0.0, |ends| ends.s),
+        rss_max_bytes: run.rss_max_bytes,
         sum: 0,
-    }
+    })
 }
 
 /// Keeps a program on one core, where the system can.

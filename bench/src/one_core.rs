@@ -2,7 +2,7 @@
 
 use bench::Outcome;
 
-use crate::contender::{Contender, inflight_run, outcome, outcome_of, pinned};
+use crate::contender::{Contender, inflight_run, outcome, pinned};
 use crate::lab::{Setup, saved_to_lab};
 use crate::machine::Machine;
 use crate::plan::Plan;
@@ -131,7 +131,7 @@ fn ours<'a>(plan: &'a Plan, label: &'static str, items: u64, lab: Setup) -> Cont
                 "--save",
                 &lab.add(),
             ];
-            Ok(outcome_of(&inflight_run(&mut tool, &job, items)?))
+            inflight_run(&mut tool, &job, items)
         })
     })
 }
