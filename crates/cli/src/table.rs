@@ -261,10 +261,10 @@ mod tests {
         computing alone: 1.93 s on one thread, 0.990 s on all cores; the service took 100 ms (p99 102 ms)
 
         strategy      time  × seq.  of limit  cores busy  in flight  save p50  save p99  I/O stall  limited by
-        sequential  14.1 s     1.0     7.7 %        0.14        0.8    101 ms    119 ms      17 ms  cores
-        batched     2.15 s     6.6      51 %        0.91        5.6    101 ms    119 ms      17 ms  cores
-        async       2.05 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cores
-        parallel    1.12 s    12.6      97 %        1.74       10.7    101 ms    119 ms      17 ms  cores
+        sequential  14.1 s     1.0     7.7 %        0.14        0.8    101 ms    119 ms      17 ms  cpu
+        batched     2.15 s     6.6      51 %        0.91        5.6    101 ms    119 ms      17 ms  cpu
+        async       2.05 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cpu
+        parallel    1.12 s    12.6      97 %        1.74       10.7    101 ms    119 ms      17 ms  cpu
 
         parallel is 12.6 times quicker than sequential and reaches 97 % of the limit; limited by computing on 2 cores.
         ");
