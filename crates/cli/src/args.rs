@@ -156,9 +156,9 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) fetch: Option<String>,
 
-    /// HTTP method of a save
-    #[arg(long, default_value = "POST")]
-    pub(crate) method: String,
+    /// HTTP method of a save [default: POST]
+    #[arg(long)]
+    pub(crate) method: Option<String>,
 
     /// HTTP header of every save, may be repeated; a value env:NAME or file:PATH is read from there
     #[arg(long = "header", value_name = "NAME: VALUE")]
@@ -168,9 +168,9 @@ pub(crate) struct JobArgs {
     #[arg(long = "fetch-header", value_name = "NAME: VALUE")]
     pub(crate) fetch_headers: Vec<String>,
 
-    /// HTTP body of a save: the result's bytes (raw), a JSON record, or a form with one field
-    #[arg(long, value_name = "raw|json|form:FIELD", default_value = "raw")]
-    pub(crate) body: String,
+    /// HTTP body of a save: the result's bytes (raw), a JSON record, or a form with one field [default: raw]
+    #[arg(long, value_name = "raw|json|form:FIELD")]
+    pub(crate) body: Option<String>,
 
     /// Keep what the service answered to each save in this file, as JSON lines
     #[arg(long, value_name = "FILE")]
@@ -183,6 +183,24 @@ pub(crate) struct JobArgs {
     /// Trust the certificates in this PEM file besides those of the system
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// What saves usually are.
+pub(crate) const METHOD: &str = "POST";
+
+/// What was computed and nothing else.
+pub(crate) const BODY: &str = "raw";
+
+impl JobArgs {
+    /// The method of a save, as given or by default.
+    pub(crate) fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or(METHOD)
+    }
+
+    /// The body of a save, as given or by default.
+    pub(crate) fn body(&self) -> &str {
+        self.body.as_deref().unwrap_or(BODY)
+    }
 }
 
 /// How many at once, how fast, how often again.
@@ -225,7 +243,7 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) retries: u16,
 
-    /// Keep no journal; has no effect yet, as no journal is kept so far
+    /// Keep no journal; runs have no journal yet, so this changes nothing
     #[arg(long)]
     pub(crate) no_journal: bool,
 }

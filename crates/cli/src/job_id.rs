@@ -4,23 +4,66 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// Query parameters that are secrets, whatever they are called exactly.
-const SECRET_WORDS: [&str; 6] = ["token", "key", "secret", "password", "sig", "auth"];
+use crate::args::{BODY, Format, JobArgs, METHOD};
 
-/// What a job is called: a hash of its input as typed, its computation, where it fetches and where it saves.
-pub(crate) fn job_id(input: &str, compute: &str, fetch: Option<&str>, save: &str) -> u64 {
+/// Query parameters and headers that are secrets, whatever they are called exactly.
+const SECRET_WORDS: [&str; 7] = [
+    "token", "key", "secret", "password", "sig", "auth", "cookie",
+];
+
+/// What a job is called: a hash of everything as typed that decides what a service gets. Two jobs of one name would
+/// share their idempotency keys, and a service would answer the second without storing it.
+pub(crate) fn job_id(input: &str, compute: &str, save: &str, job: &JobArgs) -> u64 {
     let mut hash = Xxh3::new();
-    for part in [
-        input,
-        compute,
-        &public(fetch.unwrap_or_default()),
-        &public(save),
-    ] {
-        hash.update(part.as_bytes());
-        // Keeps `ab` + `c` apart from `a` + `bc`; no argument can hold it.
-        hash.update(&[0]);
+    let fetch = job.fetch.as_deref().unwrap_or_default();
+    for part in [input, compute, &public(fetch), &public(save)] {
+        add(&mut hash, part);
+    }
+    // By name and only when given, so that a flag that is yet to come renames no job of today.
+    for (flag, value) in given(job) {
+        add(&mut hash, flag);
+        add(&mut hash, value);
     }
     hash.digest()
+}
+
+/// The flags that differ from their defaults.
+fn given(job: &JobArgs) -> Vec<(&'static str, &str)> {
+    let format = job.format.map(|format| match format {
+        Format::Text => "text",
+        Format::Jsonl => "jsonl",
+    });
+    let single = [
+        ("format", format),
+        ("field", job.field.as_deref()),
+        ("method", Some(job.method()).filter(|name| *name != METHOD)),
+        ("body", Some(job.body()).filter(|mode| *mode != BODY)),
+    ];
+    let mut given: Vec<_> = single
+        .into_iter()
+        .filter_map(|(flag, value)| Some((flag, value?)))
+        .collect();
+    for (flag, headers) in [
+        ("fetch-header", &job.fetch_headers),
+        ("header", &job.headers),
+    ] {
+        given.extend(headers.iter().map(|text| (flag, public_header(text))));
+    }
+    given
+}
+
+fn add(hash: &mut Xxh3, part: &str) {
+    hash.update(part.as_bytes());
+    // Keeps `ab` + `c` apart from `a` + `bc`; no argument can hold it.
+    hash.update(&[0]);
+}
+
+/// A header as typed, of a secret one its name only.
+fn public_header(header: &str) -> &str {
+    match header.split_once(':') {
+        Some((name, _)) if is_secret(name) => name,
+        _ => header,
+    }
 }
 
 /// An address without its password and without the values of its secret parameters.
@@ -59,7 +102,10 @@ fn without_password(place: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Cli, Command};
 
     #[test]
     fn secrets_are_left_out() {
@@ -75,18 +121,63 @@ mod tests {
         check("null:", "null:");
     }
 
+    /// The name of the job that `run` would do.
+    fn id(line: &str) -> u64 {
+        let words = ["inflight", "run"].into_iter().chain(line.split(' '));
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(args) => job_id(&args.input, &args.compute, &args.save, &args.job),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_job_keeps_its_name_when_a_token_changes() {
-        let id = |save| job_id("0..600", "none", None, save);
-        assert_eq!(id("http://h/add?token=1"), id("http://h/add?token=2"));
-        assert_ne!(id("http://h/add?table=a"), id("http://h/add?table=b"));
-        assert_ne!(
-            job_id("0..6", "none", None, "null:"),
-            job_id("0..6", "none", Some(""), "null:x")
+        let check = |one: &str, other: &str| {
+            let of = |flags| id(&format!("a.jsonl {flags}"));
+            assert_eq!(of(one), of(other));
+        };
+        check("--save http://h/add?token=1", "--save http://h/add?token=2");
+        check(
+            "--save http://h/ --header X-Api-Key:1",
+            "--save http://h/ --header X-Api-Key:2",
         );
+        check("--save http://h/", "--save http://h/ --method POST");
+        check("--save http://h/", "--save http://h/ --body raw");
+        check("--save http://h/", "--save http://h/ -j 3 --retries 1");
+    }
+
+    #[test]
+    fn whatever_decides_what_is_sent_makes_another_job() {
+        let mut ids: Vec<u64> = [
+            "a.jsonl --save http://h/",
+            "b.jsonl --save http://h/",
+            "a.jsonl --save http://h/?table=a",
+            "a.jsonl --save http://h/ --format text",
+            "a.jsonl --save http://h/ --format jsonl",
+            "a.jsonl --save http://h/ --field url",
+            "a.jsonl --save http://h/ --field title",
+            "a.jsonl --save http://h/ --compute sha256",
+            "a.jsonl --save http://h/ --fetch http://f/{}",
+            "a.jsonl --save http://h/ --body json",
+            "a.jsonl --save http://h/ --body form:a",
+            "a.jsonl --save http://h/ --method PUT",
+            "a.jsonl --save http://h/ --header X-Table:a",
+            "a.jsonl --save http://h/ --header X-Table:b",
+            "a.jsonl --save http://h/ --fetch-header X-Table:a",
+        ]
+        .map(id)
+        .to_vec();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+    }
+
+    #[test]
+    fn a_name_is_the_same_everywhere() {
         // Keys reach other machines and later versions: this number must never change.
         assert_eq!(
-            job_id("0..600", "bcrypt:8", None, "http://127.0.0.1:8080/add"),
+            id("0..600 --compute bcrypt:8 --save http://127.0.0.1:8080/add"),
             3_078_683_286_056_844_294
         );
     }

@@ -120,7 +120,7 @@ impl Work {
                 .transpose()
                 .map_err(usage("--fetch"))?,
             save: Target::parse(save).map_err(usage("--save"))?,
-            settings: Settings::new(job, job_id(input, compute, fetch, save)),
+            settings: Settings::new(job, job_id(input, compute, save, job)),
             save_shown: public(save),
         })
     }

@@ -122,13 +122,13 @@ impl Watch {
                     ));
                 }
             }
-            Fact::OutageBegan { step, fault } if counts.saved == 0 => {
+            Fact::OutageBegan { step, fault, .. } if counts.saved == 0 => {
                 self.messages.say(format_args!(
                     "{}: the service does not answer, trying again: {fault}",
                     step.name()
                 ))
             }
-            Fact::OutageBegan { step, fault } => self.messages.say(format_args!(
+            Fact::OutageBegan { step, fault, .. } => self.messages.say(format_args!(
                 "{}: the service is away, trying until it is back; nothing is lost: {fault}",
                 step.name()
             )),
@@ -222,8 +222,9 @@ fn status(counts: &Counts) -> String {
     if counts.dead > 0 {
         status += &format!(", {} dead", counts.dead);
     }
-    if let (Some(total), 1..) = (counts.total, finished) {
-        let left_s = elapsed_s / finished as f64 * total.saturating_sub(finished) as f64;
+    let left = counts.total.map(|total| total.saturating_sub(finished));
+    if let (Some(left @ 1..), 1..) = (left, finished) {
+        let left_s = elapsed_s / finished as f64 * left as f64;
         status += &format!(", {} to go", quantity::about(left_s));
     }
     status
@@ -256,6 +257,13 @@ mod tests {
             ..counts()
         };
         assert_eq!(status(&unknown), "58 done, 1.9/s, 40 in flight");
+        // A try whose answer no longer matters may still be out.
+        let done = Counts {
+            saved: 118,
+            in_flight: 2,
+            ..counts()
+        };
+        assert_eq!(status(&done), "120 of 120 done, 4.0/s, 2 in flight, 2 dead");
     }
 
     #[test]

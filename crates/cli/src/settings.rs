@@ -20,9 +20,9 @@ impl Settings {
     pub(crate) fn new(args: &JobArgs, job: u64) -> Settings {
         Settings {
             sink: SinkSettings {
-                method: args.method.clone(),
+                method: args.method().to_owned(),
                 headers: args.headers.clone(),
-                body: args.body.clone(),
+                body: args.body().to_owned(),
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
                 append: args.append,

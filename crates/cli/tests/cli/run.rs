@@ -150,6 +150,24 @@ fn results_reach_a_lab_as_they_are() {
 }
 
 #[test]
+fn another_field_of_the_same_lines_is_another_job() {
+    let (_lab, address) = lab("--idempotent");
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.jsonl");
+    fs::write(&input, "{\"url\":\"one\",\"title\":\"two\"}\n").unwrap();
+    let run = |flags| {
+        let from = input.display();
+        inflight(&format!("run {from} {flags} --save http://{address}/add")).expect(0);
+        let stats: serde_json::Value = serde_json::from_str(&get(&address, "/stats")).unwrap();
+        stats["saved"].as_u64().unwrap()
+    };
+    assert_eq!(run("--field url"), 1);
+    assert_eq!(run("--field title"), 2);
+    assert_eq!(run("--field url"), 2, "the same job once more");
+    assert_eq!(run("--field url --body json"), 3);
+}
+
+#[test]
 fn a_lab_in_the_process_is_saved_to_and_fetched_from() {
     let line = "run 0..30 --fetch lab:?latency=5ms --compute sha256 --save lab:?latency=5ms&fail=5% --json -";
     let outcome = inflight(line).expect(0);
