@@ -56,12 +56,11 @@ impl FileSink {
     /// A sentence that names the file: it cannot be written, or holds something already.
     pub fn check(&self) -> Result<(), String> {
         let name = self.path.display();
-        let is_new = !self.path.exists();
+        let is_new = path::is_new(&self.path);
         let mut file =
             open(&self.path).map_err(|cause| format!("cannot write to {name}: {cause}"))?;
         if is_new {
-            // Looking must leave nothing behind.
-            let _ = std::fs::remove_file(&self.path);
+            path::remove_created(&self.path);
             return Ok(());
         }
         let fail = |cause| format!("cannot read {name}: {cause}");

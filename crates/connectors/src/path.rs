@@ -1,6 +1,6 @@
 //! The path in an address of something local: `file:PATH`, `sqlite:PATH`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What follows the scheme, as a path; `file:///tmp/x` means `/tmp/x`, as in other programs.
 pub(crate) fn local(text: &str, scheme: &str) -> Result<PathBuf, String> {
@@ -20,6 +20,20 @@ pub(crate) fn local(text: &str, scheme: &str) -> Result<PathBuf, String> {
         ));
     }
     Ok(path.into())
+}
+
+/// Whether opening this path creates a file: nothing is there, or a link that leads nowhere.
+pub(crate) fn is_new(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
+/// Removes the file that opening a new path created, so that looking leaves nothing behind: what a link leads to, and
+/// never the link.
+pub(crate) fn remove_created(path: &Path) {
+    if let Ok(created) = path.canonicalize() {
+        // If that fails there is an empty file too many, which stops nobody.
+        let _ = std::fs::remove_file(created);
+    }
 }
 
 #[cfg(test)]

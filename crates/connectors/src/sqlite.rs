@@ -70,11 +70,10 @@ impl SqliteSink {
     /// # Errors
     /// A sentence that names file and table, and what is in the way.
     pub fn check(&self) -> Result<(), String> {
-        let is_new = !self.plan.path.exists();
+        let is_new = path::is_new(&self.plan.path);
         let outcome = self.plan.try_out();
         if is_new {
-            // Looking must leave nothing behind.
-            let _ = std::fs::remove_file(&self.plan.path);
+            path::remove_created(&self.plan.path);
         }
         outcome.map_err(|cause| self.plan.message(&cause))
     }

@@ -48,6 +48,26 @@ fn addresses_are_read() {
     }
 }
 
+/// Looking follows a link and leaves it where it is, and nothing at its end.
+#[cfg(all(unix, feature = "file", feature = "sqlite"))]
+#[test]
+fn a_check_keeps_a_link_that_leads_nowhere_yet() {
+    for scheme in ["file:", "sqlite:"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, end) = (folder.path().join("link"), folder.path().join("end"));
+        std::os::unix::fs::symlink(&end, &link).unwrap();
+        let address = format!("{scheme}{}", link.display());
+        let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
+        sink.check().unwrap();
+        assert!(link.is_symlink() && !end.exists(), "{address}");
+        wait(async {
+            let mut connection = connect(&sink).await;
+            save(&mut connection, &[record(0, "x")]).await.unwrap();
+        });
+        assert!(link.is_symlink() && end.exists(), "{address}");
+    }
+}
+
 #[test]
 fn null_takes_everything() {
     let sink = Sink::parse("null:", &SinkSettings::default()).unwrap();
