@@ -38,10 +38,6 @@ pub enum Basis {
     Declared,
     /// Measured in this run.
     Measured,
-    /// Learned in earlier runs.
-    Learned,
-    /// Taken for granted.
-    Assumed,
 }
 
 /// One term of the bound.
@@ -95,15 +91,21 @@ impl StageCosts {
     /// So many at once, each for as long as it takes when the service is not loaded.
     fn at_once(&self, in_flight: usize) -> Term {
         let (latency, basis) = self.latency();
-        Term {
-            s: self.requests as f64 * latency / in_flight as f64,
-            basis,
+        let s = self.at_least_one(self.requests as f64 * latency / in_flight as f64);
+        Term { s, basis }
+    }
+
+    /// However many at once: none is quicker than one.
+    fn at_least_one(&self, s: f64) -> f64 {
+        match self.requests {
+            0 => 0.0,
+            _ => s.max(self.latency().0),
         }
     }
 
     fn service(&self) -> Option<Term> {
         let declared = self.declared.goodput.map(|goodput| Term {
-            s: self.requests as f64 / goodput,
+            s: self.at_least_one(self.requests as f64 / goodput),
             basis: Basis::Declared,
         });
         declared.or_else(|| Some(self.at_once(self.connections_max?)))
@@ -219,7 +221,8 @@ mod tests {
         check(&costs(9600, 600, None), 4.8 + 0.116, Wall::Cpu);
         check(&costs(960, 6000, None), 6.0 + 0.016, Wall::Ceiling);
         check(&costs(960, 600, Some(1)), 60.0 + 0.016, Wall::Service);
-        check(&costs(90, 10, None), 0.045 + 0.116, Wall::Ends);
+        check(&costs(90, 10, None), 0.1 + 0.016, Wall::Ceiling);
+        check(&costs(0, 1, None), 0.1 + 0.016, Wall::Ceiling);
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub enum Fact {
     OutageBegan {
         /// Which step.
         step: Step,
+        /// When it was noticed.
+        at: Duration,
         /// The fault that showed it.
         fault: Fault,
     },
@@ -144,6 +146,8 @@ pub struct Attempt {
     pub records: usize,
     /// The items it finished.
     pub done: Indexes,
-    /// How the request as a whole failed, if it did.
+    /// Records of which nobody knows whether they took effect.
+    pub in_doubt: usize,
+    /// How the request failed, if none of its records was taken.
     pub verdict: Option<Verdict>,
 }

@@ -13,17 +13,16 @@ const PERIOD: Duration = Duration::from_millis(5);
 /// How often a beat is told when nothing stalled.
 const TOLD: Duration = Duration::from_millis(100);
 
-/// Beats for ever; `load` gives the requests in flight and the results that wait. `flush` hands over the
-/// facts that others on this thread have collected.
+/// Beats for ever; `load` gives the requests in flight and the results that wait.
 pub(crate) async fn beat(clock: Clock, mut log: Log, load: impl Fn() -> (usize, usize)) {
-    let mut stall = Duration::ZERO;
-    let mut told_at = Duration::ZERO;
+    let (mut stall, mut stall_told, mut told_at) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     loop {
         let due = clock.now() + PERIOD;
         sleep_until(clock.at(due)).await;
         let at = clock.now();
         stall = stall.max(at.saturating_sub(due));
-        if at.saturating_sub(told_at) >= TOLD || stall > TOLD {
+        // A longer stall than any before is told at once: the run may end before the next beat.
+        if at.saturating_sub(told_at) >= TOLD || stall > stall_told {
             let (in_flight, ready) = load();
             let beat = Fact::Beat {
                 at,
@@ -33,6 +32,7 @@ pub(crate) async fn beat(clock: Clock, mut log: Log, load: impl Fn() -> (usize, 
             };
             log.push(at, beat);
             log.hand_over(at);
+            stall_told = stall_told.max(stall);
             (stall, told_at) = (Duration::ZERO, at);
         }
     }

@@ -53,6 +53,13 @@ pub enum ComputeClock {
     Elapsed,
 }
 
+/// Slower is no rate but a calendar.
+const RATE_MIN: f64 = 1.0 / 86_400.0;
+/// Quicker than any thread sends.
+const RATE_MAX: f64 = 1e6;
+/// Longer than any run; far from where sums of durations overflow.
+const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
+
 /// Every knob of a run. All have defaults; [`Options::check`] says what is out of bounds.
 ///
 /// ```
@@ -78,7 +85,7 @@ pub struct Options {
     /// How long `Async` computes before it lets the loop serve I/O. Default zero: after each item.
     /// `None`: never.
     pub yield_every: Option<Duration>,
-    /// Saves started a second, at most. More than 0. Default: no bound.
+    /// Saves started a second, at most; one a day to a million a second. Default: no bound.
     pub rate: Option<f64>,
     /// Attempts after the first that count against an item, at most 1,000. Default 5: with the backoff
     /// below that rides out about 3 s of failures of one item; an outage counts none.
@@ -94,7 +101,7 @@ pub struct Options {
     /// Deadline of one item's attempts together, from the first it was sent. Outages do not count.
     /// Default 10 min: all retries with the longest waits fit.
     pub total_timeout: Duration,
-    /// How long an outage may last before the run stops, resumable. Default 15 min.
+    /// How long an outage may last before the run stops. Default 15 min.
     pub outage_budget: Duration,
     /// The same before anything was ever saved: most likely the address is wrong. Default 8 s.
     pub first_contact: Duration,
@@ -153,19 +160,44 @@ impl Options {
         within("bulk", self.bulk.unwrap_or(1), 1, 1_000_000)?;
         within("retries", self.retries.into(), 0, 1000)?;
         within("queue-bytes", self.queue_bytes, 64 << 10, 1 << 40)?;
-        if !self.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()) {
-            return Err(Error::options("rate must be more than 0 a second"));
+        if !self
+            .rate
+            .is_none_or(|rate| (RATE_MIN..=RATE_MAX).contains(&rate))
+        {
+            return Err(Error::options(
+                "rate must be at least one a day and at most a million a second",
+            ));
         }
-        for (name, value) in [
-            ("timeout", self.timeout),
-            ("connect-timeout", self.connect_timeout),
-            ("backoff", self.backoff),
-        ] {
-            if value.is_zero() {
-                return Err(Error::options(format!("{name} must be more than 0")));
-            }
-        }
-        Ok(())
+        self.durations()
+            .into_iter()
+            .try_for_each(|(name, value, least)| {
+                if (least..=DURATION_MAX).contains(&value) {
+                    return Ok(());
+                }
+                Err(Error::options(format!(
+                    "{name} must be between {least:?} and 365 days, not {value:?}"
+                )))
+            })
+    }
+
+    /// Each duration with its name and the least it may be.
+    fn durations(&self) -> [(&'static str, Duration, Duration); 9] {
+        let least = Duration::from_millis(1);
+        [
+            ("timeout", self.timeout, least),
+            ("connect-timeout", self.connect_timeout, least),
+            ("total-timeout", self.total_timeout, least),
+            ("backoff", self.backoff, least),
+            ("backoff-max", self.backoff_max, least),
+            ("outage-budget", self.outage_budget, Duration::ZERO),
+            ("first-contact", self.first_contact, Duration::ZERO),
+            ("drain", self.drain, Duration::ZERO),
+            (
+                "yield-every",
+                self.yield_every.unwrap_or_default(),
+                Duration::ZERO,
+            ),
+        ]
     }
 }
 
@@ -176,4 +208,83 @@ fn within(name: &str, value: usize, least: usize, most: usize) -> Result<(), Err
     Err(Error::options(format!(
         "{name} must be between {least} and {most}, not {value}"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        let check = |options: Options, said: &str| {
+            let error = options.check().unwrap_err();
+            assert!(error.is_options());
+            assert!(error.to_string().contains(said), "{error}");
+        };
+        let default = Options::default;
+        assert!(default().check().is_ok());
+        check(
+            Options {
+                jobs: 0,
+                ..default()
+            },
+            "jobs must be between 1 and 1024, not 0",
+        );
+        check(
+            Options {
+                batch: 0,
+                ..default()
+            },
+            "batch",
+        );
+        check(
+            Options {
+                in_flight: 0,
+                ..default()
+            },
+            "in-flight",
+        );
+        check(
+            Options {
+                bulk: Some(0),
+                ..default()
+            },
+            "bulk",
+        );
+        check(
+            Options {
+                rate: Some(1e-12),
+                ..default()
+            },
+            "rate",
+        );
+        check(
+            Options {
+                rate: Some(f64::NAN),
+                ..default()
+            },
+            "rate",
+        );
+        check(
+            Options {
+                timeout: Duration::ZERO,
+                ..default()
+            },
+            "timeout",
+        );
+        check(
+            Options {
+                first_contact: Duration::MAX,
+                ..default()
+            },
+            "first-contact",
+        );
+        check(
+            Options {
+                outage_budget: Duration::MAX,
+                ..default()
+            },
+            "365 days",
+        );
+    }
 }

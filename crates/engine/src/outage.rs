@@ -32,7 +32,8 @@ struct Away {
     began: Duration,
     next_probe: Duration,
     wait: Duration,
-    probing: bool,
+    /// When the probe was sent that has not been answered.
+    probe_sent: Option<Duration>,
 }
 
 impl Outage {
@@ -68,14 +69,16 @@ impl Outage {
     /// How many requests may be sent now: `None` means as many as the limit allows.
     pub(crate) fn allowance(&self, now: Duration) -> Option<usize> {
         let away = self.away.as_ref()?;
-        Some(usize::from(!away.probing && now >= away.next_probe))
+        Some(usize::from(
+            away.probe_sent.is_none() && now >= away.next_probe,
+        ))
     }
 
     /// When the next probe becomes due, or the budget is spent.
     pub(crate) fn wake_at(&self, now: Duration) -> Option<Duration> {
         let away = self.away.as_ref()?;
         let end = away.began + self.budget_now();
-        let probe_is_due_later = !away.probing && away.next_probe > now;
+        let probe_is_due_later = away.probe_sent.is_none() && away.next_probe > now;
         Some(if probe_is_due_later {
             away.next_probe.min(end)
         } else {
@@ -84,9 +87,9 @@ impl Outage {
     }
 
     /// A request was sent.
-    pub(crate) fn sent(&mut self) {
+    pub(crate) fn sent(&mut self, now: Duration) {
         if let Some(away) = &mut self.away {
-            away.probing = true;
+            away.probe_sent = Some(now);
         }
     }
 
@@ -104,7 +107,6 @@ impl Outage {
     /// An item failed by a 5xx or a broken connection, with this many items ready or in flight beside it.
     /// Says whether that begins an outage.
     pub(crate) fn failed(&mut self, now: Duration, index: u64, others: usize) -> bool {
-        self.probe_ended(now);
         let silent_since = *self.first_failure.get_or_insert(now);
         if self.failed.len() < WITNESSES && !self.failed.contains(&index) {
             self.failed.push(index);
@@ -117,16 +119,16 @@ impl Outage {
     /// No connection could be made. Says whether that begins an outage.
     pub(crate) fn unreached(&mut self, now: Duration) -> bool {
         self.first_failure.get_or_insert(now);
-        self.probe_ended(now);
         self.begin(now, now)
     }
 
-    /// The service answered, though not with a success: a probe that gets this ends, and another follows.
-    pub(crate) fn probe_ended(&mut self, now: Duration) {
+    /// A request that was sent then was answered, or failed. If it was the probe, another follows; an answer
+    /// to what was sent before the outage says nothing about the probe.
+    pub(crate) fn answered(&mut self, now: Duration, sent_at: Duration) {
         if let Some(away) = &mut self.away
-            && away.probing
+            && away.probe_sent.is_some_and(|probe| sent_at >= probe)
         {
-            away.probing = false;
+            away.probe_sent = None;
             away.wait = (away.wait * 2).min(PROBE_MAX);
             away.next_probe = now + away.wait;
         }
@@ -155,7 +157,7 @@ impl Outage {
             began,
             next_probe: now + PROBE_FIRST,
             wait: PROBE_FIRST,
-            probing: false,
+            probe_sent: None,
         });
         true
     }
@@ -180,8 +182,15 @@ mod tests {
         assert!(outage.unreached(s(10)));
         assert_eq!(outage.allowance(s(10)), Some(0));
         assert_eq!(outage.allowance(s(11)), Some(1));
-        outage.sent();
+        outage.sent(s(11));
         assert_eq!(outage.allowance(s(11)), Some(0));
+        outage.answered(s(11), s(9));
+        assert_eq!(
+            outage.allowance(s(100)),
+            Some(0),
+            "an older answer is not the probe's"
+        );
+        outage.answered(s(11), s(11));
         assert!(!outage.unreached(s(11)));
         assert_eq!(outage.wake_at(s(11)), Some(s(13)), "twice the first wait");
         assert_eq!(outage.succeeded(s(13)), Some(s(3)));

@@ -65,6 +65,12 @@ struct State<T> {
 }
 
 impl<T> State<T> {
+    /// What was in the queue, to be dropped when the lock is not held: a user's values may do anything then.
+    fn empty(&mut self) -> VecDeque<Chunk<T>> {
+        self.bytes = 0;
+        std::mem::take(&mut self.chunks)
+    }
+
     fn is_wanted(&self) -> bool {
         self.receivers > 0 && !self.closed
     }
@@ -191,11 +197,12 @@ impl<T> Receiver<T> {
     pub(crate) fn close(&self) {
         let mut state = self.0.lock();
         state.closed = true;
-        state.chunks.clear();
-        state.bytes = 0;
+        let dropped = state.empty();
         self.0.filled.notify_all();
         state.waiting_receivers.drain(..).for_each(Waker::wake);
         self.0.wake_senders(&mut state);
+        drop(state);
+        drop(dropped);
     }
 
     /// The same queue, for code that is generic over a type which is `T` whenever this is called.
@@ -246,9 +253,10 @@ impl<T> Drop for Receiver<T> {
         state.receivers -= 1;
         if state.receivers == 0 {
             // What nobody will take is dropped now, not when the last sender goes.
-            state.chunks.clear();
-            state.bytes = 0;
+            let dropped = state.empty();
             self.0.wake_senders(&mut state);
+            drop(state);
+            drop(dropped);
         }
     }
 }

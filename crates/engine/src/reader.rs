@@ -69,12 +69,21 @@ impl Reader {
     }
 }
 
+/// Why reading ended.
+enum End {
+    Reached,
+    /// Nobody takes what is read.
+    Unwanted,
+}
+
 fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
     let mut items = Vec::new();
     let mut index = 0;
     let mut spent = Duration::ZERO;
     let outcome = loop {
         let began = reading.clock.now();
+        // The next read may wait for long, and what was read must not be unheard of meanwhile.
+        reading.log.hand_over(began);
         let outcome = reading.source.read(reading.chunk_size.items(), &mut items);
         let now = reading.clock.now();
         spent += now - began;
@@ -84,17 +93,18 @@ fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(),
             let records = number(&mut reading, &mut items, index, now);
             index += read;
             if !records.is_empty() && to.send(Chunk::new(records, reading.size)).is_err() {
-                break Ok(());
+                break Ok(End::Unwanted);
             }
         }
         if outcome.is_err() || read == 0 {
-            break outcome;
+            break outcome.map(|()| End::Reached);
         }
     };
     // Whoever computes sees the end now, not after the rest has been counted.
     drop(to);
     let left = match &outcome {
-        Ok(()) => reading.source.count_rest(),
+        Ok(End::Reached) => Some(0),
+        Ok(End::Unwanted) => reading.source.count_rest(),
         Err(_) => None,
     };
     let now = reading.clock.now();
@@ -108,7 +118,7 @@ fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(),
     reading
         .log
         .push(now, Fact::ThreadEnded { cpu: thread_cpu() });
-    outcome
+    outcome.map(drop)
 }
 
 /// Gives items their index. Bad ones become dead letters here.

@@ -22,7 +22,6 @@ use crate::log::{self, Log};
 use crate::options::Options;
 use crate::queue::{Receiver, queue};
 use crate::reader::{Reader, Reading};
-use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::score::{Known, Setting, score};
 use crate::stage::{Context, Stage};
@@ -84,6 +83,7 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
     let (mut log, facts) = log::channel();
     let tally = Tally::new(job.source.remaining());
     let recorder = Recorder::start(facts, tally, job.watch.observer.take())?;
+    let stop = job.watch.stop.clone();
     let local = LocalSet::new();
     let outcome =
         runtime.block_on(local.run_until(conduct::<W>(job, options, clock, log.another())));
@@ -98,29 +98,30 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
         fetch,
         save,
     } = outcome?;
-    conserved(&tally, &ending)?;
     let setting = Setting {
         options,
         elapsed,
-        ending,
+        ending: checked(ending, &tally, &stop)?,
         fetch,
         save,
     };
     Ok(score(&tally, setting))
 }
 
-/// Checks the promise: in the end every item is saved or dead, and none twice.
-fn conserved(tally: &Tally, ending: &Ending) -> Result<(), Error> {
+/// Checks the promise: every item is saved or dead, none twice, or the run was stopped before that.
+fn checked(ending: Ending, tally: &Tally, stop: &Stop) -> Result<Ending, Error> {
     let counts = tally.counts();
     let finished = counts.saved + counts.dead;
-    let is_complete = finished == counts.read && tally.input_left.unwrap_or(0) == 0;
-    if finished > counts.read || (*ending == Ending::Complete && !is_complete) {
-        return Err(Error::internal(format!(
+    let all = finished == counts.read && tally.input_left == Some(0);
+    match ending {
+        Ending::Complete if all => Ok(Ending::Complete),
+        Ending::Complete if finished <= counts.read && stop.is_wanted() => Ok(Ending::Stopped),
+        Ending::Unavailable(_) | Ending::Unreadable(_) if finished <= counts.read => Ok(ending),
+        _ => Err(Error::internal(format!(
             "{} items read, but {} saved and {} dead",
             counts.read, counts.saved, counts.dead
-        )));
+        ))),
     }
-    Ok(())
 }
 
 /// How the work itself went.
@@ -165,7 +166,7 @@ async fn conduct<W: Types>(
     items.close();
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     Ok(Conducted {
-        ending: ending(fetch_unavailable.or(save.unavailable()), &stop, reader)?,
+        ending: ending(fetch_unavailable.or(save.unavailable()), reader)?,
         fetch: fetch.as_ref().map(Stage::known),
         save: save.known(),
     })
@@ -195,23 +196,22 @@ fn wire<W: Types>(
         log: log.another(),
     };
     let reader = Reader::start(reading, sender)?;
-    let context = |step, bytes_max| Context {
+    let context = |step, ready_max| Context {
         step,
         options,
-        bytes_max,
+        ready_max,
         clock,
         log: log.another(),
     };
     let intake = match job.fetch {
         Fetch::Direct => Intake::Direct(items.clone().of_same_type()),
         Fetch::Service(service) => {
-            // As many wait in the stage as can be in flight; the rest waits in the queue before it.
-            let bytes = options.in_flight * size_of::<Record<W::Item>>();
-            let context = context(Step::Fetch, bytes);
+            // As many are ready as can be in flight; the rest waits in the queue before the stage.
+            let context = context(Step::Fetch, options.in_flight);
             Intake::Fetched(Fetching::start(items.clone(), service, &sizes, context))
         }
     };
-    let context = context(Step::Save, options.queue_bytes);
+    let context = context(Step::Save, usize::MAX);
     let steps = Steps {
         intake,
         cpu: Cpu {
@@ -223,6 +223,7 @@ fn wire<W: Types>(
             log: log.another(),
         },
         save: Stage::start(job.save, sizes.result, Box::new(drop), context),
+        stop: job.watch.stop,
     };
     Ok(Wired {
         steps,
@@ -274,12 +275,12 @@ async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>)
     .await
 }
 
-fn ending(unavailable: Option<String>, stop: &Stop, reader: Reader) -> Result<Ending, Error> {
+/// Why the work ended, as far as the parts know: a stop that came too late to stop anything is none.
+fn ending(unavailable: Option<String>, reader: Reader) -> Result<Ending, Error> {
     let unreadable = reader.finish()?;
     Ok(match (unavailable, unreadable) {
         (Some(why), _) => Ending::Unavailable(why),
         (None, Some(fault)) => Ending::Unreadable(fault.to_string()),
-        (None, None) if stop.level() > Level::Run => Ending::Stopped,
         (None, None) => Ending::Complete,
     })
 }

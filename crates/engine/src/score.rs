@@ -34,7 +34,8 @@ pub(crate) struct Known {
 pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
     let options = setting.options;
     let jobs = options.compute_threads();
-    let terms = bound::terms(&costs(tally, &setting));
+    let costs = costs(tally, &setting);
+    let terms = bound::terms(&costs);
     let mut summary = counted(tally, options.strategy, setting.ending);
     let elapsed_s = setting.elapsed.as_secs_f64();
     summary.elapsed_s = elapsed_s;
@@ -43,6 +44,8 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
         0 => 0.0,
         _ => (setting.elapsed - first_attempts_until).as_secs_f64(),
     };
+    summary.outage_s = tally.away(setting.elapsed).as_secs_f64();
+    summary.unloaded_ms = costs.save.latency().0 * 1e3;
     summary.io_overhead_s = elapsed_s - summary.compute_s / jobs as f64;
     summary.cores_busy = tally.threads_cpu.as_secs_f64() / elapsed_s;
     summary.fetch_ms = setting.fetch.map(|_| tally.fetch.times.dist());
@@ -80,7 +83,8 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         speedup: None,
         compute_s: tally.compute_cost.as_secs_f64(),
         io_overhead_s: 0.0,
-        outage_s: tally.away.as_secs_f64(),
+        outage_s: 0.0,
+        unloaded_ms: 0.0,
         retry_tail_s: 0.0,
         compute_ms: tally.compute.dist(),
         slot_wait_ms: tally.slot_wait.dist(),

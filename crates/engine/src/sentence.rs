@@ -48,7 +48,7 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
             summary.rejected_ratio, flying.max
         ));
     }
-    let slower = summary.save_ms.mean / unloaded_ms(summary)?;
+    let slower = summary.save_ms.mean / summary.unloaded_ms;
     if slower <= 1.5 {
         return None;
     }
@@ -62,8 +62,7 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
         }),
         // Where computing shares the thread, answers also wait for that.
         None if summary.strategy != Strategy::Parallel => None,
-        // A service with its own bound of connections sees no more than that, whatever the user's limit.
-        None if declared.goodput.is_none() && summary.terms.contains_key(&Wall::Service) => None,
+        None if flying.limit_final == 1 => None,
         None => (flying.mean > 0.5 * flying.limit_final as f64).then(|| {
             format!(
                 "overload: with {} in flight answers took {slower:.1} times as long as at their best; \
@@ -72,13 +71,6 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
             )
         }),
     }
-}
-
-/// How long a save takes when the service is not loaded, as the ceiling counted it.
-fn unloaded_ms(summary: &Summary) -> Option<f64> {
-    let ceiling = summary.terms.get(&Wall::Ceiling)?;
-    let requests = summary.saved as f64 / summary.bulk.mean;
-    Some(ceiling.s * 1e3 * summary.in_flight.limit_final as f64 / requests)
 }
 
 /// What kept the run from its wall, where that is known.
@@ -157,7 +149,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bound::{Basis, Term};
     use crate::options::Options;
     use crate::score::{Known, Setting, score};
     use crate::tally::Tally;
@@ -186,12 +177,9 @@ mod tests {
         };
         let mut summary = score(&Tally::new(None), setting);
         (summary.saved, summary.attainment, summary.bulk.mean) = (600, 0.97, 1.0);
-        let ceiling = Term {
-            s: 0.6,
-            basis: Basis::Measured,
-        };
-        summary.terms.insert(Wall::Ceiling, ceiling);
+        summary.unloaded_ms = 100.0;
         summary.limited_by = Wall::Service;
+        summary.in_flight.limit_final = 100;
         change(&mut summary);
         assert_eq!(sentence(&summary, 2, declared), said);
     }

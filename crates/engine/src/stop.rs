@@ -54,7 +54,8 @@ impl Stop {
         let _ = receiver.wait_for(|now| *now >= level).await;
     }
 
-    pub(crate) fn level(&self) -> Level {
-        *self.0.borrow()
+    /// Whether the run should end.
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self.0.borrow() > Level::Run
     }
 }

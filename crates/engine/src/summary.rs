@@ -91,7 +91,9 @@ pub struct Summary {
     pub slot_wait_ms: Dist,
     /// From sent to answered, for saves that succeeded.
     pub save_ms: Dist,
-    /// The same for fetches.
+    /// One save when the service is not loaded, in milliseconds: declared, or the smallest mean of 32 in a row.
+    pub unloaded_ms: f64,
+    /// The same for fetches, as `save_ms`.
     pub fetch_ms: Option<Dist>,
     /// Requests in flight.
     pub in_flight: InFlight,

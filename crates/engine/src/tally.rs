@@ -37,8 +37,9 @@ pub(crate) struct Tally {
     pub(crate) input_left: Option<u64>,
     /// When the last attempt was over that was its items' first.
     pub(crate) first_attempts_until: Duration,
-    /// How long the services were away.
-    pub(crate) away: Duration,
+    outages: Outages,
+    /// How long the services were away, in outages that have ended.
+    away: Duration,
     /// Time spent in reading the input.
     pub(crate) reading: Duration,
     /// What computing cost by the clock of the job.
@@ -86,6 +87,7 @@ impl Tally {
             },
             input_left: None,
             first_attempts_until: Duration::ZERO,
+            outages: Outages::default(),
             away: Duration::ZERO,
             reading: Duration::ZERO,
             compute_cost: Duration::ZERO,
@@ -101,6 +103,12 @@ impl Tally {
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// How long the services were away, as of then.
+    pub(crate) fn away(&self, now: Duration) -> Duration {
+        let lasting = self.outages.since().map(|since| now.saturating_sub(since));
+        self.away + lasting.unwrap_or_default()
     }
 
     pub(crate) fn fold(&mut self, fact: &Fact) {
@@ -121,9 +129,13 @@ impl Tally {
             Fact::Attempt(attempt) => self.attempt(attempt),
             Fact::Retry { .. } => counts.retried += 1,
             Fact::Dead { .. } => counts.dead += 1,
-            Fact::OutageBegan { .. } => counts.outage_since = Some(counts.elapsed),
-            Fact::OutageEnded { lasted, .. } => {
-                counts.outage_since = None;
+            Fact::OutageBegan { step, at, .. } => {
+                *self.outages.of(*step) = Some(*at);
+                counts.outage_since = self.outages.since();
+            }
+            Fact::OutageEnded { step, lasted } => {
+                *self.outages.of(*step) = None;
+                counts.outage_since = self.outages.since();
                 self.away += *lasted;
             }
             Fact::Forgiven { attempts, .. } => {
@@ -151,12 +163,11 @@ impl Tally {
         if !attempt.is_again {
             self.first_attempts_until = self.first_attempts_until.max(ended);
         }
-        match attempt.verdict {
-            Some(Verdict::Overload) => counts.rejected += 1,
-            Some(Verdict::InDoubt) if attempt.step == Step::Save => {
-                counts.in_doubt += attempt.records as u64;
-            }
-            _ => {}
+        if attempt.verdict == Some(Verdict::Overload) {
+            counts.rejected += 1;
+        }
+        if attempt.step == Step::Save {
+            counts.in_doubt += attempt.in_doubt as u64;
         }
         let requests = match attempt.step {
             Step::Fetch => &mut self.fetch,
@@ -167,6 +178,26 @@ impl Tally {
             }
         };
         requests.add(attempt);
+    }
+}
+
+/// Since when the service of each step has been away.
+#[derive(Default)]
+struct Outages {
+    fetch: Option<Duration>,
+    save: Option<Duration>,
+}
+
+impl Outages {
+    fn of(&mut self, step: Step) -> &mut Option<Duration> {
+        match step {
+            Step::Fetch => &mut self.fetch,
+            Step::Read | Step::Compute | Step::Save => &mut self.save,
+        }
+    }
+
+    fn since(&self) -> Option<Duration> {
+        self.fetch.into_iter().chain(self.save).min()
     }
 }
 

@@ -1,11 +1,14 @@
 //! What every strategy must do alike: one table of scenarios, each run four ways.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Model, check};
-use inflight::{Ending, Fault, Job, Options, Stop, Strategy, Verdict};
+use common::{Model, Shared, check};
+use inflight::{Ending, Fault, Job, Options, Stop, Strategy, Summary, Verdict};
 
 #[test]
 fn every_item_is_saved_once() {
@@ -204,44 +207,103 @@ fn a_panic_kills_its_item_only() {
     }
 }
 
-#[test]
-fn a_stop_drains_and_counts_what_is_left() {
-    for strategy in Strategy::ALL {
-        let stop = Stop::new();
-        let model = Model {
-            latency: Duration::from_millis(5),
-            ..Model::default()
+/// Runs many items, with or without a fetch, and stops the run so often once some are saved.
+fn stop(strategy: Strategy, with_fetch: bool, times: usize, look: impl Fn(&Summary, &Shared)) {
+    let model = Model {
+        latency: Duration::from_millis(5),
+        ..Model::default()
+    }
+    .shared();
+    let (stop, stopped) = (Stop::new(), AtomicBool::new(false));
+    let (trigger, seen) = (stop.clone(), model.clone());
+    let compute = move |n: u64| {
+        if seen.sent() > 20 && !stopped.swap(true, Ordering::SeqCst) {
+            (0..times).for_each(|_| trigger.now());
         }
-        .shared();
+        n
+    };
+    let options = Options {
+        strategy,
+        ..Options::default()
+    };
+    let job = Job::new(0..100_000u64).stopped_by(&stop);
+    let summary = if with_fetch {
+        let fetch = async |n: &u64| Ok::<u64, Fault>(*n);
+        let job = job.fetch(fetch).compute(compute);
+        job.save_to(model.clone()).run(&options)
+    } else {
+        job.compute(compute).save_to(model.clone()).run(&options)
+    }
+    .unwrap();
+    let name = strategy.name();
+    assert_eq!(
+        summary.saved + summary.dead + summary.left,
+        100_000,
+        "{name}"
+    );
+    assert_eq!(summary.ending, Ending::Stopped, "{name}");
+    assert!(summary.left > 0, "{name}");
+    look(&summary, &model);
+}
+
+#[test]
+fn a_stop_waits_for_what_is_in_flight() {
+    for strategy in Strategy::ALL {
+        for with_fetch in [false, true] {
+            stop(strategy, with_fetch, 1, |summary, model| {
+                assert_eq!((summary.saved, summary.in_doubt), (model.distinct(), 0));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_second_stop_waits_for_nothing_and_counts_it() {
+    for strategy in Strategy::ALL {
+        for with_fetch in [false, true] {
+            stop(strategy, with_fetch, 2, |summary, model| {
+                assert!(summary.saved <= model.distinct());
+                assert!(model.distinct() <= summary.saved + summary.in_doubt);
+                assert!(summary.elapsed_s < 5.0);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_stop_that_comes_too_late_stops_nothing() {
+    let stop = Stop::new();
+    let late = stop.clone();
+    let summary = Job::new(0..10u64)
+        .compute(|n| n)
+        .save(async move |n: &u64| {
+            if *n == 9 {
+                late.now();
+            }
+            Ok::<(), Fault>(())
+        })
+        .stopped_by(&stop)
+        .run(&Options {
+            strategy: Strategy::Sequential,
+            ..Options::default()
+        })
+        .unwrap();
+    assert_eq!((summary.saved, summary.ending), (10, Ending::Complete));
+}
+
+#[test]
+fn an_input_whose_length_nobody_knows_ends_all_the_same() {
+    for strategy in Strategy::ALL {
         let options = Options {
             strategy,
             ..Options::default()
         };
-        let trigger = stop.clone();
-        let seen = model.clone();
-        let summary = Job::new(0..100_000u64)
-            .compute(move |n| {
-                if seen.sent() > 20 {
-                    trigger.now();
-                }
-                n
-            })
-            .save_to(model.clone())
-            .stopped_by(&stop)
+        let summary = Job::new((0..1_000u64).filter(|n| n % 3 == 0))
+            .compute(|n| n)
+            .save(async |_: &u64| Ok::<(), Fault>(()))
             .run(&options)
             .unwrap();
-        let name = strategy.name();
-        // Told more than once, so in flight may have been abandoned; nothing is lost or invented all the same.
-        assert_eq!(
-            summary.saved + summary.dead + summary.left,
-            100_000,
-            "{name}"
-        );
-        assert_eq!(summary.ending, Ending::Stopped, "{name}");
-        assert!(
-            summary.left > 0 && summary.saved <= model.distinct(),
-            "{name}"
-        );
+        assert_eq!((summary.saved, summary.ending), (334, Ending::Complete));
     }
 }
 

@@ -91,9 +91,12 @@ impl<Q> Backlog<Q> {
         }
     }
 
-    /// Lets something be done to what is remembered of every record that is not in a half.
+    /// Lets something be done to what is remembered of every record.
     pub(super) fn for_each_trail(&mut self, mut change: impl FnMut(&mut Trail)) {
-        self.ready.iter_mut().for_each(|r| change(&mut r.trail));
+        let halves = self.halves.iter_mut().flatten();
+        for record in self.ready.iter_mut().chain(halves) {
+            change(&mut record.trail);
+        }
         let mut waiting = std::mem::take(&mut self.waiting).into_vec();
         for Reverse(waiting) in &mut waiting {
             change(&mut waiting.record.trail);
@@ -108,12 +111,12 @@ impl<Q> Backlog<Q> {
 
     /// Records that are ready.
     pub(super) fn ready(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.halves.iter().map(Vec::len).sum::<usize>()
     }
 
-    /// Records that are ready or wait, those in halves left aside.
+    /// Records that are ready or wait.
     pub(super) fn len(&self) -> usize {
-        self.ready.len() + self.waiting.len()
+        self.ready() + self.waiting.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

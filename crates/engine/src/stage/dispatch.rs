@@ -21,6 +21,8 @@ pub(crate) struct Dispatch<Q> {
     backlog: Backlog<Q>,
     /// What may wait in it, in bytes.
     bytes_max: usize,
+    /// What may be ready in it, in records.
+    ready_max: usize,
     in_flight: usize,
     in_flight_records: usize,
     bulk_max: usize,
@@ -40,6 +42,10 @@ pub(crate) struct Dispatch<Q> {
 pub(crate) struct Settled<A> {
     /// The items it finished, with their answers.
     pub(crate) done: Vec<Record<A>>,
+    /// Records of which nobody knows whether they took effect.
+    pub(crate) in_doubt: usize,
+    /// How the request as a whole failed, if none of its records was taken.
+    pub(crate) verdict: Option<Verdict>,
     /// What else is to be told.
     pub(crate) facts: Vec<Fact>,
     /// Why the run has to stop, if it has to.
@@ -59,6 +65,7 @@ impl<Q> Dispatch<Q> {
             step,
             backlog: Backlog::new(size),
             bytes_max: limits.bytes,
+            ready_max: limits.ready,
             in_flight: 0,
             in_flight_records: 0,
             bulk_max: limits.bulk,
@@ -107,7 +114,17 @@ impl<Q> Dispatch<Q> {
 
     /// Moves records whose wait is over to the ready ones. Says why the run must stop, if it must.
     pub(crate) fn advance(&mut self, now: Duration) -> Option<String> {
-        while self.backlog.next_at().is_some_and(|at| at <= now) && self.budget.take(now) {
+        // A token is for a request, so it is good for as many records as one may carry.
+        let mut paid = 0;
+        while self.backlog.next_at().is_some_and(|at| at <= now) {
+            if paid == 0 && !self.budget.take(now) {
+                break;
+            }
+            paid = if paid == 0 {
+                self.bulk_max - 1
+            } else {
+                paid - 1
+            };
             self.backlog.promote(now);
         }
         self.gave_up(now)
@@ -120,8 +137,7 @@ impl<Q> Dispatch<Q> {
         }
         let next = self.backlog.next_at();
         let waiting = next.map(|at| at.max(self.budget.ready_at(now)));
-        let refused = self.refused_since.map(|since| since + self.outage_budget);
-        [waiting, self.gate.wake_at(now), refused]
+        [waiting, self.gate.wake_at(now)]
             .into_iter()
             .flatten()
             .min()
@@ -129,12 +145,12 @@ impl<Q> Dispatch<Q> {
 
     /// Whether records are ready that only time keeps from being sent.
     pub(crate) fn is_held_back(&self, now: Duration) -> bool {
-        !self.stopped && self.backlog.ready() > 0 && self.gate.wake_at(now).is_some()
+        !self.stopped && self.backlog.bulks(self.bulk_max) > 0 && self.gate.wake_at(now).is_some()
     }
 
     /// Whether more may be offered: what waits here is bounded in bytes.
     pub(crate) fn has_room(&self) -> bool {
-        self.backlog.bytes() < self.bytes_max
+        self.backlog.bytes() < self.bytes_max && self.backlog.ready() < self.ready_max
     }
 
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
@@ -170,13 +186,17 @@ impl<Q> Dispatch<Q> {
     pub(crate) fn settle<A>(
         &mut self,
         now: Duration,
+        sent_at: Duration,
         bulk: Vec<Record<Q>>,
         outcome: Result<Reply<A>, Fault>,
     ) -> Settled<A> {
+        self.gate.outage.answered(now, sent_at);
         self.in_flight -= 1;
         self.in_flight_records -= bulk.len();
         let mut settled = Settled {
             done: Vec::new(),
+            in_doubt: 0,
+            verdict: None,
             facts: Vec::new(),
             unavailable: None,
         };
@@ -187,9 +207,15 @@ impl<Q> Dispatch<Q> {
                 settled.done = answered.map(|(r, a)| Record::new(r.index, a)).collect();
             }
             Ok(Reply::Each(answers)) => self.each(now, bulk, answers, &mut settled),
-            Err(fault) => self.all_failed(now, bulk, fault, &mut settled.facts),
+            Err(fault) => {
+                settled.verdict = Some(fault.verdict());
+                if fault.verdict() == Verdict::InDoubt {
+                    settled.in_doubt = bulk.len();
+                }
+                self.all_failed(now, bulk, fault, &mut settled.facts);
+            }
         }
-        settled.unavailable = self.gave_up(now);
+        settled.unavailable = self.gave_up(now).or_else(|| self.refused_for_too_long(now));
         settled
     }
 
@@ -207,7 +233,13 @@ impl<Q> Dispatch<Q> {
         for (record, answer) in bulk.into_iter().zip(answers) {
             match answer {
                 Ok(answer) => settled.done.push(Record::new(record.index, answer)),
-                Err(fault) => self.failed(now, record, fault, &mut settled.facts),
+                Err(fault) => {
+                    if successes == 0 {
+                        settled.verdict.get_or_insert(fault.verdict());
+                    }
+                    settled.in_doubt += usize::from(fault.verdict() == Verdict::InDoubt);
+                    self.failed(now, record, fault, &mut settled.facts);
+                }
             }
         }
     }
@@ -230,7 +262,6 @@ impl<Q> Dispatch<Q> {
     ) {
         if fault.verdict() == Verdict::Permanent && bulk.len() > 1 {
             // One of them is bad: halve until it is alone.
-            self.gate.outage.probe_ended(now);
             let second = bulk.split_off(bulk.len() / 2);
             self.backlog.half(bulk);
             self.backlog.half(second);
@@ -253,13 +284,12 @@ impl<Q> Dispatch<Q> {
         }
         match fault.verdict() {
             Verdict::Permanent => {
-                self.gate.outage.probe_ended(now);
                 facts.push(self.dead(&record, fault));
             }
             Verdict::Overload => self.refused(now, record, &fault),
             Verdict::Unreached => {
                 if self.gate.outage.unreached(now) {
-                    self.outage_began(&fault, facts);
+                    self.outage_began(now, &fault, facts);
                 }
                 forgive(
                     &mut record.trail,
@@ -286,7 +316,7 @@ impl<Q> Dispatch<Q> {
                     self.count_failure(now, record, fault.clone(), facts);
                 }
                 if begins {
-                    self.outage_began(&fault, facts);
+                    self.outage_began(now, &fault, facts);
                 }
             }
         }
@@ -294,17 +324,18 @@ impl<Q> Dispatch<Q> {
 
     /// The service asked for less: everything waits as told; the item is not to blame.
     fn refused(&mut self, now: Duration, mut record: Record<Q>, fault: &Fault) {
-        self.gate.outage.probe_ended(now);
         self.refused_since.get_or_insert(now);
         record.trail.overloads = (record.trail.overloads + 1).min(OVERLOADS_MAX);
-        if let Some(wait) = fault.wait_asked() {
-            self.gate.pause(now, wait);
-            // Waiting as told is not being refused.
-            self.refused_since = self.refused_since.max(Some(now + wait));
-            self.backlog.again_now(now, record);
-        } else {
-            let wait = self.retry.wait(record.trail.overloads, self.random.f64());
-            self.backlog.again_at(now + wait, record);
+        // A wait that is over already (a date in the past) says nothing of when to come back.
+        match fault.wait_asked().filter(|wait| !wait.is_zero()) {
+            Some(wait) => {
+                self.gate.pause(now, wait);
+                self.backlog.again_now(now, record);
+            }
+            None => {
+                let wait = self.retry.wait(record.trail.overloads, self.random.f64());
+                self.backlog.again_at(now + wait, record);
+            }
         }
     }
 
@@ -339,9 +370,9 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn outage_began(&mut self, fault: &Fault, facts: &mut Vec<Fact>) {
-        let (step, fault) = (self.step, fault.clone());
-        facts.push(Fact::OutageBegan { step, fault });
+    fn outage_began(&mut self, now: Duration, fault: &Fault, facts: &mut Vec<Fact>) {
+        let (step, at, fault) = (self.step, now, fault.clone());
+        facts.push(Fact::OutageBegan { step, at, fault });
         let (step, streak) = (self.step, self.gate.outage.streak());
         self.backlog
             .for_each_trail(|trail| forgive(trail, step, streak, facts));
@@ -356,26 +387,31 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    /// Why the stage must stop: the service stayed away, or refused everything, for longer than allowed.
+    /// Why the stage must stop, if the service has stayed away for longer than allowed.
     fn gave_up(&self, now: Duration) -> Option<String> {
-        let away = self.gate.outage.over_budget(now);
-        let refused = self
-            .refused_since
-            .map(|since| now.saturating_sub(since))
-            .filter(|refused| *refused >= self.outage_budget);
-        let lasted = away.or(refused)?;
-        let fault = self.last_fault.as_ref()?;
-        let step = self.step.name();
-        Some(format!("{step} failed for {:.0?}: {fault}", lasted))
+        self.failed_for(self.gate.outage.over_budget(now)?)
+    }
+
+    /// The same if it answers, but only to refuse. Asked after a refusal: waiting as told is not being refused.
+    fn refused_for_too_long(&self, now: Duration) -> Option<String> {
+        let refused = now.saturating_sub(self.refused_since?);
+        (refused >= self.outage_budget).then(|| self.failed_for(refused))?
+    }
+
+    fn failed_for(&self, lasted: Duration) -> Option<String> {
+        let (step, fault) = (self.step.name(), self.last_fault.as_ref()?);
+        Some(format!("{step} failed for {lasted:.0?}: {fault}"))
     }
 }
 
-/// How many requests, how many records in each, how many bytes may wait.
+/// How many requests, how many records in each, how many bytes may wait and how many
+/// records be ready.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) in_flight: usize,
     pub(crate) bulk: usize,
     pub(crate) bytes: usize,
+    pub(crate) ready: usize,
 }
 
 /// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
@@ -399,15 +435,17 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn dispatch(in_flight: usize, bulk: usize) -> Dispatch<u64> {
+    fn dispatch(in_flight: usize, bulk: usize, rate: Option<f64>) -> Dispatch<u64> {
         let limits = Limits {
             in_flight,
             bulk,
             bytes: 1 << 20,
+            ready: usize::MAX,
         };
         let patient = Options {
             first_contact: 1_000_000 * SECOND,
             outage_budget: 1_000_000 * SECOND,
+            rate,
             ..Options::default()
         };
         let mut dispatch = Dispatch::new(Step::Save, &patient, limits, |_| 0);
@@ -452,9 +490,10 @@ mod tests {
             items in 0u64..60,
             limit in 1usize..8,
             bulk_max in 1usize..9,
+            rate in prop::option::of(1u8..50),
             kinds in prop::collection::vec(0u8..12, 0..200),
         ) {
-            let mut dispatch = dispatch(limit, bulk_max);
+            let mut dispatch = dispatch(limit, bulk_max, rate.map(f64::from));
             offer(&mut dispatch, items);
             let mut kinds = kinds.into_iter();
             let (mut now, mut flying, mut ended) = (Duration::ZERO, VecDeque::new(), Vec::new());
@@ -462,11 +501,15 @@ mod tests {
                 prop_assert_eq!(dispatch.advance(now), None);
                 while let Some(bulk) = dispatch.take(now) {
                     prop_assert!(bulk.len() <= bulk_max);
-                    flying.push_back(bulk);
+                    flying.push_back((now, bulk));
+                }
+                let is_ready = dispatch.backlog.bulks(bulk_max) > 0;
+                if is_ready && flying.len() < limit {
+                    prop_assert!(dispatch.is_held_back(now), "or nobody would look again");
                 }
                 prop_assert!(flying.len() <= limit);
                 prop_assert_eq!(dispatch.in_flight(), flying.len());
-                let Some(bulk) = flying.pop_front() else {
+                let Some((sent_at, bulk)) = flying.pop_front() else {
                     let due = dispatch.wake_at(now).expect("something is waited for");
                     prop_assert!(due > now, "time must go on");
                     now = due;
@@ -474,7 +517,7 @@ mod tests {
                 };
                 now += Duration::from_millis(10);
                 let outcome = outcome(kinds.next().unwrap_or(11), &bulk);
-                let settled = dispatch.settle(now, bulk, outcome);
+                let settled = dispatch.settle(now, sent_at, bulk, outcome);
                 ended.extend(settled.done.iter().map(|record| record.value));
                 ended.extend(settled.facts.iter().filter_map(|fact| match fact {
                     Fact::Dead { index, .. } => Some(*index),
@@ -489,7 +532,7 @@ mod tests {
 
     #[test]
     fn an_item_does_not_die_of_what_may_be_an_outage() {
-        let mut dispatch = dispatch(2, 1);
+        let mut dispatch = dispatch(2, 1, None);
         offer(&mut dispatch, 2);
         let mut now = Duration::ZERO;
         let mut facts = Vec::new();
@@ -498,7 +541,7 @@ mod tests {
             assert_eq!(dispatch.advance(now), None);
             while let Some(bulk) = dispatch.take(now) {
                 let failed: Result<Reply<()>, _> = Err(Fault::transient("500"));
-                facts.extend(dispatch.settle(now, bulk, failed).facts);
+                facts.extend(dispatch.settle(now, now, bulk, failed).facts);
             }
         }
         let dead = facts.iter().filter(|f| matches!(f, Fact::Dead { .. }));
@@ -511,18 +554,19 @@ mod tests {
 
     #[test]
     fn a_run_that_is_refused_for_too_long_stops() {
-        let mut dispatch = dispatch(1, 1);
+        let mut dispatch = dispatch(1, 1, None);
         offer(&mut dispatch, 1);
         let mut now = Duration::ZERO;
         let why = loop {
             now += 1000 * SECOND;
             assert!(now < 2_000_000 * SECOND);
-            if let Some(why) = dispatch.advance(now) {
-                break why;
-            }
+            assert_eq!(dispatch.advance(now), None);
             if let Some(bulk) = dispatch.take(now) {
-                let refused: Result<Reply<()>, _> = Err(Fault::overload("answered 503"));
-                dispatch.settle(now, bulk, refused);
+                let refused = Fault::overload("answered 503").retry_after(SECOND);
+                let refused: Result<Reply<()>, _> = Err(refused);
+                if let Some(why) = dispatch.settle(now, now, bulk, refused).unavailable {
+                    break why;
+                }
             }
         };
         assert!(why.contains("answered 503"), "{why}");

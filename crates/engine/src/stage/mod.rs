@@ -1,12 +1,13 @@
 //! An I/O stage: records in, one attempt after the other on slots that own connections, answers out.
 //!
 //! Fetch and save are this one type. All of it lives on the I/O thread, so its parts share plain cells; no
-//! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends.
+//! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends, [`tasks`] keep it going.
 
 mod backlog;
 mod dispatch;
 mod gate;
 mod slot;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,6 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::timeout_at;
 
 use crate::clock::Clock;
 use crate::fact::{Attempt, Fact, Step};
@@ -29,10 +29,8 @@ use crate::record::{Chunk, Record};
 use crate::score::Known;
 use crate::service::{Reply, Service};
 use dispatch::{Dispatch, Limits, Settled};
-use slot::{Deadlines, Slot};
-
-/// An idle connection is closed after this: longer than a pause in the work, shorter than most servers keep it.
-const IDLE_MAX: Duration = Duration::from_secs(30);
+use slot::Deadlines;
+use tasks::{Idle, Sent};
 
 /// A handle on a stage; clones are the same stage.
 pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
@@ -44,8 +42,8 @@ pub(crate) type Deliver<A> = Box<dyn Fn(Vec<Record<A>>)>;
 pub(crate) struct Context<'a> {
     pub(crate) step: Step,
     pub(crate) options: &'a Options,
-    /// What may wait in the stage, in bytes.
-    pub(crate) bytes_max: usize,
+    /// What may be ready to be sent, in records.
+    pub(crate) ready_max: usize,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
 }
@@ -74,13 +72,6 @@ struct Inner<Q, S: Service<Q>> {
     unavailable: RefCell<Option<String>>,
 }
 
-/// A slot that waits. Owned by the stage; the slot itself holds the other end of `call`.
-struct Idle {
-    call: Rc<Notify>,
-    since: Duration,
-    close: Rc<Cell<bool>>,
-}
-
 impl<Q, S: Service<Q>> Clone for Stage<Q, S> {
     fn clone(&self) -> Self {
         Stage(Rc::clone(&self.0))
@@ -102,7 +93,8 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let limits = Limits {
             in_flight: options.in_flight.min(service.connections_max()).max(1),
             bulk: bulk.max(1),
-            bytes: context.bytes_max,
+            bytes: options.queue_bytes,
+            ready: context.ready_max,
         };
         let stage = Stage(Rc::new(Inner {
             step: context.step,
@@ -125,7 +117,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             unavailable: RefCell::new(None),
             service,
         }));
-        spawn_local(timer(stage.clone()));
+        spawn_local(tasks::timer(stage.clone()));
         stage
     }
 
@@ -239,7 +231,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 Some(idle) => idle.call.notify_one(),
                 None if inner.slots.get() < dispatch.limit() => {
                     inner.slots.set(inner.slots.get() + 1);
-                    spawn_local(serve(self.clone()));
+                    spawn_local(tasks::serve(self.clone()));
                 }
                 None => break,
             }
@@ -256,6 +248,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 
     fn take(&self, now: Duration) -> Option<Vec<Record<Q>>> {
         let bulk = self.0.dispatch.borrow_mut().take(now)?;
+        self.tell_room();
         // There may be work for others: what was called for was counted before this was taken.
         self.call_slots(now);
         self.reschedule_if_held_back(now);
@@ -265,9 +258,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, outcome: Result<Reply<S::Answer>, Fault>) {
         let inner = &self.0;
         let now = inner.clock.now();
-        let verdict = outcome.as_ref().err().map(Fault::verdict);
         let records = bulk.len();
-        let settled = inner.dispatch.borrow_mut().settle(now, bulk, outcome);
+        let settled = inner
+            .dispatch
+            .borrow_mut()
+            .settle(now, sent.at, bulk, outcome);
         let attempt = Attempt {
             step: inner.step,
             at: sent.at,
@@ -281,7 +276,8 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .iter()
                 .map(|record| record.index)
                 .collect::<Indexes>(),
-            verdict,
+            in_doubt: settled.in_doubt,
+            verdict: settled.verdict,
         };
         self.tell(now, attempt, settled);
     }
@@ -306,9 +302,16 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         if eventful {
             inner.rescheduled.notify_one();
         }
-        let dispatch = inner.dispatch.borrow();
-        let room_made = inner.room_wanted.get() && dispatch.has_room();
-        if room_made || dispatch.is_idle() {
+        self.tell_room();
+        if inner.dispatch.borrow().is_idle() {
+            inner.changed.notify_waiters();
+        }
+    }
+
+    /// Wakes who waits for room, if there is some: records were taken, or finished.
+    fn tell_room(&self) {
+        let inner = &self.0;
+        if inner.room_wanted.get() && inner.dispatch.borrow().has_room() {
             inner.room_wanted.set(false);
             inner.changed.notify_waiters();
         }
@@ -317,73 +320,5 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     fn give_up(&self, why: String) {
         self.0.unavailable.borrow_mut().get_or_insert(why);
         self.stop();
-    }
-}
-
-/// When and beside how many a request was sent.
-struct Sent {
-    at: Duration,
-    waited: Duration,
-    is_again: bool,
-    in_flight: usize,
-}
-
-/// The life of a slot: take what is ready, send it, say how it went; wait to be called when nothing is.
-async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
-    let inner = &stage.0;
-    let mut slot = Slot::new();
-    let call = Rc::new(Notify::new());
-    let close = Rc::new(Cell::new(false));
-    inner.called.set(inner.called.get() - 1);
-    while !close.get() {
-        let now = inner.clock.now();
-        let Some(bulk) = stage.take(now) else {
-            inner.idle.borrow_mut().push(Idle {
-                call: Rc::clone(&call),
-                since: now,
-                close: Rc::clone(&close),
-            });
-            call.notified().await;
-            if !close.get() {
-                inner.called.set(inner.called.get() - 1);
-            }
-            continue;
-        };
-        let sent = Sent {
-            at: now,
-            waited: now.saturating_sub(Duration::from_nanos(bulk[0].trail.ready_ns)),
-            is_again: bulk[0].trail.attempts + bulk[0].trail.overloads > 0,
-            in_flight: inner.dispatch.borrow().in_flight(),
-        };
-        let outcome = slot.attempt(&inner.service, &bulk, inner.deadlines).await;
-        stage.settle(sent, bulk, outcome);
-    }
-    inner.slots.set(inner.slots.get() - 1);
-}
-
-/// Wakes the stage when a wait is over, a pause ends or a probe is due, and closes what is idle for long.
-async fn timer<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
-    let inner = &stage.0;
-    loop {
-        let now = inner.clock.now();
-        let gave_up = inner.dispatch.borrow_mut().advance(now);
-        if let Some(why) = gave_up {
-            stage.give_up(why);
-        }
-        close_idle(inner, now);
-        stage.call_slots(now);
-        let due = inner.dispatch.borrow().wake_at(now);
-        let due = due.map_or(now + IDLE_MAX, |at| at.min(now + IDLE_MAX));
-        // Times out when something is due; returns early when something else became due before that.
-        let _ = timeout_at(inner.clock.at(due), inner.rescheduled.notified()).await;
-    }
-}
-
-fn close_idle<Q, S: Service<Q>>(inner: &Inner<Q, S>, now: Duration) {
-    let mut idle = inner.idle.borrow_mut();
-    let stale = idle.partition_point(|idle| idle.since + IDLE_MAX < now);
-    for idle in idle.drain(..stale) {
-        idle.close.set(true);
-        idle.call.notify_one();
     }
 }

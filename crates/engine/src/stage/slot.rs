@@ -1,13 +1,10 @@
 //! One slot: owns one connection, makes one attempt at a time on it, and says how it went.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::clock::Clock;
 use crate::fault::{Fault, Verdict};
 use crate::record::Record;
 use crate::service::{Connection, Reply, Service};
@@ -22,20 +19,25 @@ pub(super) struct Deadlines {
 /// A slot's connection, opened when it is first needed. Dropping it closes the connection.
 pub(super) struct Slot<C> {
     connection: Option<C>,
+    clock: Clock,
 }
 
 impl<C> Slot<C> {
-    pub(super) fn new() -> Slot<C> {
-        Slot { connection: None }
+    pub(super) fn new(clock: Clock) -> Slot<C> {
+        Slot {
+            connection: None,
+            clock,
+        }
     }
 
-    /// Makes one request. After a fault that leaves the connection in an unknown state, it is closed: a late
+    /// Makes one request, and tells when it was sent: not before there was a connection. After a fault that leaves the connection in an unknown state, it is closed: a late
     /// answer must not reach the next request.
     pub(super) async fn attempt<Q, S>(
         &mut self,
         service: &S,
         bulk: &[Record<Q>],
         deadlines: Deadlines,
+        mut sent_at: impl FnMut(Duration),
     ) -> Result<Reply<S::Answer>, Fault>
     where
         S: Service<Q, Connection = C>,
@@ -45,11 +47,13 @@ impl<C> Slot<C> {
             Some(kept) => kept,
             None => open(service, deadlines.connect).await?,
         };
+        sent_at(self.clock.now());
         let mut sent = send(&mut connection, bulk, deadlines.attempt).await;
         if sent.is_unsent() {
             // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
             drop(connection);
             connection = open(service, deadlines.connect).await?;
+            sent_at(self.clock.now());
             sent = send(&mut connection, bulk, deadlines.attempt).await;
         }
         if sent.is_reusable {
@@ -86,14 +90,9 @@ struct Sent<A> {
 
 impl<A> Sent<A> {
     fn new(outcome: Result<Reply<A>, Fault>) -> Sent<A> {
-        let unknown_state = [Verdict::InDoubt, Verdict::Unreached];
-        let is_reusable = match &outcome {
-            Ok(_) => true,
-            Err(fault) => !unknown_state.contains(&fault.verdict()),
-        };
         Sent {
+            is_reusable: is_trusted(&outcome),
             outcome,
-            is_reusable,
         }
     }
 
@@ -107,21 +106,9 @@ async fn send<Q, C: Connection<Q>>(
     bulk: &[Record<Q>],
     deadline: Duration,
 ) -> Sent<C::Answer> {
-    let mut sending = pin!(connection.send(bulk));
-    // A panic in a user's connection must not take its records with it.
-    let caught = poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context)))
-            .map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
-    });
-    let reply = match timeout(deadline, caught).await {
-        Ok(Ok(Ok(reply))) => reply,
-        Ok(Ok(Err(fault))) => return Sent::new(Err(fault)),
-        Ok(Err(panic)) => {
-            return Sent {
-                outcome: Err(Fault::panicked(&*panic)),
-                is_reusable: false,
-            };
-        }
+    let reply = match timeout(deadline, connection.send(bulk)).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(fault)) => return Sent::new(Err(fault)),
         Err(_) => {
             let fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"));
             return Sent::new(Err(fault));
@@ -135,4 +122,20 @@ async fn send<Q, C: Connection<Q>>(
     Sent::new(Err(Fault::in_doubt(format!(
         "{sent} records sent, {came} outcomes came back"
     ))))
+}
+
+/// Whether the connection that gave this is in a state that is known.
+fn is_trusted<A>(outcome: &Result<Reply<A>, Fault>) -> bool {
+    let is_known = |fault: &Fault| {
+        let unknown = [Verdict::InDoubt, Verdict::Unreached];
+        !unknown.contains(&fault.verdict())
+    };
+    match outcome {
+        Ok(Reply::All(_)) => true,
+        Ok(Reply::Each(outcomes)) => outcomes
+            .iter()
+            .filter_map(|o| o.as_ref().err())
+            .all(is_known),
+        Err(fault) => is_known(fault),
+    }
 }

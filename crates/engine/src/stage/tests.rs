@@ -14,6 +14,8 @@ use crate::service::{Connection, Declared};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+/// Stands for connecting that panics.
+const PANICS: Duration = Duration::MAX;
 
 /// What happens to one request: after how long, and how it ends.
 type Script = fn(Request) -> (Duration, Result<(), Fault>);
@@ -59,6 +61,7 @@ impl Service<u64> for Scripted {
     type Connection = Wire;
 
     async fn connect(&self) -> Result<Wire, Fault> {
+        assert!(self.connect_takes != PANICS, "on purpose");
         sleep(self.connect_takes).await;
         let mut seen = self.seen.lock().unwrap();
         seen.opened += 1;
@@ -104,55 +107,73 @@ struct Outcome {
     took: Duration,
 }
 
-/// Sends so many items through a stage, all at once, and waits until it is idle.
-fn check(items: u64, options: &Options, script: Script, look: impl FnOnce(Outcome)) {
-    check_with(items, options, script, Duration::ZERO, Duration::ZERO, look);
-}
-
-/// The same where connecting takes some time, and with a rest at the end.
-fn check_with(
+/// So many items, and what happens to them.
+struct Scenario<'a> {
     items: u64,
-    options: &Options,
+    options: &'a Options,
     script: Script,
     connect_takes: Duration,
+    /// How long to look on after the end.
     rest: Duration,
-    look: impl FnOnce(Outcome),
-) {
+    /// Whether items come out of a queue, as room is made for them; else they are there from the start.
+    through_queue: bool,
+}
+
+/// Sends so many items through a stage, all there from the start, and waits until it is idle.
+fn check(items: u64, options: &Options, script: Script, look: impl FnOnce(Outcome)) {
+    look(play(Scenario {
+        items,
+        options,
+        script,
+        connect_takes: Duration::ZERO,
+        rest: Duration::ZERO,
+        through_queue: false,
+    }));
+}
+
+fn play(scenario: Scenario<'_>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()
         .unwrap();
-    let outcome = LocalSet::new().block_on(&runtime, async {
+    LocalSet::new().block_on(&runtime, async {
         let clock = Clock::start();
         let (log, facts) = log::channel();
         // Nobody reads the facts here, and their channel is bounded.
-        let sink = std::thread::spawn(move || facts.iter().count());
+        std::thread::spawn(move || facts.iter().count());
         let seen = Arc::new(Mutex::new(Seen::default()));
         let service = Scripted {
-            script,
-            connect_takes,
+            script: scenario.script,
+            connect_takes: scenario.connect_takes,
             clock,
             seen: Arc::clone(&seen),
         };
-        let done = Rc::new(RefCell::new(0));
         let context = Context {
             step: Step::Save,
-            options,
-            bytes_max: 1 << 20,
+            options: scenario.options,
+            ready_max: usize::MAX,
             clock,
             log,
         };
+        let done = Rc::new(RefCell::new(0));
         let count = Rc::clone(&done);
         let deliver =
             Box::new(move |answers: Vec<Record<()>>| *count.borrow_mut() += answers.len());
         let stage = Stage::start(service, |_| 0, deliver, context);
-        stage.offer_all((0..items).map(|n| Record::new(n, n)).collect());
-        stage.idle().await;
+        let records = (0..scenario.items).map(|n| Record::new(n, n));
+        if scenario.through_queue {
+            let (sender, queue) = crate::queue::queue(usize::MAX);
+            records.for_each(|record| sender.push(Chunk::new(vec![record], |_| 0)));
+            drop(sender);
+            stage.drain(queue).await;
+        } else {
+            stage.offer_all(records.collect());
+            stage.idle().await;
+        }
         let took = clock.now();
-        sleep(rest).await;
+        sleep(scenario.rest).await;
         let seen = std::mem::take(&mut *seen.lock().unwrap());
-        drop(sink);
         Outcome {
             requests: seen.requests,
             opened: seen.opened,
@@ -161,8 +182,7 @@ fn check_with(
             unavailable: stage.unavailable(),
             took,
         }
-    });
-    look(outcome);
+    })
 }
 
 fn one_at_a_time() -> Options {
@@ -234,18 +254,17 @@ fn a_kept_connection_found_dead_is_replaced_and_costs_no_attempt() {
 #[test]
 fn few_connections_stay_busy_and_idle_ones_are_closed() {
     let script: Script = |_| (MS, Ok(()));
-    check_with(
-        500,
-        &Options::default(),
+    let outcome = play(Scenario {
+        items: 500,
+        options: &Options::default(),
         script,
-        MS,
-        90 * SECOND,
-        |outcome| {
-            assert_eq!(outcome.done, 500);
-            assert!(outcome.opened <= 100);
-            assert_eq!(outcome.closed, outcome.opened);
-        },
-    );
+        connect_takes: MS,
+        rest: 90 * SECOND,
+        through_queue: false,
+    });
+    assert_eq!(outcome.done, 500);
+    assert!(outcome.opened <= 100);
+    assert_eq!(outcome.closed, outcome.opened);
 }
 
 #[test]
@@ -270,6 +289,46 @@ fn an_item_that_waits_holds_no_slot() {
 }
 
 #[test]
+fn what_is_large_is_still_sent_up_to_the_limit() {
+    let options = Options {
+        queue_bytes: 1,
+        in_flight: 10,
+        ..Options::default()
+    };
+    let outcome = play(Scenario {
+        items: 40,
+        options: &options,
+        script: |_| (100 * MS, Ok(())),
+        connect_takes: Duration::ZERO,
+        rest: Duration::ZERO,
+        through_queue: true,
+    });
+    assert_eq!(outcome.done, 40);
+    let took = outcome.took;
+    assert!(
+        took < 450 * MS,
+        "four rounds of ten, each of 100 ms: {took:?}"
+    );
+}
+
+#[test]
+fn waiting_for_no_time_is_no_reason_to_ask_again_at_once() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.at < SECOND {
+            true => (
+                Duration::ZERO,
+                Err(Fault::overload("429").retry_after(Duration::ZERO)),
+            ),
+            false => (MS, Ok(())),
+        }
+    }
+    check(1, &one_at_a_time(), script, |outcome| {
+        assert_eq!(outcome.done, 1);
+        assert!(outcome.requests.len() < 60, "{}", outcome.requests.len());
+    });
+}
+
+#[test]
 fn a_rate_spaces_requests() {
     let options = Options {
         rate: Some(10.0),
@@ -287,19 +346,17 @@ fn a_rate_spaces_requests() {
 
 #[test]
 fn connecting_in_vain_ends_with_the_reason() {
-    let hangs = 3600 * SECOND;
-    check_with(
-        5,
-        &Options::default(),
-        |_| (MS, Ok(())),
-        hangs,
-        MS,
-        |outcome| {
-            assert_eq!(outcome.done, 0);
-            let why = outcome.unavailable.unwrap();
-            assert!(why.contains("no connection within 10s"), "{why}");
-        },
-    );
+    let outcome = play(Scenario {
+        items: 5,
+        options: &Options::default(),
+        script: |_| (MS, Ok(())),
+        connect_takes: 3600 * SECOND,
+        rest: MS,
+        through_queue: false,
+    });
+    assert_eq!(outcome.done, 0);
+    let why = outcome.unavailable.unwrap();
+    assert!(why.contains("no connection within 10s"), "{why}");
 }
 
 #[test]
@@ -312,4 +369,17 @@ fn a_panic_in_a_connection_is_one_dead_letter() {
         assert_eq!((outcome.done, outcome.requests.len()), (9, 10));
         assert_eq!(outcome.opened, 2, "what panicked is not trusted again");
     });
+}
+
+#[test]
+fn a_panic_in_connecting_hangs_nothing() {
+    let outcome = play(Scenario {
+        items: 10,
+        options: &Options::default(),
+        script: |_| (MS, Ok(())),
+        connect_takes: PANICS,
+        rest: MS,
+        through_queue: false,
+    });
+    assert_eq!((outcome.done, outcome.requests.len()), (0, 0));
 }

@@ -10,12 +10,13 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
         intake,
         mut cpu,
         save,
+        stop,
     } = steps;
     let mut batches = Batches::new(intake, batch);
     while let Some(inputs) = batches.next().await {
         let mut results = Vec::with_capacity(inputs.len());
         for record in inputs {
-            if save.is_stopped() {
+            if stop.is_wanted() {
                 return;
             }
             results.extend(cpu.one(record));

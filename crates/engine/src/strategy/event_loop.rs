@@ -7,16 +7,22 @@ use tokio::task::{spawn_local, yield_now};
 
 use super::Steps;
 use crate::clock::Clock;
+use crate::error::Error;
 use crate::job::Types;
 
-pub(super) async fn drive<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
+pub(super) async fn drive<W: Types>(
+    steps: Steps<W>,
+    yield_every: Option<Duration>,
+) -> Result<(), Error> {
     let save = steps.save.clone();
     // A task among others, not the one that is blocked on: that one would be polled first after each yield,
     // before the requests that were answered.
     let computing = spawn_local(compute(steps, yield_every));
-    // Fails when the computing task panicked, which its own catching prevents.
-    let _ = computing.await;
+    computing
+        .await
+        .map_err(|error| Error::internal(format!("computing task: {error}")))?;
     save.idle().await;
+    Ok(())
 }
 
 async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
@@ -24,12 +30,13 @@ async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
         intake,
         mut cpu,
         save,
+        stop,
     } = steps;
     let inputs = intake.stream();
     let mut turn = Turn::new(yield_every);
     'inputs: while let Some(chunk) = inputs.recv_async().await {
         for record in chunk.records {
-            if save.room().await.is_err() {
+            if stop.is_wanted() || save.room().await.is_err() {
                 break 'inputs;
             }
             if let Some(result) = cpu.one(record) {

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::job::Types;
 use crate::options::{Options, Strategy};
 use crate::stage::Stage;
+use crate::stop::Stop;
 pub(crate) use intake::{Fetching, Intake};
 
 /// The steps of a job, ready to be driven on the I/O thread.
@@ -18,6 +19,8 @@ pub(crate) struct Steps<W: Types> {
     pub(crate) intake: Intake<W>,
     pub(crate) cpu: Cpu<W::Input, W::Result>,
     pub(crate) save: Stage<W::Result, W::Save>,
+    /// Asked between computations, which nothing else interrupts on one thread.
+    pub(crate) stop: Stop,
 }
 
 /// Drives the steps until every item is finished or the stages have stopped.
@@ -25,7 +28,7 @@ pub(crate) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
     match options.strategy {
         Strategy::Sequential => sequential::drive(steps).await,
         Strategy::Batched => batched::drive(steps, options.batch).await,
-        Strategy::Async => event_loop::drive(steps, options.yield_every).await,
+        Strategy::Async => return event_loop::drive(steps, options.yield_every).await,
         Strategy::Parallel => return parallel::drive(steps, options).await,
     }
     Ok(())

@@ -13,7 +13,9 @@ use crate::options::Options;
 use crate::queue::{Receiver, Sender, queue};
 
 pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Result<(), Error> {
-    let Steps { intake, cpu, save } = steps;
+    let Steps {
+        intake, cpu, save, ..
+    } = steps;
     let inputs = intake.stream();
     let (sender, results) = queue(options.queue_bytes);
     let (alive, mut ended) = mpsc::channel(1);

@@ -1,0 +1,111 @@
+//! The tasks of a stage: the life of a slot, and the timer that wakes what waits.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use super::slot::Slot;
+use super::{Inner, Stage};
+use crate::fault::Fault;
+use crate::service::Service;
+
+/// An idle connection is closed after this: longer than a pause in the work, shorter than most servers keep it.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// A slot that waits. Owned by the stage; the slot itself holds the other end of `call`.
+pub(super) struct Idle {
+    pub(super) call: Rc<Notify>,
+    since: Duration,
+    close: Rc<Cell<bool>>,
+}
+
+/// When and beside how many a request was sent.
+pub(super) struct Sent {
+    pub(super) at: Duration,
+    pub(super) waited: Duration,
+    pub(super) is_again: bool,
+    pub(super) in_flight: usize,
+}
+
+/// The life of a slot: take what is ready, send it, say how it went; wait to be called when nothing is.
+pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
+    let inner = &stage.0;
+    let mut slot = Slot::new(inner.clock);
+    let call = Rc::new(Notify::new());
+    let close = Rc::new(Cell::new(false));
+    inner.called.set(inner.called.get() - 1);
+    while !close.get() {
+        let now = inner.clock.now();
+        let Some(bulk) = stage.take(now) else {
+            inner.idle.borrow_mut().push(Idle {
+                call: Rc::clone(&call),
+                since: now,
+                close: Rc::clone(&close),
+            });
+            call.notified().await;
+            if !close.get() {
+                inner.called.set(inner.called.get() - 1);
+            }
+            continue;
+        };
+        let trail = &bulk[0].trail;
+        let mut sent = Sent {
+            at: now,
+            waited: now.saturating_sub(Duration::from_nanos(trail.ready_ns)),
+            is_again: trail.attempts + trail.overloads > 0,
+            in_flight: inner.dispatch.borrow().in_flight(),
+        };
+        let attempt = slot.attempt(&inner.service, &bulk, inner.deadlines, |at| sent.at = at);
+        let outcome = caught(attempt).await.unwrap_or_else(|panic| {
+            // What the connection was at when it panicked, nobody knows.
+            slot = Slot::new(inner.clock);
+            Err(Fault::panicked(&*panic))
+        });
+        stage.settle(sent, bulk, outcome);
+    }
+    inner.slots.set(inner.slots.get() - 1);
+}
+
+/// Wakes the stage when a wait is over, a pause ends or a probe is due, and closes what is idle for long.
+pub(super) async fn timer<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
+    let inner = &stage.0;
+    loop {
+        let now = inner.clock.now();
+        let gave_up = inner.dispatch.borrow_mut().advance(now);
+        if let Some(why) = gave_up {
+            stage.give_up(why);
+        }
+        close_idle(inner, now);
+        stage.call_slots(now);
+        let due = inner.dispatch.borrow().wake_at(now);
+        let due = due.map_or(now + IDLE_MAX, |at| at.min(now + IDLE_MAX));
+        // Times out when something is due; returns early when something else became due before that.
+        let _ = timeout_at(inner.clock.at(due), inner.rescheduled.notified()).await;
+    }
+}
+
+fn close_idle<Q, S: Service<Q>>(inner: &Inner<Q, S>, now: Duration) {
+    let mut idle = inner.idle.borrow_mut();
+    let stale = idle.partition_point(|idle| idle.since + IDLE_MAX < now);
+    for idle in idle.drain(..stale) {
+        idle.close.set(true);
+        idle.call.notify_one();
+    }
+}
+
+/// The future's outcome, or its panic: one in a user's connection must not take its records with it.
+async fn caught<T>(future: impl Future<Output = T>) -> std::thread::Result<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
+            .map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
+    })
+    .await
+}
