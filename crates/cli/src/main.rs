@@ -4,6 +4,7 @@ mod args;
 mod compare;
 mod copies;
 mod exit;
+mod fits;
 mod job_id;
 mod json;
 mod lab;

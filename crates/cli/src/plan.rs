@@ -9,6 +9,7 @@ use inflight_connectors::{Format, Input, Task};
 
 use crate::args::{self, CompareArgs, JobArgs, OutputArgs, PaceArgs, RunArgs};
 use crate::exit::Usage;
+use crate::fits;
 use crate::job_id::{job_id, public};
 use crate::json::JsonTarget;
 use crate::messages::Messages;
@@ -62,6 +63,7 @@ impl RunPlan {
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(args: RunArgs) -> anyhow::Result<RunPlan> {
+        fits::check(&args.save, &args.job, &args.pace)?;
         let work = Work::new(&args.input, &args.compute, &args.save, &args.job)?;
         let options = options(&args.pace, args.strategy, work.task.clock())?;
         let show = Show::new(&args.output)?;
@@ -79,6 +81,7 @@ impl ComparePlan {
     /// # Errors
     /// As [`RunPlan::new`]; also when the job cannot or must not be repeated.
     pub(crate) fn new(args: CompareArgs) -> anyhow::Result<ComparePlan> {
+        fits::check(&args.save, &args.job, &args.pace)?;
         let work = Work::new(&args.input, &args.compute, &args.save, &args.job)?;
         if work.input.is_stdin() {
             return Err(Usage::error(

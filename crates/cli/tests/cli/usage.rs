@@ -51,10 +51,7 @@ fn a_value_that_cannot_be_is_refused() {
         "run 0..1 --save null: --bulk 0",
         &["bulk must be between 1 and"],
     );
-    refused(
-        "run 0..1 --save null: --timeout 0",
-        &["timeout must be "],
-    );
+    refused("run 0..1 --save null: --timeout 0", &["timeout must be "]);
     refused(
         "run 0..1 --save null: --timeout 30",
         &["such as 100ms, 30s or 5m"],
@@ -91,4 +88,47 @@ fn input_that_is_not_there_is_refused() {
 fn compare_repeats_only_what_it_may() {
     refused("compare --save http://127.0.0.1:1/add", &["--repeat-saves"]);
     refused("compare - --save null:", &["standard input"]);
+}
+
+#[test]
+fn a_flag_that_would_do_nothing_is_refused() {
+    for sink in ["file:out.jsonl", "sqlite:out.db", "null:"] {
+        let not_http = |flag: &str, why: &str| {
+            refused(&format!("run 0..1 --save {sink} {flag}"), &[why]);
+        };
+        not_http(
+            "--responses r.jsonl",
+            &format!("--responses keeps what an HTTP service answers; {sink} has none"),
+        );
+        not_http("--method POST", "--method is that of an HTTP request");
+        not_http("--header A:b", "--header goes with an HTTP request");
+        not_http("--body raw", "--body is that of an HTTP request");
+        not_http("--ca-file ca.pem", "--ca-file says whom to trust");
+    }
+    for sink in ["http://127.0.0.1:1/?token=canary", "lab:"] {
+        refused(
+            &format!("run 0..1 --save {sink} --bulk 2"),
+            &["--bulk", "takes one"],
+        );
+        let outcome = inflight(&format!("run 0..1 --save {sink} --append")).expect(2);
+        assert!(outcome.stderr.contains("--append"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("canary"), "{}", outcome.stderr);
+    }
+    refused("run 0..1 --save null: --append", &["--append", "null:"]);
+    refused(
+        "run 0..1 --save null: --fetch-header A:b",
+        &["--fetch-header", "--fetch URL"],
+    );
+    refused(
+        "compare --save null: --body json",
+        &["--body is that of an HTTP request"],
+    );
+    refused("run words.txt --save null: --field a", &["JSON lines"]);
+    refused("run 0..1 --save nul: --append", &["null:"]);
+}
+
+#[test]
+fn a_flag_that_does_something_is_taken() {
+    inflight("run 0..1 --save lab: --method PUT --header A:b --body json --bulk 1").expect(0);
+    inflight("run 0..1 --save null: --fetch lab: --fetch-header A:b --bulk 2").expect(0);
 }
