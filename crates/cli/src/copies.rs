@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use inflight_connectors::SqliteSink;
 use tempfile::TempDir;
 
 /// Copies of one local sink, a fresh one for each run; all are deleted when this is dropped.
@@ -71,19 +72,17 @@ impl Copies {
 
 impl Local {
     fn parse(sink: &str) -> Option<Local> {
-        let scheme = ["file:", "sqlite:"]
-            .into_iter()
-            .find(|scheme| sink.starts_with(scheme))?;
-        let rest = &sink[scheme.len()..];
-        let (path, query) = match rest.find('?') {
-            Some(at) if scheme == "sqlite:" => rest.split_at(at),
-            _ => (rest, ""),
-        };
-        Some(Local {
+        let local = |scheme, path: &str, query| Local {
             scheme,
             path: path.into(),
-            query: query.to_owned(),
-        })
+            query,
+        };
+        if let Some(path) = sink.strip_prefix("file:") {
+            return Some(local("file:", path, String::new()));
+        }
+        let (place, query) = SqliteSink::parts(sink);
+        let path = place.strip_prefix("sqlite:")?;
+        Some(local("sqlite:", path, format!("?{query}")))
     }
 }
 
@@ -121,6 +120,14 @@ mod tests {
         assert_eq!(
             Local::parse("sqlite:d/a.db?table=t"),
             Some(local("sqlite:", "d/a.db", "?table=t"))
+        );
+        assert_eq!(
+            Local::parse("sqlite:a?b.db?table=t"),
+            Some(local("sqlite:", "a?b.db", "?table=t"))
+        );
+        assert_eq!(
+            Local::parse("sqlite:a.db"),
+            Some(local("sqlite:", "a.db", "?table=results"))
         );
         assert_eq!(Local::parse("http://h/file:"), None);
         assert_eq!(Local::parse("null:"), None);

@@ -211,6 +211,7 @@ mod tests {
             compute_ms: Dist::default(),
             slot_wait_ms: Dist::default(),
             save_ms,
+            unloaded_ms: 100.0,
             fetch_ms: None,
             in_flight: InFlight {
                 mean: 12.0 / elapsed_s,

@@ -2,11 +2,13 @@
 //!
 //! The glue between the lab and the connectors, which know nothing of each other.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use inflight::Declared;
 use inflight_lab::{Config, Lab, Stats};
+use percent_encoding::percent_decode_str;
 
 /// A service as typed, checked as far as that needs no connector.
 #[derive(Debug)]
@@ -126,29 +128,8 @@ impl Place {
 
 /// Resolves `%20` and its like; a percent sign that is not followed by two hex digits is itself, so that `fail=5%` is
 /// what it says.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        if let Some((high, low)) = escaped {
-            bytes.push(high << 4 | low);
-            rest = &rest[3..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 #[cfg(test)]

@@ -47,10 +47,7 @@ impl SqliteSink {
     /// # Errors
     /// A sentence that names the part of the address at fault.
     pub fn new(text: &str, settings: &SinkSettings) -> Result<SqliteSink, String> {
-        let (place, query) = match text.rsplit_once('?') {
-            Some((place, query)) => (place, query),
-            None => (text, "table=results"),
-        };
+        let (place, query) = SqliteSink::parts(text);
         let Some(table) = query.strip_prefix("table=") else {
             return Err(format!(
                 "address `{text}`: knows only table=NAME, not `{query}`"
@@ -63,6 +60,21 @@ impl SqliteSink {
             },
             is_inline: settings.inline,
         })
+    }
+
+    /// Takes an address apart: what leads to the file, and what follows its last question mark, which says the table;
+    /// that of the default where there is none. The name of a file may hold question marks, that of a table none.
+    ///
+    /// ```
+    /// use inflight_connectors::SqliteSink;
+    ///
+    /// assert_eq!(SqliteSink::parts("sqlite:a?b.db?table=t"), ("sqlite:a?b.db", "table=t"));
+    /// assert_eq!(SqliteSink::parts("sqlite:a.db"), ("sqlite:a.db", "table=results"));
+    /// ```
+    pub fn parts(address: &str) -> (&str, &str) {
+        address
+            .rsplit_once('?')
+            .unwrap_or((address, "table=results"))
     }
 
     /// Whether rows can be saved there: tries everything but a row, and takes it back.

@@ -65,14 +65,15 @@ impl Client {
         Link::single(stream).await
     }
 
-    /// A share in a connection that has room.
+    /// A share in a connection that has room and is no suspect.
     fn share(&self) -> Option<Link> {
         let mut all = self.lock();
-        all.retain(|shared| shared.upgrade().is_some_and(|shared| shared.is_open()));
+        all.retain(|shared| shared.upgrade().is_some_and(|shared| !shared.is_closed()));
         let room = all
             .iter()
             .filter(|shared| shared.strong_count() < HANDLES_MAX)
-            .find_map(Weak::upgrade)?;
+            .filter_map(Weak::upgrade)
+            .find(|shared| shared.is_open())?;
         Some(Link::Shared(Handle::to(&room)))
     }
 

@@ -5,6 +5,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -59,7 +60,10 @@ impl Link {
     pub(super) async fn ask(&mut self, request: Asked) -> Result<Response<Incoming>, Broken> {
         let answer = match self {
             Link::Single(single) => single.ask(request).await,
-            Link::Shared(handle) => handle.sender.try_send_request(request).await,
+            Link::Shared(handle) => {
+                let answer = handle.sender.try_send_request(request);
+                handle.shared.watch(answer).await
+            }
         };
         answer.map_err(|mut failed| match failed.take_message() {
             Some(_) => Broken::Unsent(failed.into_error()),
@@ -74,7 +78,10 @@ impl Link {
     ) -> Option<hyper::Result<Frame<Bytes>>> {
         match self {
             Link::Single(single) => single.next(body).await,
-            Link::Shared(_) => poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await,
+            Link::Shared(handle) => {
+                let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+                handle.shared.watch(frame).await
+            }
         }
     }
 
@@ -85,7 +92,7 @@ impl Link {
                 single.drive(&mut Context::from_waker(Waker::noop()));
                 single.driver.is_some() && single.sender.is_ready()
             }
-            Link::Shared(handle) => !handle.sender.is_closed(),
+            Link::Shared(handle) => handle.shared.is_open(),
         }
     }
 
@@ -146,6 +153,9 @@ pub(super) struct Shared {
     sender: http2::SendRequest<Full<Bytes>>,
     /// The task that reads and writes for all handles; stopped with the last of them.
     driver: JoinHandle<()>,
+    /// Whether the last that was heard of it is that somebody waited in vain. A network that swallows everything
+    /// closes nothing: without this, whoever gives up on such a connection would be given the same one again.
+    is_suspect: AtomicBool,
 }
 
 impl Shared {
@@ -159,11 +169,44 @@ impl Shared {
             // Each request that waits is told why the connection ended.
             let _ = connection.await;
         });
-        Ok(Shared { sender, driver })
+        Ok(Shared {
+            sender,
+            driver,
+            is_suspect: AtomicBool::new(false),
+        })
     }
 
+    /// Whether there is reason to send over it: it is not closed, and no suspect.
     pub(super) fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+        !self.sender.is_closed() && !self.is_suspect.load(Ordering::Relaxed)
+    }
+
+    /// Whether it can never be used again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits for a sign of life. To give up waiting makes the connection a suspect, until somebody gets one.
+    async fn watch<T>(&self, sign: impl Future<Output = T>) -> T {
+        let mut waiting = Waiting {
+            is_suspect: &self.is_suspect,
+            is_in_vain: true,
+        };
+        let sign = sign.await;
+        waiting.is_in_vain = false;
+        sign
+    }
+}
+
+/// Somebody who waits for a connection; dropped when something came, or when nothing did in time.
+struct Waiting<'a> {
+    is_suspect: &'a AtomicBool,
+    is_in_vain: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.is_suspect.store(self.is_in_vain, Ordering::Relaxed);
     }
 }
 
@@ -177,14 +220,14 @@ impl Drop for Shared {
 pub(super) struct Handle {
     sender: http2::SendRequest<Full<Bytes>>,
     /// Keeps the connection alive, and counts who uses it.
-    _shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 impl Handle {
     pub(super) fn to(shared: &Arc<Shared>) -> Handle {
         Handle {
             sender: shared.sender.clone(),
-            _shared: Arc::clone(shared),
+            shared: Arc::clone(shared),
         }
     }
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use percent_encoding::percent_decode_str;
 
 use super::secret::Secret;
 
@@ -130,30 +131,8 @@ fn basic(authority: &str) -> Option<Secret> {
     } else {
         format!("{userinfo}:")
     };
-    Some(Secret::new(format!(
-        "Basic {}",
-        STANDARD.encode(decoded(&pair))
-    )))
-}
-
-/// Undoes `%41`; anything else stays as it is.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    bytes
+    let pair: Vec<u8> = percent_decode_str(&pair).collect();
+    Some(Secret::new(format!("Basic {}", STANDARD.encode(pair))))
 }
 
 #[cfg(test)]
@@ -202,6 +181,8 @@ mod tests {
         assert_eq!(header("http://a/"), None);
         assert_eq!(header("http://u:p%40@a/").unwrap(), "Basic dTpwQA==");
         assert_eq!(header("http://u@a/").unwrap(), "Basic dTo=");
+        // A percent sign that escapes nothing is itself.
+        assert_eq!(header("http://u:5%25%@a/").unwrap(), "Basic dTo1JSU=");
     }
 
     #[test]

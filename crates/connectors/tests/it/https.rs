@@ -22,6 +22,8 @@ use crate::{connect, record, save, wait};
 struct Seen {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    /// Connections that answer nothing any more: as many as were open when this was set.
+    swallowed: AtomicUsize,
 }
 
 /// Starts a server for `localhost` that speaks these protocols; writes its certificate to the file.
@@ -49,10 +51,14 @@ async fn serve(protocols: &[&[u8]], ca_file: &Path) -> (u16, Arc<Seen>) {
                 let Ok(tls) = acceptor.accept(tcp).await else {
                     return;
                 };
-                counts.connections.fetch_add(1, Ordering::Relaxed);
+                let number = counts.connections.fetch_add(1, Ordering::Relaxed);
                 let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
                     counts.requests.fetch_add(1, Ordering::Relaxed);
+                    let is_swallowed = number < counts.swallowed.load(Ordering::Relaxed);
                     async move {
+                        if is_swallowed {
+                            std::future::pending::<()>().await;
+                        }
                         assert!(request.headers().contains_key("idempotency-key"));
                         Ok::<_, hyper::Error>(Response::new(Full::new(bytes::Bytes::from("fine"))))
                     }
@@ -101,6 +107,38 @@ fn http1_has_a_connection_for_each_slot() {
 fn http2_shares_one_connection_up_to_a_hundred_slots() {
     check(&[b"h2", b"http/1.1"], 100, 1);
     check(&[b"h2"], 101, 2);
+}
+
+#[test]
+fn a_connection_that_swallows_requests_is_not_shared_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    wait(async {
+        let (port, seen) = serve(&[b"h2"], &ca_file).await;
+        let settings = SinkSettings {
+            ca_file: Some(ca_file.clone()),
+            ..SinkSettings::default()
+        };
+        let sink = Sink::parse(&format!("https://localhost:{port}/"), &settings).unwrap();
+        let (mut first, mut second) = (connect(&sink).await, connect(&sink).await);
+        save(&mut first, &[record(0, "x")]).await.unwrap();
+        assert!(second.is_open());
+        seen.swallowed.store(1, Ordering::Relaxed);
+        let patience = std::time::Duration::from_millis(300);
+        let given_up = tokio::time::timeout(patience, save(&mut first, &[record(1, "x")])).await;
+        assert!(given_up.is_err());
+        // Whoever else has a share in it need not find out by waiting as long.
+        assert!(!second.is_open());
+        let mut third = connect(&sink).await;
+        save(&mut third, &[record(1, "x")]).await.unwrap();
+        assert_eq!(seen.connections.load(Ordering::Relaxed), 2);
+        // An answer clears it, though: it was one request that took too long, not the connection.
+        seen.swallowed.store(0, Ordering::Relaxed);
+        save(&mut second, &[record(2, "x")]).await.unwrap();
+        assert!(first.is_open() && second.is_open());
+        drop(connect(&sink).await);
+        assert_eq!(seen.connections.load(Ordering::Relaxed), 2);
+    });
 }
 
 #[test]
