@@ -37,6 +37,48 @@ fn the_first_signal_drains() {
 }
 
 #[test]
+fn the_first_signal_ends_computing_between_two_items() {
+    // A batch takes 5 s to compute and an item 2 s: neither the rest of the batch nor another item may be waited for.
+    for (how, at_most) in [
+        ("--strategy batched -b 1000 --compute sleep:5ms", 1.5),
+        ("--strategy sequential --compute sleep:2s", 2.5),
+        (
+            "--strategy async --yield-every never --compute sleep:5ms",
+            1.5,
+        ),
+        ("--strategy parallel --compute sleep:2s", 2.5),
+    ] {
+        let run = Running::start(&format!("run 0..1000 {how} --save lab:?latency=10ms"));
+        sleep(BEGUN);
+        let first = Instant::now();
+        run.signal("INT");
+        let outcome = run.end().expect(130);
+        let took = first.elapsed();
+        assert!(took < Duration::from_secs_f64(at_most), "{how}: {took:?}");
+        let (saved, left) = (count(&outcome, "saved"), count(&outcome, "left"));
+        assert_eq!(saved + left, 1000, "{how}: {}", outcome.stderr);
+        assert_eq!(count(&outcome, "in_doubt"), 0, "{how}");
+    }
+}
+
+#[test]
+fn a_signal_that_stops_nothing_changes_nothing() {
+    for (fail, code, last_line) in [
+        ("", 0, "saved=1 dead=0 in_doubt=0 left=0"),
+        ("&fail-match=0", 3, "saved=0 dead=1 in_doubt=0 left=0"),
+    ] {
+        let sink = format!("lab:?latency=2s{fail}");
+        let run = Running::start(&format!("run 0..1 --retries 0 --save {sink}"));
+        sleep(BEGUN);
+        // The only item is on its way; its answer is waited for.
+        run.signal("INT");
+        let outcome = run.end().expect(code);
+        assert!(outcome.stderr.contains("stopping: "), "{}", outcome.stderr);
+        assert_eq!(outcome.last_line(), last_line);
+    }
+}
+
+#[test]
 fn the_second_signal_aborts() {
     let run = Running::start("run 0..10 --save lab:?stall=100%");
     sleep(BEGUN);
