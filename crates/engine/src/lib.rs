@@ -52,6 +52,7 @@ mod heartbeat;
 mod indexes;
 mod job;
 mod log;
+mod memory;
 mod observer;
 mod options;
 mod outage;

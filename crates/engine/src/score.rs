@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::bound::{self, Costs, StageCosts, Term, Wall};
+use crate::memory;
 use crate::options::{Options, Strategy};
 use crate::sentence::sentence;
 use crate::service::Declared;
@@ -97,7 +98,7 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         },
         loop_stall_ms_max: tally.stall_max.as_secs_f64() * 1e3,
         cores_busy: 0.0,
-        rss_max_bytes: rss_max_bytes(),
+        rss_max_bytes: memory::peak_bytes(),
         ending,
         sentence: String::new(),
     }
@@ -156,11 +157,4 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         rate: setting.options.rate,
         reading: tally.reading,
     }
-}
-
-fn rss_max_bytes() -> u64 {
-    use nix::sys::resource::{UsageWho, getrusage};
-    // Linux counts in KiB, macOS in bytes.
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss().unsigned_abs() * unit)
 }

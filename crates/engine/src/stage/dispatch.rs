@@ -117,14 +117,13 @@ impl<Q> Dispatch<Q> {
         // A token is for a request, so it is good for as many records as one may carry.
         let mut paid = 0;
         while self.backlog.next_at().is_some_and(|at| at <= now) {
-            if paid == 0 && !self.budget.take(now) {
-                break;
+            if paid == 0 {
+                if !self.budget.take(now) {
+                    break;
+                }
+                paid = self.bulk_max;
             }
-            paid = if paid == 0 {
-                self.bulk_max - 1
-            } else {
-                paid - 1
-            };
+            paid -= 1;
             self.backlog.promote(now);
         }
         self.gave_up(now)
@@ -272,54 +271,39 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn failed(
-        &mut self,
-        now: Duration,
-        mut record: Record<Q>,
-        fault: Fault,
-        facts: &mut Vec<Fact>,
-    ) {
+    fn failed(&mut self, now: Duration, record: Record<Q>, fault: Fault, facts: &mut Vec<Fact>) {
         if fault.verdict() != Verdict::Permanent {
             self.last_fault = Some(fault.clone());
         }
         match fault.verdict() {
-            Verdict::Permanent => {
-                facts.push(self.dead(&record, fault));
-            }
+            Verdict::Permanent => facts.push(self.dead(&record, fault)),
             Verdict::Overload => self.refused(now, record, &fault),
             Verdict::Unreached => {
                 if self.gate.outage.unreached(now) {
-                    self.outage_began(now, &fault, facts);
+                    self.outage_began(now, fault, facts);
                 }
-                forgive(
-                    &mut record.trail,
-                    self.step,
-                    self.gate.outage.streak(),
-                    facts,
-                );
-                self.backlog.again_now(now, record);
+                self.not_to_blame(now, record, facts);
             }
             Verdict::Transient | Verdict::InDoubt => {
                 let others = self.backlog.len() + self.in_flight_records;
                 let was_away = self.gate.outage.is_away();
-                let begins = self.gate.outage.failed(now, record.index, others);
-                if was_away || begins {
-                    // This attempt does not count, nor do those that led here.
-                    forgive(
-                        &mut record.trail,
-                        self.step,
-                        self.gate.outage.streak(),
-                        facts,
-                    );
-                    self.backlog.again_now(now, record);
+                if self.gate.outage.failed(now, record.index, others) {
+                    self.outage_began(now, fault, facts);
+                    self.not_to_blame(now, record, facts);
+                } else if was_away {
+                    self.not_to_blame(now, record, facts);
                 } else {
-                    self.count_failure(now, record, fault.clone(), facts);
-                }
-                if begins {
-                    self.outage_began(now, &fault, facts);
+                    self.count_failure(now, record, fault, facts);
                 }
             }
         }
+    }
+
+    /// The service is away: neither this attempt counts, nor those that led here.
+    fn not_to_blame(&mut self, now: Duration, mut record: Record<Q>, facts: &mut Vec<Fact>) {
+        let streak = self.gate.outage.streak();
+        forgive(&mut record.trail, self.step, streak, facts);
+        self.backlog.again_now(now, record);
     }
 
     /// The service asked for less: everything waits as told; the item is not to blame.
@@ -370,10 +354,10 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn outage_began(&mut self, now: Duration, fault: &Fault, facts: &mut Vec<Fact>) {
-        let (step, at, fault) = (self.step, now, fault.clone());
-        facts.push(Fact::OutageBegan { step, at, fault });
+    fn outage_began(&mut self, now: Duration, fault: Fault, facts: &mut Vec<Fact>) {
         let (step, streak) = (self.step, self.gate.outage.streak());
+        let at = now;
+        facts.push(Fact::OutageBegan { step, at, fault });
         self.backlog
             .for_each_trail(|trail| forgive(trail, step, streak, facts));
     }
