@@ -140,17 +140,34 @@ pub(crate) fn terms(costs: &Costs) -> BTreeMap<Wall, Term> {
     terms
 }
 
-/// What cannot overlap the wall: the first item's fetch and compute; and the last item's save, unless the
-/// wall is made of saves and counts that one already.
+/// What cannot overlap the wall: the first item's fetch and compute and the last item's save, without the
+/// one that the wall is made of and counts already.
 fn ends(costs: &Costs, wall: Wall) -> Term {
-    let (save, basis) = match wall {
-        Wall::Service | Wall::Rate | Wall::Ceiling => (0.0, Basis::Measured),
-        Wall::Cpu | Wall::Source | Wall::Ends => costs.save.latency(),
-    };
     let fetch = costs.fetch.as_ref().map_or(0.0, |fetch| fetch.latency().0);
+    let (save, basis) = costs.save.latency();
+    let (fetch, save, basis) = match wall {
+        Wall::Cpu | Wall::Source | Wall::Ends => (fetch, save, basis),
+        wall if costs.is_of_fetches(wall) => (0.0, save, basis),
+        Wall::Service | Wall::Rate | Wall::Ceiling => (fetch, 0.0, Basis::Measured),
+    };
     Term {
         s: fetch + costs.compute_one.as_secs_f64() + save,
         basis,
+    }
+}
+
+impl Costs {
+    /// Whether a wall that both stages may be is that of the fetches.
+    fn is_of_fetches(&self, wall: Wall) -> bool {
+        let term = |stage: &StageCosts| match wall {
+            Wall::Ceiling => Some(stage.at_once(stage.limit)),
+            Wall::Service => stage.service(),
+            _ => None,
+        };
+        let s = |stage| term(stage).map_or(0.0, |term| term.s);
+        self.fetch
+            .as_ref()
+            .is_some_and(|fetch| s(fetch) > s(&self.save))
     }
 }
 
@@ -240,6 +257,10 @@ mod tests {
             ..slow.save.clone()
         });
         check(&slow, 60.0 + 0.116, Wall::Ceiling);
+        if let Some(fetch) = &mut slow.fetch {
+            fetch.unloaded = 1000 * MS;
+        }
+        check(&slow, 600.0 + 0.116, Wall::Ceiling);
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub struct Options {
     /// How long `Async` computes before it lets the loop serve I/O. Default zero: after each item.
     /// `None`: never.
     pub yield_every: Option<Duration>,
-    /// Saves started a second, at most; one a day to a million a second. Default: no bound.
+    /// Save requests started a second, at most; one a day to a million a second. Default: no bound.
     pub rate: Option<f64>,
     /// Attempts after the first that count against an item, at most 1,000. Default 5: with the backoff
     /// below that rides out about 3 s of failures of one item; an outage counts none.

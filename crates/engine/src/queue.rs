@@ -151,7 +151,7 @@ impl<T> Sender<T> {
             if !self.0.is_full(&state) {
                 return Poll::Ready(Ok(()));
             }
-            state.waiting_senders.push(context.waker().clone());
+            wait(&mut state.waiting_senders, context.waker());
             Poll::Pending
         })
         .await
@@ -187,7 +187,7 @@ impl<T> Receiver<T> {
             if state.is_ended() {
                 return Poll::Ready(None);
             }
-            state.waiting_receivers.push(context.waker().clone());
+            wait(&mut state.waiting_receivers, context.waker());
             Poll::Pending
         })
         .await
@@ -219,6 +219,13 @@ impl<T> Receiver<T> {
     /// A chunk that is there already.
     pub(crate) fn try_recv(&self) -> Option<Chunk<T>> {
         self.0.pop(&mut self.0.lock())
+    }
+}
+
+/// Adds a task to those that wait. It may have been polled for other reasons meanwhile, and waits already.
+fn wait(waiting: &mut Vec<Waker>, task: &Waker) {
+    if !waiting.iter().any(|other| other.will_wake(task)) {
+        waiting.push(task.clone());
     }
 }
 
@@ -300,6 +307,20 @@ mod tests {
         let filler = std::thread::spawn(move || sender.send(chunk(1, 10)));
         drop(receiver);
         assert!(filler.join().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_polled_often_waits_once() {
+        let (_sender, receiver) = queue::<u64>(10);
+        let mut waiting = std::pin::pin!(receiver.recv_async());
+        for _ in 0..100 {
+            assert!(poll_once(waiting.as_mut()).await.is_pending());
+        }
+        assert_eq!(receiver.0.lock().waiting_receivers.len(), 1);
+    }
+
+    async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
     }
 
     #[tokio::test]

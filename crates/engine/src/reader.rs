@@ -118,6 +118,8 @@ fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(),
     reading
         .log
         .push(now, Fact::ThreadEnded { cpu: thread_cpu() });
+    // Before the source is dropped, which may take its time.
+    reading.log.hand_over(now);
     outcome.map(drop)
 }
 

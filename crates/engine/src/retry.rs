@@ -60,8 +60,9 @@ impl Budget {
         }
     }
 
-    pub(crate) fn succeeded(&mut self, items: usize) {
-        self.tokens = (self.tokens + REFILL_PER_SUCCESS * items as f64).min(RESERVE);
+    /// A request was answered with success.
+    pub(crate) fn succeeded(&mut self) {
+        self.tokens = (self.tokens + REFILL_PER_SUCCESS).min(RESERVE);
     }
 
     /// Takes a token, if there is one.
@@ -77,8 +78,12 @@ impl Budget {
 
     /// When there will be a token.
     pub(crate) fn ready_at(&self, now: Duration) -> Duration {
-        let missing = (1.0 - self.tokens_at(now)).max(0.0);
-        now + Duration::from_secs_f64(missing / REFILL_PER_SECOND)
+        let missing = 1.0 - self.tokens_at(now);
+        if missing <= 0.0 {
+            return now;
+        }
+        // Rounded up: a moment too early there would still be none.
+        now + Duration::from_secs_f64(missing / REFILL_PER_SECOND) + Duration::from_nanos(1)
     }
 
     fn tokens_at(&self, now: Duration) -> f64 {
@@ -108,7 +113,7 @@ mod tests {
         let at = budget.ready_at(now);
         assert!(at > now && at <= now + Duration::from_millis(11));
         assert!(budget.take(at + Duration::from_millis(1)));
-        budget.succeeded(10);
+        (0..10).for_each(|_| budget.succeeded());
         assert!(budget.take(at));
     }
 

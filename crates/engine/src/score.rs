@@ -120,7 +120,7 @@ fn measure_against(
 /// Measures runs of the same work against one bound: what they could have come to on `cores`.
 ///
 /// It is taken from the run that computed on the most threads, where what a computation costs beside others
-/// was seen, and scaled to all cores. Speedups are set against the sequential run, if there is one.
+/// was seen, and its computing is scaled to all cores. Speedups are set against the sequential run, if there is one.
 pub fn compare(runs: &mut [Summary], cores: usize, declared: Declared) {
     let widest = runs
         .iter()

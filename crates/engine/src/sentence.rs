@@ -15,6 +15,7 @@ pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> St
     }
     if summary.saved == 0 {
         return match summary.dead {
+            _ if summary.left > 0 => "nothing was saved before the run stopped".to_owned(),
             0 => "nothing was saved".to_owned(),
             1 => "nothing was saved: the only item became a dead letter".to_owned(),
             dead => format!("nothing was saved: all {dead} items became dead letters"),
@@ -121,6 +122,13 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
                 format!("{jobs} cores")
             };
             format!("computing on {cores}; more cores would help, more in flight would not")
+        }
+        Wall::Service if summary.fetch_ms.is_some() => {
+            "the slower of the two services; more cores will not help".to_owned()
+        }
+        Wall::Ceiling if summary.fetch_ms.is_some() => {
+            "the ceiling of requests in flight; a higher one would help if the services can take it"
+                .to_owned()
         }
         Wall::Service => {
             let service = match (declared.capacity, declared.latency) {

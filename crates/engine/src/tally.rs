@@ -70,7 +70,7 @@ pub(crate) struct Requests {
 /// a heavy tail to average out, few enough to catch a quiet moment.
 const WINDOW: u32 = 32;
 
-/// The latency of a service that is not loaded: the smallest mean of any 32 requests in a row.
+/// The latency of a service that is not loaded: the smallest mean of 32 requests, taken 32 by 32.
 #[derive(Default)]
 struct Unloaded {
     sum: Duration,

@@ -52,6 +52,13 @@ impl<Q> Backlog<Q> {
         self.ready.push_front(record);
     }
 
+    /// The same, when all others have been.
+    pub(super) fn again_last(&mut self, now: Duration, mut record: Record<Q>) {
+        self.bytes += record_bytes(&record, self.size);
+        record.trail.ready_ns = nanoseconds(now);
+        self.ready.push_back(record);
+    }
+
     /// A record that was sent in vain, and may be sent again then.
     pub(super) fn again_at(&mut self, at: Duration, record: Record<Q>) {
         self.bytes += record_bytes(&record, self.size);

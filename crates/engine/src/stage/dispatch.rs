@@ -32,6 +32,8 @@ pub(crate) struct Dispatch<Q> {
     random: fastrand::Rng,
     /// No success since then, though requests were answered with refusals only.
     refused_since: Option<Duration>,
+    /// The longest that the service has asked to be left alone since then.
+    asked_max: Duration,
     /// What the service said last when it failed; names the reason when the stage gives up.
     last_fault: Option<Fault>,
     outage_budget: Duration,
@@ -74,6 +76,7 @@ impl<Q> Dispatch<Q> {
             budget: Budget::new(),
             random: fastrand::Rng::new(),
             refused_since: None,
+            asked_max: Duration::ZERO,
             last_fault: None,
             outage_budget: options.outage_budget,
             stopped: false,
@@ -201,7 +204,7 @@ impl<Q> Dispatch<Q> {
         };
         match outcome {
             Ok(Reply::All(answers)) => {
-                self.succeeded(now, bulk.len(), &mut settled.facts);
+                self.succeeded(now, &mut settled.facts);
                 let answered = bulk.into_iter().zip(answers);
                 settled.done = answered.map(|(r, a)| Record::new(r.index, a)).collect();
             }
@@ -214,7 +217,10 @@ impl<Q> Dispatch<Q> {
                 self.all_failed(now, bulk, fault, &mut settled.facts);
             }
         }
-        settled.unavailable = self.gave_up(now).or_else(|| self.refused_for_too_long(now));
+        settled.unavailable = match settled.verdict {
+            Some(Verdict::Overload) => self.refused_for_too_long(now),
+            _ => self.gave_up(now),
+        };
         settled
     }
 
@@ -227,7 +233,7 @@ impl<Q> Dispatch<Q> {
     ) {
         let successes = answers.iter().filter(|a| a.is_ok()).count();
         if successes > 0 {
-            self.succeeded(now, successes, &mut settled.facts);
+            self.succeeded(now, &mut settled.facts);
         }
         for (record, answer) in bulk.into_iter().zip(answers) {
             match answer {
@@ -243,9 +249,9 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn succeeded(&mut self, now: Duration, records: usize, facts: &mut Vec<Fact>) {
-        self.budget.succeeded(records);
-        self.refused_since = None;
+    fn succeeded(&mut self, now: Duration, facts: &mut Vec<Fact>) {
+        self.budget.succeeded();
+        (self.refused_since, self.asked_max) = (None, Duration::ZERO);
         if let Some(lasted) = self.gate.outage.succeeded(now) {
             let step = self.step;
             facts.push(Fact::OutageEnded { step, lasted });
@@ -303,7 +309,8 @@ impl<Q> Dispatch<Q> {
     fn not_to_blame(&mut self, now: Duration, mut record: Record<Q>, facts: &mut Vec<Fact>) {
         let streak = self.gate.outage.streak();
         forgive(&mut record.trail, self.step, streak, facts);
-        self.backlog.again_now(now, record);
+        // Behind the others, so that not every probe carries the same record: that one may be bad itself.
+        self.backlog.again_last(now, record);
     }
 
     /// The service asked for less: everything waits as told; the item is not to blame.
@@ -313,7 +320,7 @@ impl<Q> Dispatch<Q> {
         // A wait that is over already (a date in the past) says nothing of when to come back.
         match fault.wait_asked().filter(|wait| !wait.is_zero()) {
             Some(wait) => {
-                self.gate.pause(now, wait);
+                self.asked_max = self.asked_max.max(self.gate.pause(now, wait));
                 self.backlog.again_now(now, record);
             }
             None => {
@@ -376,10 +383,11 @@ impl<Q> Dispatch<Q> {
         self.failed_for(self.gate.outage.over_budget(now)?)
     }
 
-    /// The same if it answers, but only to refuse. Asked after a refusal: waiting as told is not being refused.
+    /// The same if it answers, but only to refuse, and for longer than it asked to be left alone.
     fn refused_for_too_long(&self, now: Duration) -> Option<String> {
         let refused = now.saturating_sub(self.refused_since?);
-        (refused >= self.outage_budget).then(|| self.failed_for(refused))?
+        let allowed = self.outage_budget + self.asked_max;
+        (refused >= allowed).then(|| self.failed_for(refused))?
     }
 
     fn failed_for(&self, lasted: Duration) -> Option<String> {

@@ -62,8 +62,11 @@ impl Gate {
     }
 
     /// The service asked to be left alone that long.
-    pub(super) fn pause(&mut self, now: Duration, wait: Duration) {
-        self.pause_until = self.pause_until.max(now + wait.min(PAUSE_MAX));
+    /// Says how long it will be, at most an hour.
+    pub(super) fn pause(&mut self, now: Duration, wait: Duration) -> Duration {
+        let wait = wait.min(PAUSE_MAX);
+        self.pause_until = self.pause_until.max(now + wait);
+        wait
     }
 
     /// When something here will change by itself, if it will.

@@ -317,6 +317,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
     }
 
+    /// Stops by itself, for this reason.
     fn give_up(&self, why: String) {
         self.0.unavailable.borrow_mut().get_or_insert(why);
         self.stop();

@@ -68,9 +68,12 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
             slot = Slot::new(inner.clock);
             Err(Fault::panicked(&*panic))
         });
-        stage.settle(sent, bulk, outcome);
+        let settling = AssertUnwindSafe(|| stage.settle(sent, bulk, outcome));
+        if let Err(panic) = catch_unwind(settling) {
+            let fault = Fault::panicked(&*panic);
+            stage.give_up(format!("delivering an answer {fault}"));
+        }
     }
-    inner.slots.set(inner.slots.get() - 1);
 }
 
 /// Wakes the stage when a wait is over, a pause ends or a probe is due, and closes what is idle for long.
@@ -82,8 +85,9 @@ pub(super) async fn timer<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
         if let Some(why) = gave_up {
             stage.give_up(why);
         }
-        close_idle(inner, now);
+        // In this order: a slot that is called now is not idle any more.
         stage.call_slots(now);
+        close_idle(inner, now);
         let due = inner.dispatch.borrow().wake_at(now);
         let due = due.map_or(now + IDLE_MAX, |at| at.min(now + IDLE_MAX));
         // Times out when something is due; returns early when something else became due before that.
@@ -98,6 +102,8 @@ fn close_idle<Q, S: Service<Q>>(inner: &Inner<Q, S>, now: Duration) {
         idle.close.set(true);
         idle.call.notify_one();
     }
+    // They count no longer: another may start in their place before they have gone.
+    inner.slots.set(inner.slots.get() - stale);
 }
 
 /// The future's outcome, or its panic: one in a user's connection must not take its records with it.

@@ -312,6 +312,20 @@ fn what_is_large_is_still_sent_up_to_the_limit() {
 }
 
 #[test]
+fn a_pause_of_more_than_half_a_minute_ends_in_time() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.number {
+            0 => (MS, Err(Fault::overload("429").retry_after(31 * SECOND))),
+            _ => (MS, Ok(())),
+        }
+    }
+    check(3, &one_at_a_time(), script, |outcome| {
+        assert_eq!(outcome.done, 3);
+        assert!(outcome.took < 32 * SECOND, "{:?}", outcome.took);
+    });
+}
+
+#[test]
 fn waiting_for_no_time_is_no_reason_to_ask_again_at_once() {
     fn script(request: Request) -> (Duration, Result<(), Fault>) {
         match request.at < SECOND {
