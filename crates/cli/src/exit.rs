@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use inflight::{Ending, Summary};
+use inflight::{Ending, ErrorKind, Summary};
 
 /// The exit codes, as documented in `inflight --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,18 @@ pub(crate) enum Exit {
     Usage,
     /// Finished, with dead letters.
     Dead,
-    /// The service could not be reached, or stayed away too long.
-    Unavailable,
+    /// Stopped by a bound that was set, or because the service could not be reached or stayed away too long.
+    Halted,
+    /// Another run holds the journal; nothing was sent.
+    InUse,
+    /// The journal is that of another job, or the input has changed; nothing was sent.
+    OtherJob,
+    /// The journal is damaged; nothing was sent.
+    Damaged,
+    /// The journal, dead letters or a file of results could not be written.
+    Storage,
+    /// Computations did not come back.
+    Hung,
     /// Stopped by Ctrl-C.
     Interrupted,
     /// Stopped by SIGTERM.
@@ -31,7 +41,12 @@ impl Exit {
             Exit::Internal => 1,
             Exit::Usage => 2,
             Exit::Dead => 3,
-            Exit::Unavailable => 4,
+            Exit::Halted => 4,
+            Exit::InUse => 5,
+            Exit::OtherJob => 6,
+            Exit::Damaged => 7,
+            Exit::Storage => 8,
+            Exit::Hung => 9,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         }
@@ -44,8 +59,25 @@ impl Exit {
             Ending::Complete if summary.dead == 0 => Exit::Success,
             Ending::Complete => Exit::Dead,
             Ending::Stopped => signal.unwrap_or(Exit::Interrupted),
-            Ending::Unavailable(_) => Exit::Unavailable,
+            Ending::Unavailable(_) | Ending::Halted(_) => Exit::Halted,
             Ending::Unreadable(_) => Exit::Internal,
+            Ending::Storage(_) => Exit::Storage,
+            Ending::Hung(_) => Exit::Hung,
+        }
+    }
+
+    /// How a command leaves that ended in an error.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
+        if error.is::<Usage>() {
+            return Exit::Usage;
+        }
+        match error.downcast_ref().map(inflight::Error::kind) {
+            Some(ErrorKind::Options) => Exit::Usage,
+            Some(ErrorKind::InUse) => Exit::InUse,
+            Some(ErrorKind::OtherJob) => Exit::OtherJob,
+            Some(ErrorKind::Damaged) => Exit::Damaged,
+            Some(ErrorKind::Storage) => Exit::Storage,
+            Some(ErrorKind::Internal) | None => Exit::Internal,
         }
     }
 }

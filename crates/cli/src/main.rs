@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Command};
-use crate::exit::{Exit, Usage};
+use crate::exit::Exit;
 
 /// Facts and results are allocated on one thread and freed on another, which it is good at.
 #[global_allocator]
@@ -38,11 +38,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             messages::line(&format_args!("error: {error:#}"));
-            if error.is::<Usage>() {
-                Exit::Usage
-            } else {
-                Exit::Internal
-            }
+            Exit::of_error(&error)
         }
     };
     ExitCode::from(exit.code())

@@ -50,7 +50,10 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
     }
     match &summary.ending {
         Ending::Complete | Ending::Stopped => {}
-        Ending::Unavailable(why) => messages.always(format_args!("error: {why}")),
+        Ending::Unavailable(why)
+        | Ending::Halted(why)
+        | Ending::Storage(why)
+        | Ending::Hung(why) => messages.always(format_args!("error: {why}")),
         Ending::Unreadable(why) => {
             messages.always(format_args!("error: failed to read the input: {why}"))
         }

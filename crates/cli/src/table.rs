@@ -194,6 +194,8 @@ mod tests {
             dead: 0,
             in_doubt: 0,
             left: 0,
+            saved_before: 0,
+            dead_before: 0,
             retried: 0,
             rejected: 0,
             rejected_ratio: 0.0,

@@ -4,34 +4,51 @@ use std::fmt;
 
 /// Why a run could not start, or had to be given up.
 #[derive(Debug)]
-pub struct Error(Kind);
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
 
-#[derive(Debug)]
-enum Kind {
-    Options(String),
-    Internal(String),
+/// What kind of error it is, for those who leave with a code for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// An option is out of bounds: nothing was read or sent.
+    Options,
+    /// The engine, or code of the user's that it called, failed.
+    Internal,
+    /// Another run holds the journal: nothing was sent.
+    InUse,
+    /// The journal is that of another job, or its input has changed: nothing was sent.
+    OtherJob,
+    /// The journal was changed by something other than a crash: nothing was sent.
+    Damaged,
+    /// A file of the engine's own cannot be read or written.
+    Storage,
 }
 
 impl Error {
     pub(crate) fn options(message: impl Into<String>) -> Error {
-        Error(Kind::Options(message.into()))
+        Error::new(ErrorKind::Options, message)
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Error {
-        Error(Kind::Internal(message.into()))
+        Error::new(ErrorKind::Internal, message)
     }
 
-    /// Whether the options were at fault, so that nothing was read or sent.
-    pub fn is_options(&self) -> bool {
-        matches!(self.0, Kind::Options(_))
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        let message = message.into();
+        Error { kind, message }
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Options(message) | Kind::Internal(message) => f.write_str(message),
-        }
+        f.write_str(&self.message)
     }
 }
 

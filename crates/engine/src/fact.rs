@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::fault::{Fault, Verdict};
 use crate::indexes::Indexes;
+use crate::source::Place;
 
 /// A step of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Reading an item from the source.
@@ -38,6 +39,13 @@ pub enum Fact {
     Read {
         /// How many.
         items: u64,
+    },
+    /// Reading has come to this place, from which a later run can go on.
+    ReadTo {
+        /// The next item.
+        index: u64,
+        /// Where it is.
+        place: Place,
     },
     /// The input ended, or reading was stopped with this many items left; `None` if nobody knows.
     InputEnded {
@@ -146,6 +154,8 @@ pub struct Attempt {
     pub records: usize,
     /// The items it finished.
     pub done: Indexes,
+    /// How far the service's own output has come with them; see [`Connection::mark`](crate::Connection::mark).
+    pub mark: Option<u64>,
     /// Records of which nobody knows whether they took effect.
     pub in_doubt: usize,
     /// How the request failed, if none of its records was taken.

@@ -13,17 +13,17 @@ const PERIOD: Duration = Duration::from_millis(5);
 /// How often a beat is told when nothing stalled.
 const TOLD: Duration = Duration::from_millis(100);
 
-/// Beats for ever; `load` gives the requests in flight and the results that wait.
-pub(crate) async fn beat(clock: Clock, mut log: Log, load: impl Fn() -> (usize, usize)) {
+/// Beats for ever; `visit` hands over facts that have waited, and gives the requests in flight and the results that wait.
+pub(crate) async fn beat(clock: Clock, mut log: Log, visit: impl Fn(Duration) -> (usize, usize)) {
     let (mut stall, mut stall_told, mut told_at) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     loop {
         let due = clock.now() + PERIOD;
         sleep_until(clock.at(due)).await;
         let at = clock.now();
         stall = stall.max(at.saturating_sub(due));
+        let (in_flight, ready) = visit(at);
         // A longer stall than any before is told at once: the run may end before the next beat.
         if at.saturating_sub(told_at) >= TOLD || stall > stall_told {
-            let (in_flight, ready) = load();
             let beat = Fact::Beat {
                 at,
                 stall,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::fault::Fault;
+use crate::journal::Journal;
 use crate::observer::Observer;
 use crate::options::Options;
 use crate::run;
@@ -59,6 +60,7 @@ pub(crate) struct Sizes<T, Q, R> {
 #[derive(Default)]
 pub(crate) struct Watch {
     pub(crate) observer: Option<Box<dyn Observer>>,
+    pub(crate) journal: Option<Journal>,
     pub(crate) stop: Stop,
 }
 
@@ -183,6 +185,13 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
     /// Shows every fact of the run to this observer.
     pub fn observed_by(mut self, observer: impl Observer) -> Self {
         self.watch.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Records in this journal which items are finished, and does only what it does not call finished. Default: no
+    /// journal; a run that was stopped starts over.
+    pub fn recorded_in(mut self, journal: Journal) -> Self {
+        self.watch.journal = Some(journal);
         self
     }
 

@@ -37,7 +37,10 @@
 //! - **reaching a service**: [`Service`], its [`Connection`]s, the [`Record`]s these send and the [`Reply`] they
 //!   bring; [`Declared`] says what is known beforehand. [`FromFn`] makes one of an async function, and [`NoFetch`]
 //!   stands where none is;
-//! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] for the run itself;
+//! - **going on after a stop or a crash**: an [`OpenedJournal`] says what was [`Found`] and since which run ([`Began`]); as a
+//!   [`Journal`] a run records in it; a [`Place`] is where a source goes on, a [`Durable`] what a sink makes safe first;
+//!   a [`DeadLetter`] is what is kept of an item that was given up;
+//! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] with its [`ErrorKind`] for the run itself;
 //! - **watching**: an [`Observer`] sees each [`Fact`] ([`Step`], [`Attempt`], [`Indexes`]) and the [`Counts`];
 //! - **what came of it**: [`Summary`] with its [`Ending`], the [`Term`]s of the bound ([`Wall`], [`Basis`]) and the
 //!   figures ([`Dist`], [`InFlight`], [`Bulk`]); [`compare`] sets several runs against one bound.
@@ -51,6 +54,7 @@ mod fault;
 mod heartbeat;
 mod indexes;
 mod job;
+mod journal;
 mod log;
 mod memory;
 mod observer;
@@ -74,17 +78,18 @@ mod tally;
 mod times;
 
 pub use bound::{Basis, Term, Wall};
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use fact::{Attempt, Fact, Step};
 pub use fault::{Fault, Verdict};
 pub use indexes::Indexes;
 pub use job::{Job, Types};
+pub use journal::{Began, DeadLetter, Found, Journal, OpenedJournal};
 pub use observer::Observer;
 pub use options::{ComputeClock, Options, Strategy};
 pub use record::Record;
 pub use score::compare;
-pub use service::{Connection, Declared, FromFn, NoFetch, Reply, Service};
-pub use source::Source;
+pub use service::{Connection, Declared, Durable, FromFn, NoFetch, Reply, Service};
+pub use source::{Place, Source};
 pub use stop::Stop;
 pub use summary::{Bulk, Ending, InFlight, Summary};
 pub use tally::Counts;

@@ -8,8 +8,9 @@ use crate::fact::Fact;
 
 /// Facts handed over at once; a hand-off costs about as much as fifty facts.
 const BATCH: usize = 256;
-/// The longest a fact waits before it is handed over, if its thread is awake: what a crash may forget.
-const DELAY: Duration = Duration::from_millis(10);
+/// The longest a fact waits before it is handed over, if its thread is awake. Together with the delay of the journal
+/// that is what a crash of the program may forget: 10 ms.
+const DELAY: Duration = Duration::from_millis(5);
 /// Batches that may wait for the recorder: about 2 MB. When it cannot follow, those who work wait.
 const QUEUE: usize = 64;
 
@@ -45,6 +46,13 @@ impl Log {
     pub(crate) fn push(&mut self, now: Duration, fact: Fact) {
         self.facts.push(fact);
         if self.facts.len() >= BATCH || now.saturating_sub(self.handed_over) >= DELAY {
+            self.hand_over(now);
+        }
+    }
+
+    /// Hands over what has waited long enough; for a thread that will be busy for a while.
+    pub(crate) fn hand_over_if_due(&mut self, now: Duration) {
+        if !self.facts.is_empty() && now.saturating_sub(self.handed_over) >= DELAY {
             self.hand_over(now);
         }
     }

@@ -218,7 +218,7 @@ mod tests {
     fn what_is_out_of_bounds_is_named() {
         let check = |options: Options, said: &str| {
             let error = options.check().unwrap_err();
-            assert!(error.is_options());
+            assert_eq!(error.kind(), crate::error::ErrorKind::Options);
             assert!(error.to_string().contains(said), "{error}");
         };
         let default = Options::default;

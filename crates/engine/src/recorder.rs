@@ -1,50 +1,108 @@
-//! The only reader of facts: folds them into the summary and shows them to the observer.
+//! The only reader of facts: folds them into the tally, writes the journal, shows them to the observer.
 //!
 //! On a thread of its own, so that neither the I/O thread nor a compute thread waits for a screen or a disk.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::fact::Fact;
+use crate::journal::Journal;
 use crate::observer::Observer;
+use crate::stop::{Reason, Stop};
 use crate::tally::Tally;
 
+/// How long to wait for facts when nothing is due: they wake the recorder by themselves.
+const IDLE: Duration = Duration::from_secs(3600);
+
 /// The recorder's thread; ends when it is told the end.
-pub(crate) struct Recorder(JoinHandle<Tally>);
+pub(crate) struct Recorder(JoinHandle<Recording>);
+
+/// What a recorder works with, and gives back.
+pub(crate) struct Recording {
+    pub(crate) tally: Tally,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
+    /// Stopped when the journal cannot be written.
+    pub(crate) stop: Stop,
+    pub(crate) clock: Clock,
+}
 
 impl Recorder {
     pub(crate) fn start(
         facts: Receiver<Vec<Fact>>,
-        tally: Tally,
-        observer: Option<Box<dyn Observer>>,
+        mut recording: Recording,
     ) -> Result<Recorder, Error> {
         std::thread::Builder::new()
             .name("inflight-recorder".to_owned())
-            .spawn(move || record(&facts, tally, observer))
+            .spawn(move || {
+                recording.record(&facts);
+                recording
+            })
             .map(Recorder)
             .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))
     }
 
     /// What all facts came to.
-    pub(crate) fn finish(self) -> Result<Tally, Error> {
+    pub(crate) fn finish(self) -> Result<Recording, Error> {
         self.0.join().map_err(|panic| {
             Error::internal(format!("observer {}", crate::Fault::panicked(&*panic)))
         })
     }
 }
 
-fn record(
-    facts: &Receiver<Vec<Fact>>,
-    mut tally: Tally,
-    mut observer: Option<Box<dyn Observer>>,
-) -> Tally {
-    for fact in facts.iter().take_while(|facts| !facts.is_empty()).flatten() {
-        tally.fold(&fact);
-        if let Some(observer) = &mut observer {
-            observer.observe(&fact, tally.counts());
+impl Recording {
+    fn record(&mut self, facts: &Receiver<Vec<Fact>>) {
+        loop {
+            let due = self.journal.as_ref().and_then(Journal::due);
+            let wait = due.map_or(IDLE, |due| due.saturating_sub(self.clock.now()));
+            match facts.recv_timeout(wait) {
+                Ok(facts) if facts.is_empty() => break,
+                Ok(facts) => facts.iter().for_each(|fact| self.fold(fact)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.advance_journal();
         }
     }
-    tally
+
+    fn fold(&mut self, fact: &Fact) {
+        self.tally.fold(fact);
+        if let Some(journal) = &mut self.journal {
+            journal.note(fact);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.observe(fact, self.tally.counts());
+        }
+    }
+
+    fn advance_journal(&mut self) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        if let Err(error) = journal.advance(self.clock.now()) {
+            self.give_up_journal(&error);
+        }
+    }
+
+    /// Writes what is left. `is_complete`: nothing is left to do.
+    pub(crate) fn finish_journal(&mut self, is_complete: bool) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        if let Err(error) = journal.finish(self.clock.now(), is_complete) {
+            self.give_up_journal(&error);
+        }
+    }
+
+    /// A journal that could not be written is not written again: nobody knows what is on the disk. What is saved from
+    /// now on is done again by the run that goes on.
+    fn give_up_journal(&mut self, error: &std::io::Error) {
+        if let Some(journal) = self.journal.take() {
+            self.stop.because(Reason::Storage(journal.failure(error)));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -13,19 +14,21 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, thread_cpu};
 use crate::cpu::{ChunkSize, Cpu};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::heartbeat::beat;
 use crate::job::{Fetch, JobOf, Types};
+use crate::journal::{Horizon, Journal, Todo};
 use crate::log::{self, Log};
 use crate::options::Options;
 use crate::queue::{Receiver, queue};
 use crate::reader::{Reader, Reading};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Recording};
 use crate::score::{Known, Setting, score};
+use crate::service::Service;
 use crate::stage::{Context, Stage};
-use crate::stop::{Level, Stop};
+use crate::stop::{Level, Reason, Stop};
 use crate::strategy::{self, Fetching, Intake, Steps};
 use crate::summary::{Ending, Summary};
 use crate::tally::Tally;
@@ -81,45 +84,105 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
         .map_err(|e| Error::internal(format!("failed to start the event loop: {e}")))?;
     let clock = Clock::start();
     let (mut log, facts) = log::channel();
-    let tally = Tally::new(job.source.remaining());
-    let recorder = Recorder::start(facts, tally, job.watch.observer.take())?;
-    let stop = job.watch.stop.clone();
+    let stop = job.watch.stop.of_run();
+    let mut journal = job.watch.journal.take();
+    let total = job.source.remaining();
+    let before = journal.as_ref().map_or((0, 0), Journal::counts);
+    let ahead = Ahead::of::<W>(journal.as_mut(), &mut job)?;
+    let recording = Recording {
+        tally: Tally::new(total, before),
+        journal,
+        observer: job.watch.observer.take(),
+        stop: stop.clone(),
+        clock,
+    };
+    let recorder = Recorder::start(facts, recording)?;
     let local = LocalSet::new();
-    let outcome =
-        runtime.block_on(local.run_until(conduct::<W>(job, options, clock, log.another())));
+    let start = Start {
+        job,
+        options,
+        clock,
+        stop: stop.clone(),
+        ahead,
+    };
+    let outcome = runtime.block_on(local.run_until(conduct::<W>(start, log.another())));
     let elapsed = clock.now();
     // Cancels what was abandoned, and lets go of its part of the log.
     drop(local);
     log.push(elapsed, Fact::ThreadEnded { cpu: thread_cpu() });
     log.end();
-    let tally = recorder.finish()?;
-    let Conducted {
-        ending,
-        fetch,
-        save,
-    } = outcome?;
+    let mut recording = recorder.finish()?;
+    let finished = outcome.and_then(|conducted| {
+        let ending = checked(conducted.ending, &recording.tally, &stop)?;
+        Ok((ending, conducted.fetch, conducted.save))
+    });
+    recording.finish_journal(matches!(finished, Ok((Ending::Complete, ..))));
+    let (ending, fetch, save) = finished?;
     let setting = Setting {
         options,
         elapsed,
-        ending: checked(ending, &tally, &stop)?,
+        ending: with_reason(ending, &stop),
         fetch,
         save,
     };
-    Ok(score(&tally, setting))
+    Ok(score(&recording.tally, setting))
+}
+
+/// How far earlier runs have come, for those who read and send.
+struct Ahead {
+    todo: Todo,
+    horizon: Option<Arc<Horizon>>,
+}
+
+impl Ahead {
+    /// Brings the source to where the journal says that reading goes on.
+    fn of<W: Types>(journal: Option<&mut Journal>, job: &mut JobOf<W>) -> Result<Ahead, Error> {
+        let Some(journal) = journal else {
+            let (todo, horizon) = (Todo::default(), None);
+            return Ok(Ahead { todo, horizon });
+        };
+        journal.follow(job.save.durable());
+        let todo = journal.take_todo();
+        let from = todo.from.as_ref().map(|(_, place)| place);
+        job.source
+            .resume(from, todo.read_to.as_ref())
+            .map_err(|fault| Error::new(ErrorKind::OtherJob, changed(journal, &fault)))?;
+        Ok(Ahead {
+            todo,
+            horizon: Some(journal.horizon()),
+        })
+    }
+}
+
+fn changed(journal: &Journal, fault: &Fault) -> String {
+    format!(
+        "the input is not what it was when the journal {} was written: {fault}",
+        journal.path().display()
+    )
+}
+
+/// What a part of the run stopped it for is told rather than that it was stopped.
+fn with_reason(ending: Ending, stop: &Stop) -> Ending {
+    match stop.reason().cloned() {
+        Some(Reason::Storage(why)) => Ending::Storage(why),
+        Some(Reason::Hung(why)) => Ending::Hung(why),
+        Some(Reason::Halted(why)) if ending == Ending::Stopped => Ending::Halted(why),
+        _ => ending,
+    }
 }
 
 /// Checks the promise: every item is saved or dead, none twice, or the run was stopped before that.
 fn checked(ending: Ending, tally: &Tally, stop: &Stop) -> Result<Ending, Error> {
     let counts = tally.counts();
-    let finished = counts.saved + counts.dead;
+    let finished = tally.finished();
     let all = finished == counts.read && tally.input_left == Some(0);
     match ending {
         Ending::Complete if all => Ok(Ending::Complete),
         Ending::Complete if finished <= counts.read && stop.is_wanted() => Ok(Ending::Stopped),
         Ending::Unavailable(_) | Ending::Unreadable(_) if finished <= counts.read => Ok(ending),
         _ => Err(Error::internal(format!(
-            "{} items read, but {} saved and {} dead",
-            counts.read, counts.saved, counts.dead
+            "{} items read, but {} saved and {} dead, of which {} and {} before",
+            counts.read, counts.saved, counts.dead, tally.before.0, tally.before.1
         ))),
     }
 }
@@ -131,26 +194,31 @@ struct Conducted {
     save: Known,
 }
 
-/// Drives the steps to their end, and says how it came.
-async fn conduct<W: Types>(
+/// What a run begins with.
+struct Start<'a, W: Types> {
     job: JobOf<W>,
-    options: &Options,
+    options: &'a Options,
     clock: Clock,
-    mut log: Log,
-) -> Result<Conducted, Error> {
-    let stop = job.watch.stop.clone();
+    /// The run's own.
+    stop: Stop,
+    ahead: Ahead,
+}
+
+/// Drives the steps to their end, and says how it came.
+async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducted, Error> {
+    let (options, clock, stop) = (start.options, start.clock, start.stop.clone());
     let Wired {
         steps,
         reader,
-        items,
-    } = wire::<W>(job, options, clock, &log)?;
+        input,
+    } = wire::<W>(start, &log)?;
     let (save, fetch) = (steps.save.clone(), steps.intake.fetch());
-    spread_stop::<W>(&stop, &save, fetch.as_ref(), items.clone());
+    spread_stop::<W>(&stop, &save, fetch.as_ref(), input.clone());
     spawn_local(beat(clock, log.another(), {
         let (save, fetch) = (save.clone(), fetch.clone());
-        move || {
-            fetch.iter().for_each(Stage::hand_over_facts);
-            save.hand_over_facts();
+        move |at| {
+            fetch.iter().for_each(|fetch| fetch.hand_over_facts(at));
+            save.hand_over_facts(at);
             save.load()
         }
     }));
@@ -163,7 +231,7 @@ async fn conduct<W: Types>(
         }
     }
     // Nobody takes items any more; a reader that waits to hand some over must see that before it is waited for.
-    items.close();
+    input.close();
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     Ok(Conducted {
         ending: ending(fetch_unavailable.or(save.unavailable()), reader)?,
@@ -176,30 +244,56 @@ async fn conduct<W: Types>(
 struct Wired<W: Types> {
     steps: Steps<W>,
     reader: Reader,
-    /// What the reader fills, so that it can be told to stop.
-    items: Receiver<W::Item>,
+    input: Inlet<W::Item>,
 }
 
-fn wire<W: Types>(
-    job: JobOf<W>,
-    options: &Options,
-    clock: Clock,
-    log: &Log,
-) -> Result<Wired<W>, Error> {
+/// What the reader fills and waits for, so that it can be told to stop.
+struct Inlet<T> {
+    items: Receiver<T>,
+    horizon: Option<Arc<Horizon>>,
+}
+
+impl<T> Clone for Inlet<T> {
+    fn clone(&self) -> Inlet<T> {
+        Inlet {
+            items: self.items.clone(),
+            horizon: self.horizon.clone(),
+        }
+    }
+}
+
+impl<T> Inlet<T> {
+    fn close(&self) {
+        self.items.close();
+        self.horizon.iter().for_each(|horizon| horizon.close());
+    }
+}
+
+fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
+    let Start {
+        job,
+        options,
+        clock,
+        stop,
+        ahead: Ahead { todo, horizon },
+    } = start;
     let (sizes, chunk_size) = (job.sizes, ChunkSize::new());
     let (sender, items) = queue(options.queue_bytes);
     let reading = Reading {
         source: job.source,
         size: sizes.item,
         chunk_size: chunk_size.clone(),
+        todo,
+        horizon: horizon.clone(),
         clock,
         log: log.another(),
     };
     let reader = Reader::start(reading, sender)?;
-    let context = |step, ready_max| Context {
+    let context = |step, ready_max, horizon| Context {
         step,
         options,
         ready_max,
+        horizon,
         clock,
         log: log.another(),
     };
@@ -207,11 +301,11 @@ fn wire<W: Types>(
         Fetch::Direct => Intake::Direct(items.clone().of_same_type()),
         Fetch::Service(service) => {
             // As many are ready as can be in flight; the rest waits in the queue before the stage.
-            let context = context(Step::Fetch, options.in_flight);
+            let context = context(Step::Fetch, options.in_flight, None);
             Intake::Fetched(Fetching::start(items.clone(), service, &sizes, context))
         }
     };
-    let context = context(Step::Save, usize::MAX);
+    let context = context(Step::Save, usize::MAX, horizon.clone());
     let steps = Steps {
         intake,
         cpu: Cpu {
@@ -223,32 +317,32 @@ fn wire<W: Types>(
             log: log.another(),
         },
         save: Stage::start(job.save, sizes.result, Box::new(drop), context),
-        stop: job.watch.stop,
+        stop,
     };
     Ok(Wired {
         steps,
         reader,
-        items,
+        input: Inlet { items, horizon },
     })
 }
 
-/// "Stop" is all that travels back: from the user to the save, from there to the fetch, and to the source.
+/// "Stop" travels back: from the user to the save, from there to the fetch, and to the source.
 fn spread_stop<W: Types>(
     stop: &Stop,
     save: &Stage<W::Result, W::Save>,
     fetch: Option<&Stage<W::Item, W::Fetch>>,
-    items: Receiver<W::Item>,
+    input: Inlet<W::Item>,
 ) {
     let (stop, stopping, stopped) = (stop.clone(), save.clone(), save.clone());
     spawn_local(async move {
         stop.reached(Level::Drain).await;
         stopping.stop();
     });
-    let (source, fetch) = (items.clone(), fetch.cloned());
+    let (source, fetch) = (input.clone(), fetch.cloned());
     if let Some(fetch) = fetch.clone() {
         spawn_local(async move {
             fetch.stopped().await;
-            items.close();
+            input.close();
         });
     }
     spawn_local(async move {

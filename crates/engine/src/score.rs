@@ -62,19 +62,20 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
 /// As much of a summary as the facts alone tell.
 fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
     let counts = tally.counts();
-    let finished = counts.saved + counts.dead;
-    let left = (counts.read + tally.input_left.unwrap_or(0)).saturating_sub(finished);
+    let left = (counts.read + tally.input_left.unwrap_or(0)).saturating_sub(tally.finished());
     Summary {
         version: 1,
         strategy,
-        items: finished + left,
+        items: counts.saved + counts.dead + left,
         saved: counts.saved,
         dead: counts.dead,
         in_doubt: counts.in_doubt,
         left,
+        saved_before: tally.before.0,
+        dead_before: tally.before.1,
         retried: counts.retried,
         rejected: counts.rejected,
-        rejected_ratio: counts.rejected as f64 / counts.saved.max(1) as f64,
+        rejected_ratio: counts.rejected as f64 / (counts.saved - tally.before.0).max(1) as f64,
         elapsed_s: 0.0,
         bound_s: 0.0,
         attainment: 0.0,

@@ -10,13 +10,23 @@ const NEAR: f64 = 0.8;
 
 /// The sentence of a summary whose numbers are complete.
 pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> String {
-    if let Ending::Unavailable(why) | Ending::Unreadable(why) = &summary.ending {
-        return format!("stopped: {why}");
+    match &summary.ending {
+        Ending::Complete | Ending::Stopped => {}
+        Ending::Unavailable(why)
+        | Ending::Unreadable(why)
+        | Ending::Halted(why)
+        | Ending::Storage(why)
+        | Ending::Hung(why) => return format!("stopped: {why}"),
     }
-    if summary.saved == 0 {
+    let finished_before = summary.saved_before + summary.dead_before;
+    if finished_before > 0 && finished_before == summary.items {
+        return format!("nothing was left to do: all {finished_before} items were finished before");
+    }
+    if summary.saved == summary.saved_before {
         return match summary.dead {
             _ if summary.left > 0 => "nothing was saved before the run stopped".to_owned(),
             0 => "nothing was saved".to_owned(),
+            _ if finished_before > 0 => "nothing more was saved".to_owned(),
             1 => "nothing was saved: the only item became a dead letter".to_owned(),
             dead => format!("nothing was saved: all {dead} items became dead letters"),
         };
@@ -183,7 +193,7 @@ mod tests {
             fetch: None,
             save: known,
         };
-        let mut summary = score(&Tally::new(None), setting);
+        let mut summary = score(&Tally::new(None, (0, 0)), setting);
         (summary.saved, summary.attainment, summary.bulk.mean) = (600, 0.97, 1.0);
         summary.unloaded_ms = 100.0;
         summary.limited_by = Wall::Service;

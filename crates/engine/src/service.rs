@@ -66,10 +66,26 @@ pub trait Service<Q>: Send + 'static {
         usize::MAX
     }
 
+    /// What makes results durable that are only with the system when they are answered; asked once, before the first
+    /// connection, and only by a run that keeps a journal. Default: nothing, an answer is good for ever.
+    fn durable(&self) -> Option<Box<dyn Durable>> {
+        None
+    }
+
     /// What is known of the service beforehand; what is not is measured. Default: nothing.
     fn declared(&self) -> Declared {
         Declared::default()
     }
+}
+
+/// Makes durable what a service has answered. Lives on the recorder's thread.
+pub trait Durable: Send + std::fmt::Debug {
+    /// Waits until everything answered so far would survive a loss of power. Called some times a second, before the
+    /// journal calls the items saved.
+    ///
+    /// # Errors
+    /// When it would not. It is not called again then, and the run stops.
+    fn sync(&mut self) -> std::io::Result<()>;
 }
 
 /// What a service says of itself before the first request; it enters the bound as "declared".
@@ -105,6 +121,13 @@ pub trait Connection<Q>: 'static {
     /// One that says no is closed and opened anew, which costs no attempt.
     fn is_open(&mut self) -> bool {
         true
+    }
+
+    /// How far the output of the service has come with the last answer, for one that appends: the journal keeps the
+    /// number beside the items, and a run that goes on may cut there what a crash left behind. Asked after every
+    /// answer. Default: nothing.
+    fn mark(&self) -> Option<u64> {
+        None
     }
 }
 

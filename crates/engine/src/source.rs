@@ -41,6 +41,25 @@ pub trait Source: Send + 'static {
     fn read(&mut self, max: usize, items: &mut Vec<Result<Self::Item, Fault>>)
     -> Result<(), Fault>;
 
+    /// Where reading stands, in a form that [`Source::resume`] understands. Default: nowhere in particular, so that a
+    /// run that goes on reads the input from its beginning and skips what is finished.
+    fn place(&mut self) -> Option<Place> {
+        None
+    }
+
+    /// Goes on as if everything before `from` had been read; asked before the first read. `read_to` is the furthest
+    /// place that earlier runs had read.
+    ///
+    /// # Errors
+    /// When what was read then is not what would be read now; says what differs.
+    fn resume(&mut self, from: Option<&Place>, read_to: Option<&Place>) -> Result<(), Fault> {
+        let _ = read_to;
+        match from {
+            None => Ok(()),
+            Some(_) => Err(Fault::permanent("this source cannot go back to a place")),
+        }
+    }
+
     /// How many items are still to be read, where that is known without reading them. Default: unknown.
     fn remaining(&self) -> Option<u64> {
         None
@@ -51,6 +70,10 @@ pub trait Source: Send + 'static {
         self.remaining()
     }
 }
+
+/// A place in a source: bytes that only the source understands, a few dozen of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(pub Vec<u8>);
 
 impl<I> Source for I
 where

@@ -1,4 +1,9 @@
-//! How a run is told to stop: once to drain, twice to abort.
+//! How a run is told to stop: once to drain, twice to abort. And how its own parts do so, with a reason.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use tokio::sync::watch;
 
@@ -15,7 +20,12 @@ use tokio::sync::watch;
 /// # Ok::<(), inflight::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<Level>);
+pub struct Stop {
+    level: watch::Sender<Level>,
+    /// The user's, of the handle that a run made for itself: a run that stops itself stops no other.
+    users: Option<watch::Sender<Level>>,
+    reason: Arc<OnceLock<Reason>>,
+}
 
 /// How urgently a run has been told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +33,17 @@ pub(crate) enum Level {
     Run,
     Drain,
     Abort,
+}
+
+/// Why a part of the run itself stopped it, in words.
+#[derive(Clone, Debug)]
+pub(crate) enum Reason {
+    /// The journal or the output could not be written.
+    Storage(String),
+    /// A bound that the user set was reached.
+    Halted(String),
+    /// Computations do not come back.
+    Hung(String),
 }
 
 impl Default for Stop {
@@ -34,12 +55,24 @@ impl Default for Stop {
 impl Stop {
     /// A handle that nobody has used yet.
     pub fn new() -> Stop {
-        Stop(watch::Sender::new(Level::Run))
+        Stop {
+            level: watch::Sender::new(Level::Run),
+            users: None,
+            reason: Arc::default(),
+        }
+    }
+
+    /// A handle for one run, which this one stops too.
+    pub(crate) fn of_run(&self) -> Stop {
+        Stop {
+            users: Some(self.level.clone()),
+            ..Stop::new()
+        }
     }
 
     /// Sends nothing new and waits for the answers to what is in flight; called again, does not wait.
     pub fn now(&self) {
-        self.0.send_modify(|level| {
+        self.level.send_modify(|level| {
             *level = match level {
                 Level::Run => Level::Drain,
                 Level::Drain | Level::Abort => Level::Abort,
@@ -47,15 +80,42 @@ impl Stop {
         });
     }
 
+    /// Drains the run for this reason, unless there was one before.
+    pub(crate) fn because(&self, reason: Reason) {
+        // The first reason is the cause; what follows from it is none.
+        let _ = self.reason.set(reason);
+        self.level
+            .send_modify(|level| *level = (*level).max(Level::Drain));
+    }
+
+    /// Why a part of the run stopped it, if one did.
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.reason.get()
+    }
+
     /// Waits until the level is at least this.
     pub(crate) async fn reached(&self, level: Level) {
-        let mut receiver = self.0.subscribe();
-        // Fails only when every sender is gone, and `self` is one.
-        let _ = receiver.wait_for(|now| *now >= level).await;
+        let mut own = pin!(reached(&self.level, level));
+        let Some(users) = &self.users else {
+            return own.await;
+        };
+        let mut users = pin!(reached(users, level));
+        poll_fn(|context| match own.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => users.as_mut().poll(context),
+        })
+        .await;
     }
 
     /// Whether the run should end.
     pub(crate) fn is_wanted(&self) -> bool {
-        *self.0.borrow() > Level::Run
+        let is_wanted = |level: &watch::Sender<Level>| *level.borrow() > Level::Run;
+        is_wanted(&self.level) || self.users.as_ref().is_some_and(is_wanted)
     }
+}
+
+async fn reached(level: &watch::Sender<Level>, wanted: Level) {
+    let mut receiver = level.subscribe();
+    // Fails only when every sender is gone, and there is one here.
+    let _ = receiver.wait_for(|now| *now >= wanted).await;
 }

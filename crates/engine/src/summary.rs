@@ -18,6 +18,12 @@ pub enum Ending {
     Unavailable(String),
     /// The input could not be read on; says why.
     Unreadable(String),
+    /// It reached a bound that was set: dead letters, time; says which.
+    Halted(String),
+    /// The journal, or a file of results, could not be written; says which and why.
+    Storage(String),
+    /// Computations did not come back; says how many.
+    Hung(String),
 }
 
 /// Requests in flight over the run.
@@ -57,6 +63,12 @@ pub struct Summary {
     pub in_doubt: u64,
     /// Items neither saved nor dead, because the run stopped early.
     pub left: u64,
+    /// Of the saved items, those that earlier runs of the same journal had saved.
+    #[serde(default)]
+    pub saved_before: u64,
+    /// Of the dead letters, those of earlier runs.
+    #[serde(default)]
+    pub dead_before: u64,
     /// Attempts beyond each item's first, as far as they count against it.
     pub retried: u64,
     /// Requests refused with 429 or 503.

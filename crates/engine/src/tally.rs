@@ -11,11 +11,11 @@ use crate::times::Times;
 pub struct Counts {
     /// Items in the input, where that is known.
     pub total: Option<u64>,
-    /// Items read.
+    /// Items read by this run.
     pub read: u64,
-    /// Items saved.
+    /// Items saved, by this run and those before it in the same journal.
     pub saved: u64,
-    /// Dead letters.
+    /// Dead letters, likewise.
     pub dead: u64,
     /// Requests in flight.
     pub in_flight: usize,
@@ -34,6 +34,8 @@ pub struct Counts {
 /// The sums of a run so far.
 pub(crate) struct Tally {
     counts: Counts,
+    /// Items that runs before this one had saved, and given up.
+    pub(crate) before: (u64, u64),
     pub(crate) input_left: Option<u64>,
     /// When the last attempt was over that was its items' first.
     pub(crate) first_attempts_until: Duration,
@@ -79,12 +81,16 @@ struct Unloaded {
 }
 
 impl Tally {
-    pub(crate) fn new(total: Option<u64>) -> Tally {
+    /// Of a run over so many items, where that is known, of which so many were saved and given up before it.
+    pub(crate) fn new(total: Option<u64>, before: (u64, u64)) -> Tally {
         Tally {
             counts: Counts {
                 total,
+                saved: before.0,
+                dead: before.1,
                 ..Counts::default()
             },
+            before,
             input_left: None,
             first_attempts_until: Duration::ZERO,
             outages: Outages::default(),
@@ -105,6 +111,12 @@ impl Tally {
         &self.counts
     }
 
+    /// Items that this run has finished.
+    pub(crate) fn finished(&self) -> u64 {
+        let counts = &self.counts;
+        counts.saved + counts.dead - self.before.0 - self.before.1
+    }
+
     /// How long the services were away, as of then.
     pub(crate) fn away(&self, now: Duration) -> Duration {
         let lasting = self.outages.since().map(|since| now.saturating_sub(since));
@@ -115,6 +127,7 @@ impl Tally {
         let counts = &mut self.counts;
         match fact {
             Fact::Read { items } => counts.read += items,
+            Fact::ReadTo { .. } => {}
             Fact::InputEnded { left, reading } => {
                 self.input_left = *left;
                 self.reading = *reading;

@@ -13,6 +13,7 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,16 +21,16 @@ use tokio::task::spawn_local;
 
 use crate::clock::Clock;
 use crate::fact::{Attempt, Fact, Step};
-use crate::fault::Fault;
 use crate::indexes::Indexes;
+use crate::journal::Horizon;
 use crate::log::Log;
 use crate::options::Options;
 use crate::queue::{Closed, Receiver};
 use crate::record::{Chunk, Record};
 use crate::score::Known;
-use crate::service::{Reply, Service};
+use crate::service::Service;
 use dispatch::{Dispatch, Limits, Settled};
-use slot::Deadlines;
+use slot::{Answered, Deadlines};
 use tasks::{Idle, Sent};
 
 /// A handle on a stage; clones are the same stage.
@@ -44,6 +45,8 @@ pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     /// What may be ready to be sent, in records.
     pub(crate) ready_max: usize,
+    /// How far answers may get ahead of the journal, if there is one.
+    pub(crate) horizon: Option<Arc<Horizon>>,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
 }
@@ -70,6 +73,9 @@ struct Inner<Q, S: Service<Q>> {
     changed: Notify,
     room_wanted: Cell<bool>,
     unavailable: RefCell<Option<String>>,
+    horizon: Option<Arc<Horizon>>,
+    /// Records that were answered with success.
+    saved: Cell<u64>,
 }
 
 impl<Q, S: Service<Q>> Clone for Stage<Q, S> {
@@ -115,9 +121,14 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             changed: Notify::new(),
             room_wanted: Cell::new(false),
             unavailable: RefCell::new(None),
+            horizon: context.horizon,
+            saved: Cell::new(0),
             service,
         }));
         spawn_local(tasks::timer(stage.clone()));
+        if let Some(horizon) = stage.0.horizon.clone() {
+            spawn_local(tasks::follow(stage.clone(), horizon));
+        }
         stage
     }
 
@@ -217,13 +228,22 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         self.0.dispatch.borrow().in_flight_records()
     }
 
-    pub(crate) fn hand_over_facts(&self) {
-        self.0.log.borrow_mut().hand_over(self.0.clock.now());
+    /// Hands over facts that have waited long enough.
+    pub(crate) fn hand_over_facts(&self, now: Duration) {
+        self.0.log.borrow_mut().hand_over_if_due(now);
+    }
+
+    /// The same on a thread that computes between requests, and will not come back for as long as that takes.
+    pub(crate) fn hand_over_facts_before_computing(&self) {
+        self.hand_over_facts(self.0.clock.now());
     }
 
     /// Calls as many slots as there are requests that could be sent now.
     fn call_slots(&self, now: Duration) {
         let inner = &self.0;
+        if self.is_too_far_ahead() {
+            return;
+        }
         let dispatch = inner.dispatch.borrow();
         let sendable = dispatch.sendable(now);
         while inner.called.get() < sendable {
@@ -246,7 +266,23 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
     }
 
+    /// Whether the journal has to follow before more may be sent. Asking makes [`tasks::follow`] tell when it has.
+    fn is_too_far_ahead(&self) -> bool {
+        let Some(horizon) = &self.0.horizon else {
+            return false;
+        };
+        let is_too_far = !horizon.allows(self.0.saved.get());
+        if is_too_far {
+            // The journal knows nothing of what is still here.
+            self.0.log.borrow_mut().hand_over(self.0.clock.now());
+        }
+        is_too_far
+    }
+
     fn take(&self, now: Duration) -> Option<Vec<Record<Q>>> {
+        if self.is_too_far_ahead() {
+            return None;
+        }
         let bulk = self.0.dispatch.borrow_mut().take(now)?;
         self.tell_room();
         // There may be work for others: what was called for was counted before this was taken.
@@ -255,9 +291,10 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         Some(bulk)
     }
 
-    fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, outcome: Result<Reply<S::Answer>, Fault>) {
+    fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, answer: Answered<S::Answer>) {
         let inner = &self.0;
         let now = inner.clock.now();
+        let Answered { outcome, mark } = answer;
         let records = bulk.len();
         let settled = inner
             .dispatch
@@ -276,6 +313,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .iter()
                 .map(|record| record.index)
                 .collect::<Indexes>(),
+            mark,
             in_doubt: settled.in_doubt,
             verdict: settled.verdict,
         };
@@ -285,6 +323,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Answers are delivered before the facts say that they are there.
     fn tell(&self, now: Duration, attempt: Attempt, settled: Settled<S::Answer>) {
         let inner = &self.0;
+        inner
+            .saved
+            .set(inner.saved.get() + settled.done.len() as u64);
         if !settled.done.is_empty() {
             (inner.deliver)(settled.done);
         }

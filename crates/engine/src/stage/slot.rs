@@ -16,6 +16,21 @@ pub(super) struct Deadlines {
     pub(super) attempt: Duration,
 }
 
+/// What came of one request, and how far the service's own output had come with it.
+pub(super) struct Answered<A> {
+    pub(super) outcome: Result<Reply<A>, Fault>,
+    pub(super) mark: Option<u64>,
+}
+
+impl<A> From<Fault> for Answered<A> {
+    fn from(fault: Fault) -> Answered<A> {
+        Answered {
+            outcome: Err(fault),
+            mark: None,
+        }
+    }
+}
+
 /// A slot's connection, opened when it is first needed. Dropping it closes the connection.
 pub(super) struct Slot<C> {
     connection: Option<C>,
@@ -30,15 +45,15 @@ impl<C> Slot<C> {
         }
     }
 
-    /// Makes one request, and tells when it was sent: not before there was a connection. After a fault that leaves the connection in an unknown state, it is closed: a late
-    /// answer must not reach the next request.
+    /// Makes one request, and tells when it was sent: not before there was a connection. After a fault that leaves the
+    /// connection in an unknown state, it is closed: a late answer must not reach the next request.
     pub(super) async fn attempt<Q, S>(
         &mut self,
         service: &S,
         bulk: &[Record<Q>],
         deadlines: Deadlines,
         mut sent_at: impl FnMut(Duration),
-    ) -> Result<Reply<S::Answer>, Fault>
+    ) -> Result<Answered<S::Answer>, Fault>
     where
         S: Service<Q, Connection = C>,
         C: Connection<Q, Answer = S::Answer>,
@@ -56,10 +71,14 @@ impl<C> Slot<C> {
             sent_at(self.clock.now());
             sent = send(&mut connection, bulk, deadlines.attempt).await;
         }
+        let mark = connection.mark();
         if sent.is_reusable {
             self.connection = Some(connection);
         }
-        sent.outcome
+        Ok(Answered {
+            outcome: sent.outcome,
+            mark,
+        })
     }
 
     fn kept<Q>(&mut self) -> Option<C>

@@ -5,15 +5,17 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
-use super::slot::Slot;
+use super::slot::{Answered, Slot};
 use super::{Inner, Stage};
 use crate::fault::Fault;
+use crate::journal::Horizon;
 use crate::service::Service;
 
 /// An idle connection is closed after this: longer than a pause in the work, shorter than most servers keep it.
@@ -63,12 +65,13 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
             in_flight: inner.dispatch.borrow().in_flight(),
         };
         let attempt = slot.attempt(&inner.service, &bulk, inner.deadlines, |at| sent.at = at);
-        let outcome = caught(attempt).await.unwrap_or_else(|panic| {
+        let answered = caught(attempt).await.unwrap_or_else(|panic| {
             // What the connection was at when it panicked, nobody knows.
             slot = Slot::new(inner.clock);
             Err(Fault::panicked(&*panic))
         });
-        let settling = AssertUnwindSafe(|| stage.settle(sent, bulk, outcome));
+        let answered = answered.unwrap_or_else(Answered::from);
+        let settling = AssertUnwindSafe(|| stage.settle(sent, bulk, answered));
         if let Err(panic) = catch_unwind(settling) {
             let fault = Fault::panicked(&*panic);
             stage.give_up(format!("delivering an answer {fault}"));
@@ -92,6 +95,14 @@ pub(super) async fn timer<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
         let due = due.map_or(now + IDLE_MAX, |at| at.min(now + IDLE_MAX));
         // Times out when something is due; returns early when something else became due before that.
         let _ = timeout_at(inner.clock.at(due), inner.rescheduled.notified()).await;
+    }
+}
+
+/// Calls the slots again when the journal has followed.
+pub(super) async fn follow<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>, horizon: Arc<Horizon>) {
+    loop {
+        horizon.advanced().await;
+        stage.call_slots(stage.0.clock.now());
     }
 }
 

@@ -9,8 +9,9 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use super::*;
+use crate::fault::Fault;
 use crate::log;
-use crate::service::{Connection, Declared};
+use crate::service::{Connection, Declared, Reply};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -153,6 +154,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
             step: Step::Save,
             options: scenario.options,
             ready_max: usize::MAX,
+            horizon: None,
             clock,
             log,
         };

@@ -19,6 +19,7 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
             if stop.is_wanted() {
                 return;
             }
+            save.hand_over_facts_before_computing();
             results.extend(cpu.one(record));
         }
         cpu.hand_over_facts();

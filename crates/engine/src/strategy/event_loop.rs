@@ -39,6 +39,7 @@ async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
             if stop.is_wanted() || save.room().await.is_err() {
                 break 'inputs;
             }
+            save.hand_over_facts_before_computing();
             if let Some(result) = cpu.one(record) {
                 save.offer_one(result);
             }

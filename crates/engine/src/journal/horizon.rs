@@ -1,0 +1,97 @@
+//! How far a run may go ahead of its journal: what travels back from the recorder, beside "stop".
+//!
+//! The reader waits when it is a whole window ahead of the slowest item, and the stage that saves when too many answers
+//! are not in the journal yet: those are what a crash would have sent again.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::finished::WINDOW;
+
+/// Items answered and not in the journal yet, at most: at a hundred thousand saves a second that is ten milliseconds,
+/// which is twice as long as a write of the journal is put off.
+pub(crate) const UNRECORDED_MAX: u64 = 1024;
+
+/// What the reader keeps of the window for what it has read and not handed on.
+const MARGIN: u64 = 1 << 16;
+
+/// How far the journal has come, for those who must not go further ahead.
+#[derive(Debug, Default)]
+pub(crate) struct Horizon {
+    /// The first item that is not finished; and whether nobody cares any more.
+    watermark: Mutex<(u64, bool)>,
+    moved: Condvar,
+    /// Items of this run that the journal calls saved.
+    recorded: AtomicU64,
+    /// Whether the stage waits to be told.
+    is_awaited: AtomicBool,
+    advanced: Notify,
+}
+
+impl Horizon {
+    pub(crate) fn starting_at(watermark: u64) -> Horizon {
+        Horizon {
+            watermark: Mutex::new((watermark, false)),
+            ..Horizon::default()
+        }
+    }
+
+    /// So many more saved items are in the journal, and every finished one below the watermark.
+    pub(super) fn recorded(&self, saved: u64, watermark: u64) {
+        self.recorded.fetch_add(saved, Ordering::Release);
+        if self.is_awaited.swap(false, Ordering::AcqRel) {
+            self.advanced.notify_one();
+        }
+        let mut now = self
+            .watermark
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if now.0 != watermark {
+            now.0 = watermark;
+            self.moved.notify_all();
+        }
+    }
+
+    /// Blocks until this item may be read.
+    pub(crate) fn wait_for(&self, index: u64) {
+        let now = self
+            .watermark
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_far = |now: &mut (u64, bool)| !now.1 && index + MARGIN >= now.0 + WINDOW;
+        drop(
+            self.moved
+                .wait_while(now, is_far)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// Lets everybody go: nothing more will be recorded.
+    pub(crate) fn close(&self) {
+        self.watermark
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1 = true;
+        self.moved.notify_all();
+        self.recorded.store(u64::MAX / 2, Ordering::Release);
+        self.advanced.notify_one();
+    }
+
+    /// Whether more may be sent when so many were saved by now; if not, [`Horizon::advanced`] says when to ask again.
+    pub(crate) fn allows(&self, saved: u64) -> bool {
+        let fits = || saved < self.recorded.load(Ordering::Acquire) + UNRECORDED_MAX;
+        if fits() {
+            return true;
+        }
+        self.is_awaited.store(true, Ordering::Release);
+        // It may have advanced before it knew that somebody waits.
+        fits()
+    }
+
+    /// Waits until the journal has advanced, for one that was not allowed to go on.
+    pub(crate) async fn advanced(&self) {
+        self.advanced.notified().await;
+    }
+}

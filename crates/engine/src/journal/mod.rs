@@ -1,0 +1,206 @@
+//! The journal: the file that says which items are finished. Appended to by the recorder alone.
+//!
+//! What it promises and why it has this form stands in `README.md` beside this file. [`frame`] knows its bytes, [`State`]
+//! what they come to, [`recover`] reads them back, [`Disk`] holds them.
+
+mod dead_letters;
+mod disk;
+mod finished;
+mod frame;
+mod horizon;
+mod opened;
+mod pending;
+mod recover;
+#[cfg(test)]
+mod simulated;
+mod state;
+#[cfg(test)]
+mod tests;
+mod todo;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fact::Fact;
+use crate::service::Durable;
+pub use dead_letters::DeadLetter;
+use dead_letters::DeadLetters;
+use disk::Disk;
+pub use frame::Began;
+use frame::{Entry, Frame};
+pub(crate) use horizon::Horizon;
+pub use opened::{Found, OpenedJournal};
+use pending::Pending;
+use state::State;
+pub(crate) use todo::{Items as TodoItems, Todo};
+
+/// The longest an entry waits before it is written: what a crash of the program may forget. A write costs some
+/// microseconds, so this often it does not show.
+pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(5);
+
+/// The longest what was written waits before it is on the disk: what a loss of power may forget. Waiting for a disk
+/// takes milliseconds, and it is the recorder alone that waits.
+const SYNC_EVERY: Duration = Duration::from_millis(200);
+
+/// The journal of a run. Locked while it is open: a second run on the same file is refused.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    disk: Disk,
+    salt: [u8; 4],
+    state: State,
+    /// Where the next frame goes.
+    end: u64,
+    /// Whether all before that is on the disk.
+    is_synced: bool,
+    pending: Pending,
+    letters: DeadLetters,
+    /// What the reader should read; until it takes it.
+    todo: Option<Todo>,
+    horizon: Arc<Horizon>,
+    /// Makes the sink's own output durable, where it has one.
+    durable: Option<Box<dyn Durable>>,
+    written_at: Duration,
+    synced_at: Duration,
+}
+
+impl Journal {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of this run, from 1; see [`Began::epoch`].
+    pub fn epoch(&self) -> u64 {
+        self.state.began.epoch
+    }
+
+    /// What is left to do, for the reader.
+    pub(crate) fn take_todo(&mut self) -> Todo {
+        self.todo.take().unwrap_or_default()
+    }
+
+    /// Items that are saved and dead before this run begins; those that it tries again are neither.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let again = match &self.todo {
+            Some(Todo {
+                items: TodoItems::Only(items),
+                ..
+            }) => items.len() as u64,
+            _ => 0,
+        };
+        (self.state.saved, self.state.dead.saturating_sub(again))
+    }
+
+    /// What is said of a disk that failed.
+    pub(crate) fn failure(&self, error: &io::Error) -> String {
+        format!(
+            "failed to write the journal {} or what belongs to it: {error}; what it says is still good",
+            self.path.display()
+        )
+    }
+
+    pub(crate) fn horizon(&self) -> Arc<Horizon> {
+        Arc::clone(&self.horizon)
+    }
+
+    /// What the sink must have made durable before its results are called saved here.
+    pub(crate) fn follow(&mut self, durable: Option<Box<dyn Durable>>) {
+        self.durable = durable;
+    }
+
+    /// Takes note of what a fact says of items, to be written when it is due.
+    pub(crate) fn note(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Dead { .. } => {
+                self.letters.add(fact);
+                self.pending.note(fact);
+            }
+            _ => self.pending.note(fact),
+        }
+    }
+
+    /// When something should be written, if anything waits.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        let write = (!self.pending.is_empty()).then(|| self.written_at + self.write_every());
+        let sync = (!self.is_synced).then(|| self.synced_at + SYNC_EVERY);
+        write.into_iter().chain(sync).min()
+    }
+
+    /// Writes what is due, and lets those go on who waited for it.
+    ///
+    /// # Errors
+    /// When the disk fails. Nothing may be written after that.
+    pub(crate) fn advance(&mut self, now: Duration) -> io::Result<()> {
+        let is_due = now >= self.written_at + self.write_every();
+        if !self.pending.is_empty() && (is_due || self.pending.is_large()) {
+            self.write(now)?;
+        }
+        if !self.is_synced && now >= self.synced_at + SYNC_EVERY {
+            self.sync(now)?;
+        }
+        Ok(())
+    }
+
+    /// Writes all there is, and waits until it is on the disk. `is_complete`: nothing is left to do.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn finish(&mut self, now: Duration, is_complete: bool) -> io::Result<()> {
+        if !self.pending.is_empty() {
+            self.write(now)?;
+        }
+        if is_complete {
+            self.append(Entry::Complete)?;
+        }
+        self.sync(now)
+    }
+
+    /// A sink with output of its own is made durable first, which takes as long as a sync: so it is done as often.
+    fn write_every(&self) -> Duration {
+        match self.durable {
+            Some(_) => SYNC_EVERY,
+            None => WRITE_EVERY,
+        }
+    }
+
+    fn write(&mut self, now: Duration) -> io::Result<()> {
+        // In this order: what the journal calls saved or dead must outlive whatever the journal outlives.
+        if let Some(durable) = &mut self.durable {
+            durable.sync()?;
+        }
+        self.letters.write()?;
+        let saved = self.pending.saved();
+        let progress = self.pending.take();
+        self.append(Entry::Progress(progress))?;
+        self.written_at = now;
+        self.horizon
+            .recorded(saved, self.state.finished.watermark());
+        Ok(())
+    }
+
+    fn append(&mut self, entry: Entry) -> io::Result<()> {
+        let frame = Frame {
+            sequence: self.state.sequence,
+            chain: self.state.chain,
+            is_after_sync: self.is_synced && self.state.sequence > 0,
+            entry,
+        };
+        let mut bytes = Vec::new();
+        let sum = frame.write(self.salt, &mut bytes);
+        self.disk.write_at(self.end, &bytes)?;
+        self.end += bytes.len() as u64;
+        self.is_synced = false;
+        self.state.apply(frame, sum);
+        Ok(())
+    }
+
+    fn sync(&mut self, now: Duration) -> io::Result<()> {
+        self.disk.sync()?;
+        self.is_synced = true;
+        self.synced_at = now;
+        Ok(())
+    }
+}

@@ -1,0 +1,384 @@
+//! A journal that was opened, locked and read, before a run goes on from it.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Journal;
+use super::dead_letters::DeadLetters;
+use super::disk::Disk;
+use super::frame::{Began, Entry, HEAD, MAGIC};
+use super::horizon::Horizon;
+use super::pending::Pending;
+use super::recover::{Damage, Recovered, recover};
+use super::state::State;
+use super::todo::{Items, Todo};
+use crate::error::{Error, ErrorKind};
+
+/// A journal that nobody else can open, and what it says. Nothing has been written to it yet.
+///
+/// ```
+/// use inflight::{Fault, Job, OpenedJournal, Options};
+///
+/// let folder = std::env::temp_dir().join(format!("inflight-doc-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
+/// let path = folder.join("journal");
+/// let name = [("compute".to_owned(), "square".to_owned())];
+/// for saved in [100, 0] {
+///     let journal = OpenedJournal::open(&path)?.start(&name)?;
+///     let job = Job::new(0..100_u64).compute(|n| n * n);
+///     let summary = job
+///         .save(async |_: &u64| Ok::<(), Fault>(()))
+///         .recorded_in(journal)
+///         .run(&Options::default())?;
+///     assert_eq!(summary.saved - summary.saved_before, saved, "what is finished is not done again");
+/// }
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct OpenedJournal {
+    path: PathBuf,
+    disk: Disk,
+    letters: DeadLetters,
+    found: Option<Recovered>,
+}
+
+/// What a journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The last run that began.
+    pub began: Began,
+    /// Items saved by all runs together.
+    pub saved: u64,
+    /// Items that will not be tried again.
+    pub dead: u64,
+    /// All items below this are finished.
+    pub watermark: u64,
+    /// Whether the last run reached its end: nothing is left to do.
+    pub is_complete: bool,
+    /// Up to where the output of the sink is what the journal says; see [`Connection::mark`](crate::Connection::mark).
+    pub mark: Option<u64>,
+    /// Bytes at the end that a crash left unfinished.
+    pub torn_bytes: u64,
+}
+
+impl OpenedJournal {
+    /// Opens the journal at this path, or makes one (mode 0600), and locks it. Dead letters lie beside it, at
+    /// `PATH.dead.jsonl`.
+    ///
+    /// # Errors
+    /// When another run holds it ([`Error::kind`] says `InUse`), when something in it was changed that had safely reached
+    /// the disk (`Damaged`), when it is no journal, or cannot be read and written (`Storage`).
+    pub fn open(path: &Path) -> Result<OpenedJournal, Error> {
+        let failed = |error| {
+            Error::new(
+                ErrorKind::Storage,
+                format!("failed to open the journal {}: {error}", path.display()),
+            )
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        lock(&file, path)?;
+        sync_folder(path).map_err(failed)?;
+        let letters = DeadLetters::beside(path);
+        OpenedJournal::read(path, Disk::File(file), letters)
+    }
+
+    pub(super) fn read(
+        path: &Path,
+        mut disk: Disk,
+        letters: DeadLetters,
+    ) -> Result<OpenedJournal, Error> {
+        let found = recover(&mut disk, |_, _| {}).map_err(|error| unreadable(path, &error))?;
+        if let Some(damage) = found.as_ref().and_then(|found| found.damage) {
+            return Err(damaged(path, damage));
+        }
+        Ok(OpenedJournal {
+            path: path.to_owned(),
+            disk,
+            letters,
+            found,
+        })
+    }
+
+    /// What it says; `None` of a new one.
+    pub fn found(&self) -> Option<Found> {
+        let Recovered { state, good, .. } = self.found.as_ref()?;
+        Some(Found {
+            began: state.began.clone(),
+            saved: state.saved,
+            dead: state.dead,
+            watermark: state.finished.watermark(),
+            is_complete: state.is_complete,
+            mark: state.mark,
+            torn_bytes: self.disk.len().unwrap_or(*good) - good,
+        })
+    }
+
+    /// The items that need nothing more, as ranges in their order.
+    pub fn finished(&self) -> Vec<Range<u64>> {
+        self.state().finished.ranges()
+    }
+
+    /// The number of the run that would begin now, from 1.
+    pub fn epoch_next(&self) -> u64 {
+        self.state().began.epoch + 1
+    }
+
+    /// The items that it calls dead, in order.
+    ///
+    /// # Errors
+    /// When it cannot be read again.
+    pub fn dead(&mut self) -> Result<Vec<u64>, Error> {
+        let mut dead = std::collections::BTreeSet::new();
+        let mut is_retry = false;
+        recover(&mut self.disk, |_, frame| match &frame.entry {
+            Entry::Began(began) => is_retry = began.is_retry,
+            Entry::Progress(progress) => {
+                for index in progress
+                    .saved
+                    .iter()
+                    .cloned()
+                    .flatten()
+                    .filter(|_| is_retry)
+                {
+                    dead.remove(&index);
+                }
+                dead.extend(progress.dead.iter().cloned().flatten());
+            }
+            Entry::Complete => {}
+        })
+        .map_err(|error| unreadable(&self.path, &error))?;
+        Ok(dead.into_iter().collect())
+    }
+
+    /// Takes the word of a sink that keeps an account of its own, in the same transaction as the results: these are
+    /// saved, as ranges in their order, and no others.
+    ///
+    /// # Errors
+    /// When the journal cannot be read again.
+    pub fn believe(&mut self, saved: &[Range<u64>]) -> Result<(), Error> {
+        let dead: Vec<_> = self
+            .dead()?
+            .into_iter()
+            .map(|index| index..index + 1)
+            .collect();
+        let found = self.found.get_or_insert_with(new);
+        found.state.believe(saved, &dead);
+        Ok(())
+    }
+
+    /// Begins a run of the job with these names and values, which goes on where the last one stopped.
+    ///
+    /// # Errors
+    /// When the journal is that of a job with other values (`OtherJob`, with what differs), or cannot be written (`Storage`).
+    pub fn start(self, job: &[(String, String)]) -> Result<Journal, Error> {
+        let items = Items::Rest(self.state().finished.clone());
+        self.begin(job, items, false)
+    }
+
+    /// Begins a run that tries these items again, which it calls dead, and no others.
+    ///
+    /// # Errors
+    /// As [`OpenedJournal::start`].
+    pub fn retry(self, job: &[(String, String)], dead: Vec<u64>) -> Result<Journal, Error> {
+        self.begin(job, Items::Only(VecDeque::from(dead)), true)
+    }
+
+    fn state(&self) -> State {
+        self.found
+            .as_ref()
+            .map(|found| found.state.clone())
+            .unwrap_or_default()
+    }
+
+    fn begin(
+        mut self,
+        job: &[(String, String)],
+        items: Items,
+        is_retry: bool,
+    ) -> Result<Journal, Error> {
+        if let Some(found) = &self.found {
+            same_job(&self.path, &found.state.began.job, job)?;
+        }
+        let failed = |error| {
+            Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "failed to write the journal {}: {error}",
+                    self.path.display()
+                ),
+            )
+        };
+        let is_new = self.found.is_none();
+        let Recovered {
+            salt, state, good, ..
+        } = self.found.unwrap_or_else(new);
+        // What a crash tore off must not stand behind what is written now.
+        self.disk
+            .cut(if is_new { 0 } else { good })
+            .map_err(failed)?;
+        if is_new {
+            self.disk
+                .write_at(0, &[&MAGIC[..], &salt].concat())
+                .map_err(failed)?;
+        }
+        self.disk.sync().map_err(failed)?;
+        let began = Began {
+            epoch: state.began.epoch + 1,
+            at_s: now_s(),
+            is_retry,
+            job: job.to_vec(),
+        };
+        let todo = Todo {
+            // A retry may want what lies before the place where reading would go on.
+            from: state
+                .resume_from()
+                .filter(|_| !is_retry)
+                .map(|at| (at.index, at.place.clone())),
+            read_to: state.read_to().map(|at| at.place.clone()),
+            items,
+        };
+        let mut journal = Journal {
+            path: self.path,
+            disk: self.disk,
+            salt,
+            end: good,
+            is_synced: true,
+            pending: Pending::default(),
+            letters: self.letters,
+            todo: Some(todo),
+            horizon: Arc::new(Horizon::starting_at(state.finished.watermark())),
+            state,
+            durable: None,
+            written_at: Duration::ZERO,
+            synced_at: Duration::ZERO,
+        };
+        let begun = journal
+            .append(Entry::Began(began))
+            .and_then(|()| journal.sync(Duration::ZERO));
+        begun.map_err(|error| {
+            Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "failed to write the journal {}: {error}",
+                    journal.path.display()
+                ),
+            )
+        })?;
+        Ok(journal)
+    }
+}
+
+/// A journal that says nothing yet.
+fn new() -> Recovered {
+    Recovered {
+        salt: fastrand::u32(..).to_le_bytes(),
+        state: State::default(),
+        good: HEAD as u64,
+        damage: None,
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), Error> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(Error::new(
+            ErrorKind::InUse,
+            format!(
+                "the journal {} is in use by another run of this job; wait for it, or name another with --journal",
+                path.display()
+            ),
+        )),
+        Err(TryLockError::Error(error)) => Err(Error::new(
+            ErrorKind::Storage,
+            format!("failed to lock the journal {}: {error}", path.display()),
+        )),
+    }
+}
+
+/// Makes the name of the file outlive a loss of power.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+fn same_job(path: &Path, old: &[(String, String)], new: &[(String, String)]) -> Result<(), Error> {
+    let value = |job: &[(String, String)], name: &str| {
+        let found = job.iter().find(|(other, _)| other == name);
+        found
+            .map_or("nothing", |(_, value)| value.as_str())
+            .to_owned()
+    };
+    let mut names: Vec<&String> = old.iter().chain(new).map(|(name, _)| name).collect();
+    names.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    let differences: Vec<String> = names
+        .into_iter()
+        .filter(|name| seen.insert(*name) && value(old, name) != value(new, name))
+        .map(|name| {
+            format!(
+                "{name} was {}, and is {}",
+                value(old, name),
+                value(new, name)
+            )
+        })
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::OtherJob,
+        format!(
+            "the journal {} is that of another job: {}",
+            path.display(),
+            differences.join("; ")
+        ),
+    ))
+}
+
+fn damaged(path: &Path, Damage { at, witness }: Damage) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "the journal {} was changed at byte {at}, and what stands at byte {witness} had been written after that; \
+         nothing was sent; `inflight journal repair {0}` forgets what follows the damage, which is then done again",
+            path.display()
+        ),
+    )
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    let message = format!("{}: {error}", path.display());
+    match error.kind() {
+        io::ErrorKind::InvalidData => Error::new(
+            ErrorKind::Damaged,
+            format!("failed to read {message}; name another file"),
+        ),
+        _ => Error::new(
+            ErrorKind::Storage,
+            format!("failed to read the journal {message}"),
+        ),
+    }
+}
+
+fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 is wrong, and the time is for people only.
+    since.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,296 @@
+//! The journal against losses of power, failing disks and damage, in memory. A failure prints its seed.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::dead_letters::DeadLetters;
+use super::disk::Disk;
+use super::opened::OpenedJournal;
+use super::simulated::Simulated;
+use super::*;
+use crate::error::{Error, ErrorKind};
+use crate::fact::{Attempt, Step};
+use crate::fault::Fault;
+use crate::indexes::Indexes;
+
+/// Losses of power in an ordinary run of the tests; `INFLIGHT_SEEDS` asks for more.
+const SEEDS: u64 = 20_000;
+
+type Shared = Arc<Mutex<Simulated>>;
+
+/// What has happened to a job that is recorded on disks in memory, over all its runs.
+struct World {
+    journal: Shared,
+    letters: Shared,
+    random: fastrand::Rng,
+    /// Items told to the journal, in the order in which that was done; what a crash has forgotten is taken out.
+    told: Vec<Range<u64>>,
+    /// How many of those had been told before the last sync that succeeded.
+    durable: usize,
+    next: u64,
+    now: Duration,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        World {
+            journal: Shared::default(),
+            letters: Shared::default(),
+            random: fastrand::Rng::with_seed(seed),
+            told: Vec::new(),
+            durable: 0,
+            next: 0,
+            now: Duration::ZERO,
+        }
+    }
+
+    fn open(&self) -> Result<OpenedJournal, Error> {
+        let letters = DeadLetters::on(Disk::Simulated(Arc::clone(&self.letters)));
+        OpenedJournal::read(
+            Path::new("simulated"),
+            Disk::Simulated(Arc::clone(&self.journal)),
+            letters,
+        )
+    }
+
+    /// One run: tells of items in a random order until some moment.
+    fn run(&mut self, journal: &mut Journal) -> io::Result<()> {
+        for _ in 0..self.random.u32(0..40) {
+            let start = self.next + self.random.u64(0..20);
+            let count = self.random.u64(1..20);
+            self.next += self.random.u64(0..15);
+            if self.random.u8(..) < 30 {
+                self.told.push(start..start + 1);
+                journal.note(&dead(start));
+            } else {
+                self.told.push(start..start + count);
+                journal.note(&saved(start..start + count));
+            }
+            self.now += Duration::from_millis(self.random.u64(0..80));
+            journal.advance(self.now)?;
+            if journal.is_synced && journal.pending.is_empty() {
+                self.durable = self.told.len();
+            }
+        }
+        if self.random.bool() {
+            journal.finish(self.now, false)?;
+            self.durable = self.told.len();
+        }
+        Ok(())
+    }
+
+    fn lose_power(&mut self) {
+        for disk in [&self.journal, &self.letters] {
+            disk.lock().unwrap().lose_power(&mut self.random);
+        }
+    }
+
+    /// What the journal says now lies between what was durable and what was told.
+    fn check(&mut self) {
+        let opened = self.open().unwrap();
+        let set =
+            |told: &[Range<u64>]| -> BTreeSet<u64> { told.iter().cloned().flatten().collect() };
+        let found = set(&opened.finished());
+        assert!(
+            found.is_superset(&set(&self.told[..self.durable])),
+            "something durable is lost"
+        );
+        assert!(found.is_subset(&set(&self.told)), "something is invented");
+        if let Some(found) = opened.found() {
+            let letters = String::from_utf8_lossy(&contents(&self.letters)).into_owned();
+            let lines = letters.lines().filter(|line| line.ends_with('}')).count() as u64;
+            assert!(lines >= found.dead, "a dead item has no letter");
+        }
+        self.told = opened.finished();
+        self.durable = self.told.len();
+    }
+}
+
+fn contents(disk: &Shared) -> Vec<u8> {
+    let disk = disk.lock().unwrap();
+    let mut bytes = vec![0; disk.len() as usize];
+    disk.read_at(0, &mut bytes);
+    bytes
+}
+
+fn saved(range: Range<u64>) -> Fact {
+    Fact::Attempt(Attempt {
+        step: Step::Save,
+        at: Duration::ZERO,
+        took: Duration::ZERO,
+        waited: Duration::ZERO,
+        is_again: false,
+        in_flight: 1,
+        records: 1,
+        done: range.collect::<Indexes>(),
+        mark: None,
+        in_doubt: 0,
+        verdict: None,
+    })
+}
+
+fn dead(index: u64) -> Fact {
+    Fact::Dead {
+        index,
+        step: Step::Save,
+        attempts: 1,
+        fault: Fault::permanent("bad item"),
+    }
+}
+
+/// How many seeds to try: more when asked.
+fn seeds() -> u64 {
+    let asked = std::env::var("INFLIGHT_SEEDS").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(SEEDS)
+}
+
+/// Tries each seed; a failure says which, and how to try it alone.
+fn each_seed(test: &str, count: u64, check: impl Fn(u64) + std::panic::RefUnwindSafe) {
+    let only = std::env::var("INFLIGHT_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seeds = only.map_or(0..count, |seed| seed..seed + 1);
+    for seed in seeds {
+        if let Err(panic) = std::panic::catch_unwind(|| check(seed)) {
+            let again = format!("INFLIGHT_SEED={seed} cargo test -p inflight {test}");
+            std::panic::resume_unwind(Box::new(format!(
+                "{}; again: {again}",
+                Fault::panicked(&*panic)
+            )));
+        }
+    }
+}
+
+#[test]
+fn a_loss_of_power_forgets_nothing_durable_and_invents_nothing() {
+    each_seed("a_loss_of_power", seeds(), |seed| {
+        let mut world = World::new(seed);
+        for _ in 0..3 {
+            let mut journal = world.open().unwrap().start(&[]).unwrap();
+            world.run(&mut journal).unwrap();
+            drop(journal);
+            world.lose_power();
+            world.check();
+        }
+    });
+}
+
+#[test]
+fn a_crash_of_the_program_forgets_only_what_was_not_written() {
+    each_seed("a_crash_of_the_program", 200, |seed| {
+        let mut world = World::new(seed);
+        for _ in 0..3 {
+            let mut journal = world.open().unwrap().start(&[]).unwrap();
+            world.run(&mut journal).unwrap();
+            if journal.pending.is_empty() {
+                world.durable = world.told.len();
+            }
+            drop(journal);
+            world.check();
+        }
+    });
+}
+
+#[test]
+fn whichever_call_fails_nothing_durable_is_lost() {
+    for seed in 0..40 {
+        for failing in 1.. {
+            let mut world = World::new(seed);
+            for disk in [&world.journal, &world.letters] {
+                disk.lock().unwrap().fails_from = Some(failing);
+            }
+            let ran = world
+                .open()
+                .and_then(|opened| opened.start(&[]))
+                .map(|mut journal| {
+                    let ran = world.run(&mut journal);
+                    ran.and_then(|()| journal.finish(world.now, true))
+                });
+            let is_hit = !matches!(ran, Ok(Ok(())));
+            for disk in [&world.journal, &world.letters] {
+                let mut disk = disk.lock().unwrap();
+                (disk.calls, disk.fails_from) = (0, None);
+            }
+            world.check();
+            if !is_hit {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_changed_on_the_disk_is_seen_or_done_again() {
+    let mut seen = 0;
+    for seed in 0..300 {
+        let mut world = World::new(seed);
+        for _ in 0..2 {
+            let mut journal = world.open().unwrap().start(&[]).unwrap();
+            world.run(&mut journal).unwrap();
+            journal.finish(world.now, false).unwrap();
+        }
+        let length = world.journal.lock().unwrap().len() as usize;
+        let at = world.random.usize(frame::HEAD..length);
+        let change = world.random.u8(1..);
+        world.journal.lock().unwrap().damage(at, change);
+        match world.open() {
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Damaged);
+                seen += 1;
+            }
+            // Nothing behind it had been written after it was synced: as good as torn.
+            Ok(opened) => assert!(
+                opened
+                    .finished()
+                    .into_iter()
+                    .flatten()
+                    .all(|index| world.told.iter().any(|told| told.contains(&index)))
+            ),
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn a_journal_of_another_job_is_refused_and_says_what_differs() {
+    let world = World::new(1);
+    let job = |compute: &str| {
+        [
+            ("compute".to_owned(), compute.to_owned()),
+            ("sink".to_owned(), "null:".to_owned()),
+        ]
+    };
+    drop(world.open().unwrap().start(&job("sha256")).unwrap());
+    let error = world.open().unwrap().start(&job("bcrypt:8")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OtherJob);
+    assert!(
+        error
+            .to_string()
+            .ends_with("compute was sha256, and is bcrypt:8"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_empty_file_is_a_new_journal_and_any_other_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    std::fs::write(&path, "").unwrap();
+    let opened = OpenedJournal::open(&path).unwrap();
+    assert_eq!(opened.found(), None);
+    let second = OpenedJournal::open(&path).unwrap_err();
+    assert_eq!(second.kind(), ErrorKind::InUse);
+    drop(opened);
+    std::fs::write(&path, "one line of text\n").unwrap();
+    assert_eq!(
+        OpenedJournal::open(&path).unwrap_err().kind(),
+        ErrorKind::Damaged
+    );
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        "one line of text\n"
+    );
+}
