@@ -105,10 +105,9 @@ fn faults_that_pass_lose_nothing() {
         model,
         2_000,
         |summary, model| {
-            assert_eq!(
-                (summary.saved + summary.dead, model.distinct()),
-                (2_000, 2_000)
-            );
+            // One in some ten thousand fails six times in a row; it may have been kept all the same.
+            assert_eq!(summary.saved + summary.dead, 2_000);
+            assert!((summary.saved..=2_000).contains(&model.distinct()));
             assert!(summary.retried > 150 && summary.in_doubt > 50);
             let repeats = model.sent() - model.distinct();
             assert!(
