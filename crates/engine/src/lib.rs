@@ -33,11 +33,11 @@
 //! The public names, by what they are for:
 //!
 //! - **what is done**: [`Job`], from a [`Source`] (any iterator is one);
-//! - **how**: [`Options`] with its [`Strategy`] and [`ComputeClock`]; [`Stop`] ends a run early;
+//! - **how**: [`Options`] with its [`Strategy`] and [`ComputeClock`]; [`Stop`] ends a run early, [`Halt`] one that fails;
 //! - **reaching a service**: [`Service`], its [`Connection`]s, the [`Record`]s these send and the [`Reply`] they
 //!   bring; [`Declared`] says what is known beforehand. [`FromFn`] makes one of an async function, and [`NoFetch`]
 //!   stands where none is;
-//! - **going on after a stop or a crash**: an [`OpenedJournal`] says what was [`Found`] and since which run ([`Began`]); as a
+//! - **going on after a stop or a crash**: an [`OpenedJournal`] says what was [`Found`] and by which run ([`Began`], with its [`Command`]); as a
 //!   [`Journal`] a run records in it; a [`Place`] is where a source goes on, a [`Durable`] what a sink makes safe first;
 //!   a [`DeadLetter`] is what is kept of an item that was given up;
 //! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] with its [`ErrorKind`] for the run itself;
@@ -51,6 +51,7 @@ mod cpu;
 mod error;
 mod fact;
 mod fault;
+mod halt;
 mod heartbeat;
 mod indexes;
 mod job;
@@ -81,9 +82,10 @@ pub use bound::{Basis, Term, Wall};
 pub use error::{Error, ErrorKind};
 pub use fact::{Attempt, Fact, Step};
 pub use fault::{Fault, Verdict};
+pub use halt::Halt;
 pub use indexes::Indexes;
 pub use job::{Job, Types};
-pub use journal::{Began, DeadLetter, Found, Journal, OpenedJournal};
+pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
 pub use observer::Observer;
 pub use options::{ComputeClock, Options, Strategy};
 pub use record::Record;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::halt::Halt;
 
 /// Where steps run and in what order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -107,6 +108,10 @@ pub struct Options {
     pub first_contact: Duration,
     /// How long requests in flight may take to be answered once the run was asked to stop. Default 25 s.
     pub drain: Duration,
+    /// The most dead letters before the run stops. Default: no bound; a dead letter is kept, not lost.
+    pub halt: Option<Halt>,
+    /// How long the run may take before it stops, as if it had been told to. Default: no bound.
+    pub deadline: Option<Duration>,
     /// Bytes that may wait in each queue, at least 64 KiB. Default 1 MiB: there are four queues at most, and
     /// a queue hides hiccups of milliseconds; an item that is larger still passes, alone.
     pub queue_bytes: usize,
@@ -133,6 +138,8 @@ impl Default for Options {
             outage_budget: Duration::from_secs(900),
             first_contact: Duration::from_secs(8),
             drain: Duration::from_secs(25),
+            halt: None,
+            deadline: None,
             queue_bytes: 1 << 20,
             compute_clock: ComputeClock::Cpu,
         }
@@ -168,6 +175,16 @@ impl Options {
                 "rate must be at least one a day and at most a million a second",
             ));
         }
+        let halt_fits = match self.halt {
+            None => true,
+            Some(Halt::Count(most)) => most > 0,
+            Some(Halt::Share(most)) => (0.0..1.0).contains(&most),
+        };
+        if !halt_fits {
+            return Err(Error::options(
+                "halt must be at least one dead letter, or a share of at least 0 % and less than 100 %",
+            ));
+        }
         self.durations()
             .into_iter()
             .try_for_each(|(name, value, least)| {
@@ -181,7 +198,7 @@ impl Options {
     }
 
     /// Each duration with its name and the least it may be.
-    fn durations(&self) -> [(&'static str, Duration, Duration); 9] {
+    fn durations(&self) -> [(&'static str, Duration, Duration); 10] {
         let least = Duration::from_millis(1);
         [
             ("timeout", self.timeout, least),
@@ -192,6 +209,7 @@ impl Options {
             ("outage-budget", self.outage_budget, Duration::ZERO),
             ("first-contact", self.first_contact, Duration::ZERO),
             ("drain", self.drain, Duration::ZERO),
+            ("deadline", self.deadline.unwrap_or(least), least),
             (
                 "yield-every",
                 self.yield_every.unwrap_or_default(),

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::fact::Fact;
+use crate::halt::Halt;
 use crate::journal::Journal;
 use crate::observer::Observer;
 use crate::stop::{Reason, Stop};
@@ -26,7 +27,9 @@ pub(crate) struct Recording {
     pub(crate) tally: Tally,
     pub(crate) journal: Option<Journal>,
     pub(crate) observer: Option<Box<dyn Observer>>,
-    /// Stopped when the journal cannot be written.
+    /// The most dead letters.
+    pub(crate) halt: Option<Halt>,
+    /// Stopped when there are more, or when the journal cannot be written.
     pub(crate) stop: Stop,
     pub(crate) clock: Clock,
 }
@@ -76,6 +79,11 @@ impl Recording {
         }
         if let Some(observer) = &mut self.observer {
             observer.observe(fact, self.tally.counts());
+        }
+        let is_dead = matches!(fact, Fact::Dead { .. });
+        let reached = self.halt.filter(|_| is_dead);
+        if let Some(why) = reached.and_then(|halt| halt.reached(self.tally.counts())) {
+            self.stop.because(Reason::Halted(why));
         }
     }
 

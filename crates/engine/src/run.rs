@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 use crate::clock::{Clock, thread_cpu};
 use crate::cpu::{ChunkSize, Cpu};
@@ -93,6 +93,7 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
         tally: Tally::new(total, before),
         journal,
         observer: job.watch.observer.take(),
+        halt: options.halt,
         stop: stop.clone(),
         clock,
     };
@@ -222,6 +223,15 @@ async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducte
             save.load()
         }
     }));
+    if let Some(deadline) = options.deadline {
+        let stop = stop.clone();
+        spawn_local(async move {
+            sleep_until(clock.at(deadline)).await;
+            stop.because(Reason::Halted(format!(
+                "the deadline of {deadline:.0?} has passed"
+            )));
+        });
+    }
     let driving = strategy::drive(steps, options);
     match unless(driving, aborted(&stop, options.drain)).await {
         Some(outcome) => outcome?,

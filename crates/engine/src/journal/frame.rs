@@ -25,8 +25,11 @@ pub(crate) const PREFIX: usize = 8;
 pub(crate) enum Entry {
     Began(Began),
     Progress(Progress),
-    /// A run saw its end: nothing is left to do.
-    Complete,
+    /// A run ended and recorded all that it knew.
+    Ended {
+        /// Nothing is left to do.
+        is_complete: bool,
+    },
 }
 
 /// A run began, or went on.
@@ -38,8 +41,19 @@ pub struct Began {
     pub at_s: u64,
     /// Whether it tried dead letters again and nothing else.
     pub is_retry: bool,
-    /// What job it is: names and values, in the words of whoever started it.
+    /// What job it is: names and values, in the words of whoever started it. A run with others is refused.
     pub job: Vec<(String, String)>,
+    /// How it was started, for whoever wants to go on.
+    pub command: Command,
+}
+
+/// How a run was started: enough to start it again. Whoever fills it in leaves secrets out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The folder in which it was.
+    pub folder: String,
+    /// The program and its arguments.
+    pub words: Vec<String>,
 }
 
 /// What has come about since the frame before.
@@ -94,14 +108,15 @@ impl Frame {
         match &self.entry {
             Entry::Began(_) => bytes.push(1 | sync),
             Entry::Progress(_) => bytes.push(2 | sync),
-            Entry::Complete => bytes.push(3 | sync),
+            Entry::Ended { is_complete: true } => bytes.push(3 | sync),
+            Entry::Ended { is_complete: false } => bytes.push(4 | sync),
         }
         number(self.sequence, bytes);
         bytes.extend_from_slice(&self.chain.to_le_bytes());
         match &self.entry {
             Entry::Began(began) => write_began(began, bytes),
             Entry::Progress(progress) => write_progress(progress, bytes),
-            Entry::Complete => {}
+            Entry::Ended { .. } => {}
         }
         let length = (bytes.len() - start - PREFIX) as u32;
         bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -148,6 +163,11 @@ fn write_began(began: &Began, bytes: &mut Vec<u8>) {
     for (name, value) in &began.job {
         string(name.as_bytes(), bytes);
         string(value.as_bytes(), bytes);
+    }
+    string(began.command.folder.as_bytes(), bytes);
+    number(began.command.words.len() as u64, bytes);
+    for word in &began.command.words {
+        string(word.as_bytes(), bytes);
     }
 }
 
@@ -198,7 +218,8 @@ fn read_body(body: &mut Reader<'_>) -> Option<Frame> {
     let entry = match kind & 0x7f {
         1 => Entry::Began(body.began()?),
         2 => Entry::Progress(body.progress()?),
-        3 => Entry::Complete,
+        3 => Entry::Ended { is_complete: true },
+        4 => Entry::Ended { is_complete: false },
         _ => return None,
     };
     body.0.is_empty().then_some(Frame {
@@ -218,11 +239,17 @@ impl<'a> Reader<'a> {
             let (name, value) = (self.string()?, self.string()?);
             job.push((name, value));
         }
+        let folder = self.string()?;
+        let mut words = Vec::new();
+        for _ in 0..self.number()? {
+            words.push(self.string()?);
+        }
         Some(Began {
             epoch,
             at_s,
             is_retry,
             job,
+            command: Command { folder, words },
         })
     }
 
@@ -314,9 +341,13 @@ mod tests {
             prop::option::of(0..u64::MAX),
             prop::collection::vec(checkpoint, 0..3),
         );
-        let began = (any::<(u64, u64, bool)>(), any::<Vec<(String, String)>>());
+        let began = (
+            any::<(u64, u64, bool)>(),
+            any::<Vec<(String, String)>>(),
+            any::<(String, Vec<String>)>(),
+        );
         prop_oneof![
-            Just(Entry::Complete),
+            any::<bool>().prop_map(|is_complete| Entry::Ended { is_complete }),
             progress.prop_map(
                 |(saved, dead, mark, checkpoints)| Entry::Progress(Progress {
                     saved,
@@ -325,12 +356,15 @@ mod tests {
                     checkpoints
                 })
             ),
-            began.prop_map(|((epoch, at_s, is_retry), job)| Entry::Began(Began {
-                epoch,
-                at_s,
-                is_retry,
-                job
-            })),
+            began.prop_map(
+                |((epoch, at_s, is_retry), job, (folder, words))| Entry::Began(Began {
+                    epoch,
+                    at_s,
+                    is_retry,
+                    job,
+                    command: Command { folder, words },
+                })
+            ),
         ]
     }
 

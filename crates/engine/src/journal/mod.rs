@@ -28,9 +28,10 @@ use crate::service::Durable;
 pub use dead_letters::DeadLetter;
 use dead_letters::DeadLetters;
 use disk::Disk;
-pub use frame::Began;
+pub use frame::{Began, Command};
 use frame::{Entry, Frame};
 pub(crate) use horizon::Horizon;
+use horizon::UNRECORDED_MAX;
 pub use opened::{Found, OpenedJournal};
 use pending::Pending;
 use state::State;
@@ -67,6 +68,9 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Answers that may be ahead of the journal at any moment: with what is in flight, all that a crash can have sent twice.
+    pub const UNRECORDED_MAX: u64 = UNRECORDED_MAX;
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -152,9 +156,7 @@ impl Journal {
         if !self.pending.is_empty() {
             self.write(now)?;
         }
-        if is_complete {
-            self.append(Entry::Complete)?;
-        }
+        self.append(Entry::Ended { is_complete })?;
         self.sync(now)
     }
 

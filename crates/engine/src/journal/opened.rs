@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Journal;
 use super::dead_letters::DeadLetters;
 use super::disk::Disk;
-use super::frame::{Began, Entry, HEAD, MAGIC};
+use super::frame::{Began, Command, Entry, HEAD, MAGIC};
 use super::horizon::Horizon;
 use super::pending::Pending;
 use super::recover::{Damage, Recovered, recover};
@@ -23,14 +23,14 @@ use crate::error::{Error, ErrorKind};
 /// A journal that nobody else can open, and what it says. Nothing has been written to it yet.
 ///
 /// ```
-/// use inflight::{Fault, Job, OpenedJournal, Options};
+/// use inflight::{Command, Fault, Job, OpenedJournal, Options};
 ///
 /// let folder = std::env::temp_dir().join(format!("inflight-doc-{}", std::process::id()));
 /// std::fs::create_dir_all(&folder)?;
 /// let path = folder.join("journal");
 /// let name = [("compute".to_owned(), "square".to_owned())];
 /// for saved in [100, 0] {
-///     let journal = OpenedJournal::open(&path)?.start(&name)?;
+///     let journal = OpenedJournal::open(&path)?.start(&name, Command::default())?;
 ///     let job = Job::new(0..100_u64).compute(|n| n * n);
 ///     let summary = job
 ///         .save(async |_: &u64| Ok::<(), Fault>(()))
@@ -60,7 +60,9 @@ pub struct Found {
     pub dead: u64,
     /// All items below this are finished.
     pub watermark: u64,
-    /// Whether the last run reached its end: nothing is left to do.
+    /// Whether the last run recorded all that it knew. If not it was killed, and what was in flight may be sent again.
+    pub is_ended: bool,
+    /// Whether nothing was left to do then.
     pub is_complete: bool,
     /// Up to where the output of the sink is what the journal says; see [`Connection::mark`](crate::Connection::mark).
     pub mark: Option<u64>,
@@ -76,22 +78,7 @@ impl OpenedJournal {
     /// When another run holds it ([`Error::kind`] says `InUse`), when something in it was changed that had safely reached
     /// the disk (`Damaged`), when it is no journal, or cannot be read and written (`Storage`).
     pub fn open(path: &Path) -> Result<OpenedJournal, Error> {
-        let failed = |error| {
-            Error::new(
-                ErrorKind::Storage,
-                format!("failed to open the journal {}: {error}", path.display()),
-            )
-        };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        lock(&file, path)?;
-        sync_folder(path).map_err(failed)?;
+        let file = open_locked(path)?;
         let letters = DeadLetters::beside(path);
         OpenedJournal::read(path, Disk::File(file), letters)
     }
@@ -113,6 +100,23 @@ impl OpenedJournal {
         })
     }
 
+    /// Cuts a damaged journal where the damage begins: what stood behind is forgotten, and done again. Says how many
+    /// bytes that were; none of a journal that is good.
+    ///
+    /// # Errors
+    /// As [`OpenedJournal::open`], except for the damage.
+    pub fn repair(path: &Path) -> Result<u64, Error> {
+        let mut disk = Disk::File(open_locked(path)?);
+        let found = recover(&mut disk, |_, _| {}).map_err(|error| unreadable(path, &error))?;
+        let Some(Damage { at, .. }) = found.and_then(|found| found.damage) else {
+            return Ok(0);
+        };
+        let length = disk.len().map_err(|error| unreadable(path, &error))?;
+        let cut = disk.cut(at).and_then(|()| disk.sync());
+        cut.map_err(|error| unreadable(path, &error))?;
+        Ok(length - at)
+    }
+
     /// What it says; `None` of a new one.
     pub fn found(&self) -> Option<Found> {
         let Recovered { state, good, .. } = self.found.as_ref()?;
@@ -121,6 +125,7 @@ impl OpenedJournal {
             saved: state.saved,
             dead: state.dead,
             watermark: state.finished.watermark(),
+            is_ended: state.is_ended,
             is_complete: state.is_complete,
             mark: state.mark,
             torn_bytes: self.disk.len().unwrap_or(*good) - good,
@@ -158,7 +163,7 @@ impl OpenedJournal {
                 }
                 dead.extend(progress.dead.iter().cloned().flatten());
             }
-            Entry::Complete => {}
+            Entry::Ended { .. } => {}
         })
         .map_err(|error| unreadable(&self.path, &error))?;
         Ok(dead.into_iter().collect())
@@ -184,17 +189,22 @@ impl OpenedJournal {
     ///
     /// # Errors
     /// When the journal is that of a job with other values (`OtherJob`, with what differs), or cannot be written (`Storage`).
-    pub fn start(self, job: &[(String, String)]) -> Result<Journal, Error> {
+    pub fn start(self, job: &[(String, String)], command: Command) -> Result<Journal, Error> {
         let items = Items::Rest(self.state().finished.clone());
-        self.begin(job, items, false)
+        self.begin(job, command, items, false)
     }
 
     /// Begins a run that tries these items again, which it calls dead, and no others.
     ///
     /// # Errors
     /// As [`OpenedJournal::start`].
-    pub fn retry(self, job: &[(String, String)], dead: Vec<u64>) -> Result<Journal, Error> {
-        self.begin(job, Items::Only(VecDeque::from(dead)), true)
+    pub fn retry(
+        self,
+        job: &[(String, String)],
+        command: Command,
+        dead: Vec<u64>,
+    ) -> Result<Journal, Error> {
+        self.begin(job, command, Items::Only(VecDeque::from(dead)), true)
     }
 
     fn state(&self) -> State {
@@ -207,6 +217,7 @@ impl OpenedJournal {
     fn begin(
         mut self,
         job: &[(String, String)],
+        command: Command,
         items: Items,
         is_retry: bool,
     ) -> Result<Journal, Error> {
@@ -241,6 +252,7 @@ impl OpenedJournal {
             at_s: now_s(),
             is_retry,
             job: job.to_vec(),
+            command,
         };
         let todo = Todo {
             // A retry may want what lies before the place where reading would go on.
@@ -290,6 +302,26 @@ fn new() -> Recovered {
         good: HEAD as u64,
         damage: None,
     }
+}
+
+fn open_locked(path: &Path) -> Result<File, Error> {
+    let failed = |error| {
+        Error::new(
+            ErrorKind::Storage,
+            format!("failed to open the journal {}: {error}", path.display()),
+        )
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    lock(&file, path)?;
+    sync_folder(path).map_err(failed)?;
+    Ok(file)
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), Error> {

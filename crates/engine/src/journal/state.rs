@@ -14,7 +14,8 @@ pub(crate) struct State {
     pub(crate) dead: u64,
     /// The last run that began.
     pub(crate) began: Began,
-    /// Whether it reached its end.
+    /// Whether it recorded all that it knew, and whether nothing was left to do then.
+    pub(crate) is_ended: bool,
     pub(crate) is_complete: bool,
     /// How far the sink's own output had come.
     pub(crate) mark: Option<u64>,
@@ -38,10 +39,10 @@ impl State {
         match frame.entry {
             Entry::Began(began) => {
                 self.began = began;
-                self.is_complete = false;
+                (self.is_ended, self.is_complete) = (false, false);
             }
             Entry::Progress(progress) => self.progress(progress),
-            Entry::Complete => self.is_complete = true,
+            Entry::Ended { is_complete } => (self.is_ended, self.is_complete) = (true, is_complete),
         }
     }
 

@@ -169,7 +169,11 @@ fn a_loss_of_power_forgets_nothing_durable_and_invents_nothing() {
     each_seed("a_loss_of_power", seeds(), |seed| {
         let mut world = World::new(seed);
         for _ in 0..3 {
-            let mut journal = world.open().unwrap().start(&[]).unwrap();
+            let mut journal = world
+                .open()
+                .unwrap()
+                .start(&[], Command::default())
+                .unwrap();
             world.run(&mut journal).unwrap();
             drop(journal);
             world.lose_power();
@@ -183,7 +187,11 @@ fn a_crash_of_the_program_forgets_only_what_was_not_written() {
     each_seed("a_crash_of_the_program", 200, |seed| {
         let mut world = World::new(seed);
         for _ in 0..3 {
-            let mut journal = world.open().unwrap().start(&[]).unwrap();
+            let mut journal = world
+                .open()
+                .unwrap()
+                .start(&[], Command::default())
+                .unwrap();
             world.run(&mut journal).unwrap();
             if journal.pending.is_empty() {
                 world.durable = world.told.len();
@@ -204,7 +212,7 @@ fn whichever_call_fails_nothing_durable_is_lost() {
             }
             let ran = world
                 .open()
-                .and_then(|opened| opened.start(&[]))
+                .and_then(|opened| opened.start(&[], Command::default()))
                 .map(|mut journal| {
                     let ran = world.run(&mut journal);
                     ran.and_then(|()| journal.finish(world.now, true))
@@ -228,7 +236,11 @@ fn what_was_changed_on_the_disk_is_seen_or_done_again() {
     for seed in 0..300 {
         let mut world = World::new(seed);
         for _ in 0..2 {
-            let mut journal = world.open().unwrap().start(&[]).unwrap();
+            let mut journal = world
+                .open()
+                .unwrap()
+                .start(&[], Command::default())
+                .unwrap();
             world.run(&mut journal).unwrap();
             journal.finish(world.now, false).unwrap();
         }
@@ -263,8 +275,18 @@ fn a_journal_of_another_job_is_refused_and_says_what_differs() {
             ("sink".to_owned(), "null:".to_owned()),
         ]
     };
-    drop(world.open().unwrap().start(&job("sha256")).unwrap());
-    let error = world.open().unwrap().start(&job("bcrypt:8")).unwrap_err();
+    drop(
+        world
+            .open()
+            .unwrap()
+            .start(&job("sha256"), Command::default())
+            .unwrap(),
+    );
+    let error = world
+        .open()
+        .unwrap()
+        .start(&job("bcrypt:8"), Command::default())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OtherJob);
     assert!(
         error
