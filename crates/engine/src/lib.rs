@@ -51,6 +51,7 @@ mod cpu;
 mod error;
 mod fact;
 mod fault;
+mod health;
 mod heartbeat;
 mod indexes;
 mod job;
@@ -76,6 +77,7 @@ mod strategy;
 mod summary;
 mod tally;
 mod times;
+mod worker;
 
 pub use bound::{Basis, Term, Wall};
 pub use error::{Error, ErrorKind};
