@@ -13,11 +13,21 @@ pub(crate) struct Need {
     pub(crate) package: &'static str,
 }
 
-/// To build and test: SQLite and the cryptography of TLS are C.
-pub(crate) const TEST: &[Need] = &[Need {
-    command: "cc",
-    package: "gcc libc6-dev",
-}];
+/// To build and test: SQLite and the cryptography of TLS are C, and workers are tested in the languages of their examples.
+pub(crate) const TEST: &[Need] = &[
+    Need {
+        command: "cc",
+        package: "gcc libc6-dev",
+    },
+    Need {
+        command: "python3",
+        package: "python3",
+    },
+    Need {
+        command: "node",
+        package: "nodejs",
+    },
+];
 
 /// To measure wrk beside us.
 pub(crate) const WRK: Need = Need {

@@ -24,13 +24,14 @@ Exit codes:
   1    internal error, or input that could not be read to its end
   2    usage or configuration; nothing was sent
   3    finished with dead letters
-  4    the service could not be reached, or stayed away too long
+  4    the service could not be reached or stayed away too long, or workers kept breaking
   130  stopped by Ctrl-C (143: by SIGTERM)";
 
 const RUN_EXAMPLES: &str = "Examples:
   inflight run 0..600 --compute bcrypt:8 --save http://127.0.0.1:8080/add
   inflight run words.txt --compute sha256 --save file:hashes.jsonl
   inflight run ids.txt --fetch 'https://example.org/items/{}' --save 'sqlite:items.db?table=items'
+  inflight run items.jsonl --compute 'exec:python3 worker.py' --save file:results.jsonl
   inflight run 0..600 --compute sleep:5ms --save 'lab:?latency=100ms&capacity=100&fail=5%'";
 
 const COMPARE_EXAMPLES: &str = "Examples:
@@ -77,7 +78,8 @@ pub(crate) struct RunArgs {
     /// A file (text or JSON lines), `-` for standard input, or a range such as 0..600
     pub(crate) input: String,
 
-    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION or spin:DURATION
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
+    /// for worker processes of your own
     #[arg(long, value_name = "TASK", default_value = "none", help_heading = JOB)]
     pub(crate) compute: String,
 
@@ -104,7 +106,8 @@ pub(crate) struct CompareArgs {
     #[arg(default_value = "0..120")]
     pub(crate) input: String,
 
-    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION or spin:DURATION
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
+    /// for worker processes of your own
     #[arg(long, value_name = "TASK", default_value = "bcrypt:8", help_heading = JOB)]
     pub(crate) compute: String,
 
@@ -238,6 +241,10 @@ pub(crate) struct PaceArgs {
     /// Deadline of one connection attempt
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
     pub(crate) connect_timeout: Duration,
+
+    /// Deadline of one item in a worker process (exec:), which is killed then [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    pub(crate) compute_timeout: Option<Duration>,
 
     /// Extra tries of an item after its first; refusals (429, 503) and outages are not counted
     #[arg(long, value_name = "N", default_value = "5")]

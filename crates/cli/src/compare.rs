@@ -66,7 +66,7 @@ struct Comparing<'a> {
 
 impl<'a> Comparing<'a> {
     fn open(plan: &'a ComparePlan) -> anyhow::Result<Comparing<'a>> {
-        let opened = Opened::new(&plan.work)?;
+        let opened = Opened::new(&plan.work, &plan.show.messages)?;
         let mut copies = copies_of(&opened.save.address)?;
         // Says what is wrong with the sink before anything is computed.
         fresh_sink(&opened, copies.as_mut(), plan.options.strategy, 0)?;
@@ -177,7 +177,7 @@ impl<'a> Comparing<'a> {
             cores: cores(),
             workload: Workload {
                 items: self.runs.first().map_or(0, |run| run.items),
-                compute: self.plan.work.task.to_string(),
+                compute: self.plan.work.computation.to_string(),
                 sink: self.plan.work.save_shown.clone(),
             },
             compute_only_s: alone.0,

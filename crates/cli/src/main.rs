@@ -2,12 +2,14 @@
 
 mod args;
 mod compare;
+mod computation;
 mod copies;
 mod exit;
 mod fits;
 mod job_id;
 mod json;
 mod lab;
+mod leash;
 mod messages;
 mod opened;
 mod plan;
@@ -33,6 +35,9 @@ use crate::exit::Exit;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(failed) = leash::become_worker(std::env::args_os()) {
+        return failed;
+    }
     // clap itself prints help and usage errors, and leaves with 0 and 2.
     let exit = match dispatch(Cli::parse()) {
         Ok(exit) => exit,

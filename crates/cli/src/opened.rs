@@ -1,11 +1,13 @@
 //! A job whose services are there: runs it, once or several times.
 //!
-//! The one place where source, task and sink become an engine's job.
+//! The one place where source, computation and sink become an engine's job.
 
 use inflight::{Job, Observer, Options, Service, Stop, Strategy, Summary};
-use inflight_connectors::{Payload, Sink, Task};
+use inflight_connectors::{Payload, Sink};
 
+use crate::computation::Computer;
 use crate::exit::Usage;
+use crate::messages::Messages;
 use crate::plan::Work;
 use crate::target::Place;
 
@@ -17,18 +19,21 @@ pub(crate) struct Opened<'a> {
     pub(crate) save: Place,
     /// Where it fetches, if it does.
     pub(crate) fetch: Option<Place>,
+    /// What computes. Workers end with it.
+    computer: Computer,
 }
 
 impl<'a> Opened<'a> {
-    /// Starts the labs that the job needs.
+    /// Starts the labs that the job needs, and a first worker if others compute.
     ///
     /// # Errors
-    /// When a lab cannot be started.
-    pub(crate) fn new(work: &'a Work) -> anyhow::Result<Opened<'a>> {
+    /// When a lab or a worker cannot be started.
+    pub(crate) fn new(work: &'a Work, messages: &Messages) -> anyhow::Result<Opened<'a>> {
         Ok(Opened {
             work,
             save: work.save.open()?,
             fetch: work.fetch.as_ref().map(|fetch| fetch.open()).transpose()?,
+            computer: work.computation.open(messages)?,
         })
     }
 
@@ -71,7 +76,7 @@ impl<'a> Opened<'a> {
     ) -> anyhow::Result<Summary> {
         let items = self.work.input.open().map_err(Usage::error)?;
         let how = How {
-            task: self.work.task,
+            computer: &self.computer,
             sink,
             options,
             stop,
@@ -91,7 +96,7 @@ impl<'a> Opened<'a> {
 
 /// What is the same with and without a fetch.
 struct How<'a> {
-    task: Task,
+    computer: &'a Computer,
     sink: Sink,
     options: &'a Options,
     stop: &'a Stop,
@@ -102,9 +107,9 @@ impl How<'_> {
         self,
         job: Job<Payload, Payload, F>,
     ) -> anyhow::Result<Summary> {
-        let task = self.task;
-        let summary = job
-            .try_compute(move |item| task.run(item))
+        let summary = self
+            .computer
+            .join(job)
             .result_bytes(Payload::heap_bytes)
             .save_to(self.sink)
             .stopped_by(self.stop)

@@ -5,9 +5,10 @@
 use std::fmt::Display;
 
 use inflight::{ComputeClock, Options, Strategy};
-use inflight_connectors::{Format, Input, Task};
+use inflight_connectors::{Format, Input};
 
 use crate::args::{self, CompareArgs, JobArgs, OutputArgs, PaceArgs, RunArgs};
+use crate::computation::Computation;
 use crate::exit::Usage;
 use crate::fits;
 use crate::job_id::{job_id, public};
@@ -41,7 +42,7 @@ pub(crate) struct ComparePlan {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) input: Input,
-    pub(crate) task: Task,
+    pub(crate) computation: Computation,
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
     pub(crate) settings: Settings,
@@ -64,8 +65,14 @@ impl RunPlan {
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(args: RunArgs) -> anyhow::Result<RunPlan> {
         fits::check(&args.save, &args.job, &args.pace)?;
-        let work = Work::new(&args.input, &args.compute, &args.save, &args.job)?;
-        let options = options(&args.pace, args.strategy, work.task.clock())?;
+        let work = Work::new(
+            &args.input,
+            &args.compute,
+            &args.save,
+            &args.job,
+            &args.pace,
+        )?;
+        let options = options(&args.pace, args.strategy, work.computation.clock())?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
             work,
@@ -82,7 +89,13 @@ impl ComparePlan {
     /// As [`RunPlan::new`]; also when the job cannot or must not be repeated.
     pub(crate) fn new(args: CompareArgs) -> anyhow::Result<ComparePlan> {
         fits::check(&args.save, &args.job, &args.pace)?;
-        let work = Work::new(&args.input, &args.compute, &args.save, &args.job)?;
+        let work = Work::new(
+            &args.input,
+            &args.compute,
+            &args.save,
+            &args.job,
+            &args.pace,
+        )?;
         if work.input.is_stdin() {
             return Err(Usage::error(
                 "compare reads its input once for each strategy, and standard input can be read only once; \
@@ -97,7 +110,7 @@ impl ComparePlan {
                 args.strategies.len()
             )));
         }
-        let options = options(&args.pace, Strategy::Parallel, work.task.clock())?;
+        let options = options(&args.pace, Strategy::Parallel, work.computation.clock())?;
         let show = Show::new(&args.output)?;
         Ok(ComparePlan {
             work,
@@ -109,7 +122,13 @@ impl ComparePlan {
 }
 
 impl Work {
-    fn new(input: &str, compute: &str, save: &str, job: &JobArgs) -> anyhow::Result<Work> {
+    fn new(
+        input: &str,
+        compute: &str,
+        save: &str,
+        job: &JobArgs,
+        pace: &PaceArgs,
+    ) -> anyhow::Result<Work> {
         let format = job.format.map(|format| match format {
             args::Format::Text => Format::Text,
             args::Format::Jsonl => Format::Jsonl,
@@ -117,7 +136,8 @@ impl Work {
         let fetch = job.fetch.as_deref();
         Ok(Work {
             input: Input::parse(input, format, job.field.clone()).map_err(Usage::error)?,
-            task: Task::parse(compute).map_err(usage("--compute"))?,
+            computation: Computation::parse(compute, pace.compute_timeout)
+                .map_err(usage("--compute"))?,
             fetch: fetch
                 .map(Target::parse)
                 .transpose()

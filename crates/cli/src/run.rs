@@ -15,7 +15,7 @@ use crate::{stdout, table};
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let plan = RunPlan::new(args)?;
     let messages = plan.show.messages.clone();
-    let opened = Opened::new(&plan.work)?;
+    let opened = Opened::new(&plan.work, &messages)?;
     let sink = opened.sink(plan.options.strategy, 0)?;
     let signals = Signals::listen(&messages)?;
     let watch = Watch::new("run", plan.show.shape, &messages);

@@ -22,6 +22,8 @@
 mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
+#[cfg(feature = "exec")]
+mod exec;
 #[cfg(feature = "file")]
 mod file;
 #[cfg(feature = "http")]
@@ -44,6 +46,8 @@ mod sink;
 mod sqlite;
 mod task;
 
+#[cfg(feature = "exec")]
+pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]
 pub use file::{FileConnection, FileSink};
 #[cfg(feature = "http")]

@@ -9,12 +9,15 @@ use sha2::{Digest, Sha256};
 use crate::nearest::unknown;
 use crate::payload::Payload;
 
-const KNOWN: [&str; 5] = [
+/// `exec:` is no task of ours, but can be meant by whoever mistypes one.
+const KNOWN: &[&str] = &[
     "none",
     "bcrypt:COST",
     "sha256[:ROUNDS]",
     "sleep:D",
     "spin:D",
+    #[cfg(feature = "exec")]
+    "exec:COMMAND",
 ];
 
 /// bcrypt reads no further than this many bytes; more would be hashed as if they were not there.
@@ -67,7 +70,7 @@ impl Task {
             ("sha256", argument) => sha256_rounds(text, argument),
             ("sleep", argument) => Ok(Task::Sleep(duration(text, argument)?)),
             ("spin", argument) => Ok(Task::Spin(duration(text, argument)?)),
-            _ => Err(unknown("task", text, &KNOWN)),
+            _ => Err(unknown("task", text, KNOWN)),
         }
     }
 

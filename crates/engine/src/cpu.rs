@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::clock::{Clock, thread_cpu};
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
-use crate::job::Compute;
+use crate::job::Each;
 use crate::log::Log;
 use crate::options::ComputeClock;
 use crate::record::{Chunk, Record};
+use crate::worker::{Outcome, Worker};
 
 /// Work that a hand-off between threads should carry: a hand-off costs a few microseconds.
 const WORK_PER_CHUNK: Duration = Duration::from_millis(1);
@@ -45,9 +46,17 @@ impl ChunkSize {
     }
 }
 
+/// Who computes on one thread.
+pub(crate) enum Computing<Q, R> {
+    /// The function that all threads share.
+    Each(Each<Q, R>),
+    /// What this thread keeps for itself.
+    Worker(Worker<Q, R>),
+}
+
 /// The computation of a job, with what it takes to run and time it. Each thread has its own.
 pub(crate) struct Cpu<Q, R> {
-    pub(crate) compute: Compute<Q, R>,
+    pub(crate) computing: Computing<Q, R>,
     pub(crate) size: fn(&R) -> usize,
     pub(crate) basis: ComputeClock,
     pub(crate) clock: Clock,
@@ -59,7 +68,10 @@ impl<Q, R> Cpu<Q, R> {
     /// Another thread's.
     pub(crate) fn another(&self) -> Cpu<Q, R> {
         Cpu {
-            compute: Arc::clone(&self.compute),
+            computing: match &self.computing {
+                Computing::Each(each) => Computing::Each(Arc::clone(each)),
+                Computing::Worker(worker) => Computing::Worker(worker.another()),
+            },
             chunk_size: self.chunk_size.clone(),
             log: self.log.another(),
             ..*self
@@ -68,9 +80,7 @@ impl<Q, R> Cpu<Q, R> {
 
     /// Computes what is in a chunk. Failed items are told to the recorder and are missing from the result.
     pub(crate) fn chunk(&mut self, records: Vec<Record<Q>>) -> Chunk<R> {
-        let alone =
-            self.chunk_size.items() as u128 * TIMED_ALONE.as_nanos() <= WORK_PER_CHUNK.as_nanos();
-        let results = if alone {
+        let results = if self.times_alone() {
             records
                 .into_iter()
                 .filter_map(|record| self.one(record))
@@ -79,6 +89,12 @@ impl<Q, R> Cpu<Q, R> {
             self.together(records)
         };
         Chunk::new(results, self.size)
+    }
+
+    /// A worker takes whatever there is at once, so that its items share the way there and back.
+    fn times_alone(&self) -> bool {
+        let cost = WORK_PER_CHUNK.as_nanos() / self.chunk_size.items() as u128;
+        matches!(self.computing, Computing::Each(_)) && cost >= TIMED_ALONE.as_nanos()
     }
 
     /// Computes one item and times it alone.
@@ -96,28 +112,53 @@ impl<Q, R> Cpu<Q, R> {
         };
         let watch = Watch::start(self.clock, self.basis);
         let items = records.len();
-        let results = records
-            .into_iter()
-            .filter_map(|record| self.compute(record))
-            .collect();
+        let results = match self.computing {
+            Computing::Worker(_) => self.by_worker(&records),
+            Computing::Each(_) => records
+                .into_iter()
+                .filter_map(|record| self.compute(record))
+                .collect(),
+        };
         self.told(watch, first, items);
         results
     }
 
     fn compute(&mut self, record: Record<Q>) -> Option<Record<R>> {
+        let Computing::Each(each) = &self.computing else {
+            return self.by_worker(&[record]).pop();
+        };
         let Record { index, value, .. } = record;
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.compute)(value)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| each(value)))
             .unwrap_or_else(|panic| Err(Fault::panicked(&*panic)));
+        let outcome =
+            outcome.map_or_else(|fault| Outcome::Dead { attempts: 1, fault }, Outcome::Done);
+        self.kept(index, outcome)
+    }
+
+    fn by_worker(&mut self, records: &[Record<Q>]) -> Vec<Record<R>> {
+        let Computing::Worker(worker) = &mut self.computing else {
+            return Vec::new();
+        };
+        let outcomes = worker.compute(records, &mut self.log);
+        records
+            .iter()
+            .zip(outcomes)
+            .filter_map(|(record, outcome)| self.kept(record.index, outcome))
+            .collect()
+    }
+
+    fn kept(&mut self, index: u64, outcome: Outcome<R>) -> Option<Record<R>> {
         match outcome {
-            Ok(result) => Some(Record::new(index, result)),
-            Err(fault) => {
+            Outcome::Done(result) => Some(Record::new(index, result)),
+            Outcome::Left => None,
+            Outcome::Dead { attempts, fault } => {
                 let now = self.clock.now();
                 self.log.push(
                     now,
                     Fact::Dead {
                         index,
                         step: Step::Compute,
-                        attempts: 1,
+                        attempts,
                         fault,
                     },
                 );
@@ -126,8 +167,23 @@ impl<Q, R> Cpu<Q, R> {
         }
     }
 
+    /// Whether nobody can compute any more: the run ends with what it has.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.computing {
+            Computing::Each(_) => false,
+            Computing::Worker(worker) => worker.is_over(),
+        }
+    }
+
     fn told(&mut self, watch: Watch, first: u64, items: usize) {
         let (took, cost) = watch.stop(self.clock);
+        let now = watch.at + took;
+        let waited = match &mut self.computing {
+            Computing::Each(_) => Duration::ZERO,
+            Computing::Worker(worker) => worker.take_waited(),
+        };
+        // To wait until a worker may be asked again is no computing.
+        let (took, cost) = (took.saturating_sub(waited), cost.saturating_sub(waited));
         self.chunk_size.learn(items, took);
         let fact = Fact::Computed {
             first,
@@ -136,7 +192,7 @@ impl<Q, R> Cpu<Q, R> {
             took,
             cost,
         };
-        self.log.push(watch.at + took, fact);
+        self.log.push(now, fact);
     }
 
     pub(crate) fn hand_over_facts(&mut self) {
@@ -144,10 +200,16 @@ impl<Q, R> Cpu<Q, R> {
     }
 
     /// Tells what the thread has used in all; the last thing it does.
-    pub(crate) fn thread_ended(mut self) {
-        let cpu = thread_cpu();
-        let now = self.clock.now();
-        self.log.push(now, Fact::ThreadEnded { cpu });
+    pub(crate) fn thread_ended(self) {
+        let Cpu {
+            computing,
+            clock,
+            mut log,
+            ..
+        } = self;
+        // A worker may take its time to end, and costs some.
+        drop(computing);
+        log.push(clock.now(), Fact::ThreadEnded { cpu: thread_cpu() });
     }
 }
 

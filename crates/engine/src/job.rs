@@ -7,11 +7,13 @@ use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::observer::Observer;
 use crate::options::Options;
+use crate::record::Record;
 use crate::run;
-use crate::service::{FromFn, NoFetch, Service};
+use crate::service::{FromFn, NoFetch, Reply, Service};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::summary::Summary;
+use crate::worker::Make;
 
 /// A job: items from a source, what is done with each, and where the results go.
 ///
@@ -47,7 +49,15 @@ pub(crate) enum Fetch<F> {
     Service(F),
 }
 
-pub(crate) type Compute<Q, R> = Arc<dyn Fn(Q) -> Result<R, Fault> + Send + Sync>;
+/// How what compute gets becomes a result.
+pub(crate) enum Compute<Q, R> {
+    /// One function for all threads.
+    Each(Each<Q, R>),
+    /// Each thread makes its own.
+    With(Make<Q, R>),
+}
+
+pub(crate) type Each<Q, R> = Arc<dyn Fn(Q) -> Result<R, Fault> + Send + Sync>;
 
 /// What one value occupies on the heap, in bytes, at each point of its way.
 #[derive(Clone, Copy)]
@@ -70,7 +80,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             source: Box::new(source),
             fetch: Fetch::Direct,
-            compute: Arc::new(|_| Ok(())),
+            compute: Compute::Each(Arc::new(|_| Ok(()))),
             save: (),
             sizes: Sizes {
                 item: |_| 0,
@@ -96,7 +106,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             source: self.source,
             fetch: Fetch::Service(service),
-            compute: Arc::new(|_| Ok(())),
+            compute: Compute::Each(Arc::new(|_| Ok(()))),
             save: (),
             sizes: Sizes {
                 item: self.sizes.item,
@@ -123,10 +133,51 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
         self,
         compute: impl Fn(Q) -> Result<R, E> + Send + Sync + 'static,
     ) -> Job<T, Q, F, R> {
+        self.computed_by(Compute::Each(Arc::new(move |value| {
+            compute(value).map_err(Into::into)
+        })))
+    }
+
+    /// The work on many items at once, by something that each compute thread keeps for itself: a process, a
+    /// model, a large buffer. `make` makes it, on the thread that will use it, when its first items are there.
+    ///
+    /// It answers as a service does, for all records or for each, and here the verdict matters. A permanent fault
+    /// makes an item a dead letter. After a transient one or an overload the item is computed again, within
+    /// [`Options::retries`] and after the usual backoff. In doubt means that whoever computes broke (a process died,
+    /// a panic): items that were not alone are computed again, each alone, and one that breaks it alone is a dead
+    /// letter. Unreached says nothing of the items: they are computed again. When computing has broken many times in
+    /// a row, the run ends as [`Ending::Unavailable`](crate::Ending::Unavailable), and what was not computed is left.
+    ///
+    /// ```
+    /// use inflight::{Fault, Job, Options, Record, Reply};
+    ///
+    /// let squares = || {
+    ///     let mut seen = 0; // what this thread keeps
+    ///     move |bulk: &[Record<u64>]| {
+    ///         seen += bulk.len();
+    ///         Ok(Reply::All(bulk.iter().map(|record| record.value * record.value).collect()))
+    ///     }
+    /// };
+    /// let summary = Job::new(0..1000_u64)
+    ///     .compute_with(squares)
+    ///     .save(async |_: &u64| Ok::<(), Fault>(()))
+    ///     .run(&Options::default())?;
+    /// assert_eq!(summary.saved, 1000);
+    /// # Ok::<(), inflight::Error>(())
+    /// ```
+    pub fn compute_with<R, C>(self, make: impl Fn() -> C + Send + Sync + 'static) -> Job<T, Q, F, R>
+    where
+        R: Send + 'static,
+        C: FnMut(&[Record<Q>]) -> Result<Reply<R>, Fault> + Send + 'static,
+    {
+        self.computed_by(Compute::With(Arc::new(move || Box::new(make()))))
+    }
+
+    fn computed_by<R>(self, compute: Compute<Q, R>) -> Job<T, Q, F, R> {
         Job {
             source: self.source,
             fetch: self.fetch,
-            compute: Arc::new(move |value| compute(value).map_err(Into::into)),
+            compute,
             save: (),
             sizes: Sizes {
                 item: self.sizes.item,

@@ -52,6 +52,7 @@ mod error;
 mod fact;
 mod fault;
 mod halt;
+mod health;
 mod heartbeat;
 mod indexes;
 mod job;
@@ -77,6 +78,7 @@ mod strategy;
 mod summary;
 mod tally;
 mod times;
+mod worker;
 
 pub use bound::{Basis, Term, Wall};
 pub use error::{Error, ErrorKind};

@@ -12,13 +12,14 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep_until, timeout};
 
-use crate::clock::{Clock, thread_cpu};
-use crate::cpu::{ChunkSize, Cpu};
+use crate::clock::{Clock, children_cpu, thread_cpu};
+use crate::cpu::{ChunkSize, Computing, Cpu};
 use crate::error::{Error, ErrorKind};
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
+use crate::health::Health;
 use crate::heartbeat::beat;
-use crate::job::{Fetch, JobOf, Types};
+use crate::job::{Compute, Fetch, JobOf, Types};
 use crate::journal::{Horizon, Journal, Todo};
 use crate::log::{self, Log};
 use crate::options::Options;
@@ -32,6 +33,7 @@ use crate::stop::{Level, Reason, Stop};
 use crate::strategy::{self, Fetching, Intake, Steps};
 use crate::summary::{Ending, Summary};
 use crate::tally::Tally;
+use crate::worker::Worker;
 
 /// Runs a job on threads of its own and waits for its end.
 pub(crate) fn run<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
@@ -98,6 +100,7 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
         clock,
     };
     let recorder = Recorder::start(facts, recording)?;
+    let children_before = children_cpu();
     let local = LocalSet::new();
     let start = Start {
         job,
@@ -110,7 +113,9 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
     let elapsed = clock.now();
     // Cancels what was abandoned, and lets go of its part of the log.
     drop(local);
-    log.push(elapsed, Fact::ThreadEnded { cpu: thread_cpu() });
+    // Processes that computed have ended with the threads that used them.
+    let cpu = thread_cpu() + children_cpu().saturating_sub(children_before);
+    log.push(elapsed, Fact::ThreadEnded { cpu });
     log.end();
     let mut recording = recorder.finish()?;
     let finished = outcome.and_then(|conducted| {
@@ -212,6 +217,7 @@ async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducte
         steps,
         reader,
         input,
+        health,
     } = wire::<W>(start, &log)?;
     let (save, fetch) = (steps.save.clone(), steps.intake.fetch());
     spread_stop::<W>(&stop, &save, fetch.as_ref(), input.clone());
@@ -243,8 +249,9 @@ async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducte
     // Nobody takes items any more; a reader that waits to hand some over must see that before it is waited for.
     input.close();
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
+    let unavailable = fetch_unavailable.or(save.unavailable()).or(health.over());
     Ok(Conducted {
-        ending: ending(fetch_unavailable.or(save.unavailable()), reader)?,
+        ending: ending(unavailable, reader)?,
         fetch: fetch.as_ref().map(Stage::known),
         save: save.known(),
     })
@@ -255,6 +262,8 @@ struct Wired<W: Types> {
     steps: Steps<W>,
     reader: Reader,
     input: Inlet<W::Item>,
+    /// Whether those who compute still can.
+    health: Health,
 }
 
 /// What the reader fills and waits for, so that it can be told to stop.
@@ -316,10 +325,17 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         }
     };
     let context = context(Step::Save, usize::MAX, horizon.clone());
+    let health = Health::new(options.compute_threads(), options.backoff);
     let steps = Steps {
         intake,
         cpu: Cpu {
-            compute: job.compute,
+            computing: match job.compute {
+                Compute::Each(each) => Computing::Each(each),
+                Compute::With(make) => {
+                    let (health, stop) = (health.clone(), stop.clone());
+                    Computing::Worker(Worker::new(make, options, health, stop, clock))
+                }
+            },
             size: sizes.result,
             basis: options.compute_clock,
             clock,
@@ -333,6 +349,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         steps,
         reader,
         input: Inlet { items, horizon },
+        health,
     })
 }
 

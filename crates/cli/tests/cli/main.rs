@@ -6,6 +6,7 @@
 )]
 
 mod compare;
+mod exec;
 mod help;
 mod lab;
 mod run;

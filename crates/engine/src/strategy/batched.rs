@@ -21,11 +21,14 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
             }
             save.hand_over_facts_before_computing();
             results.extend(cpu.one(record));
+            if cpu.is_over() {
+                break;
+            }
         }
         cpu.hand_over_facts();
         save.offer_all(results);
         save.idle().await;
-        if save.is_stopped() {
+        if save.is_stopped() || cpu.is_over() {
             return;
         }
     }

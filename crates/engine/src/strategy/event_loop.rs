@@ -43,6 +43,9 @@ async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
             if let Some(result) = cpu.one(record) {
                 save.offer_one(result);
             }
+            if cpu.is_over() {
+                break 'inputs;
+            }
             turn.yield_if_due().await;
         }
     }

@@ -56,6 +56,10 @@ fn start<Q: Send + 'static, R: Send + 'static>(
                 if results.send(cpu.chunk(chunk.records)).is_err() {
                     break;
                 }
+                if cpu.is_over() {
+                    // Others may be waiting for input that nobody will compute.
+                    inputs.close();
+                }
             }
             cpu.thread_ended();
         })

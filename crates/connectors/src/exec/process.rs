@@ -1,0 +1,331 @@
+//! One worker process: started, written to, read from with deadlines, and gone for certain in the end.
+//!
+//! One thread does all of it: it waits for the three pipes together, so that neither a full pipe nor a silent worker can
+//! hold it up for longer than the deadline.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::crew::Seat;
+use super::incoming::Incoming;
+use super::said::Said;
+
+/// How long a worker may take to end by itself once its input has ended: to write down what it has, not to finish
+/// anything.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long an end that has begun may take to be seen, so that the worker's own exit status is told and not ours.
+const DYING: Duration = Duration::from_millis(200);
+
+/// How often it is asked whether a process has ended.
+const ASK_EVERY: Duration = Duration::from_millis(2);
+
+/// Bytes read at once: as much as a pipe holds.
+const READ_BYTES: usize = 64 << 10;
+
+/// Why a worker cannot be talked to any more.
+#[derive(Debug)]
+pub(super) enum Broke {
+    /// Its output has ended.
+    Ended,
+    /// It said nothing until the deadline.
+    Silent,
+    /// A line is longer than any may be.
+    TooLong,
+    /// The system failed.
+    System(io::Error),
+}
+
+/// What is on its way to a worker.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Outgoing {
+    pub(super) fn new(bytes: Vec<u8>) -> Outgoing {
+        Outgoing { bytes, sent: 0 }
+    }
+
+    fn is_sent(&self) -> bool {
+        self.sent == self.bytes.len()
+    }
+}
+
+/// A process that runs, in a group of its own, so that a Ctrl-C meant for us does not reach it. Killed on drop, with
+/// whatever it has started in its group.
+pub(super) struct Process {
+    child: Child,
+    /// Closed to ask it to end; `None` after that, or when it has closed its end.
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    /// Whether its output has ended, as it does when the process ends.
+    is_ended: bool,
+    /// `None` at its end.
+    stderr: Option<ChildStderr>,
+    incoming: Incoming,
+    said: Said,
+    seat: Seat,
+    scratch: Box<[u8]>,
+}
+
+impl Process {
+    /// Starts it. `words` are the program and its arguments, at least one.
+    ///
+    /// # Errors
+    /// When the system cannot start it.
+    pub(super) fn start(words: &[OsString], seat: Seat, said: Said) -> io::Result<Process> {
+        let (program, arguments) = words
+            .split_first()
+            .map_or((OsStr::new(""), &[][..]), |(program, rest)| {
+                (program.as_os_str(), rest)
+            });
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env("INFLIGHT_WORKER", seat.number().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        seat.runs(child.id());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let process = Process {
+            child,
+            stdin,
+            stdout: stdout.expect("it was asked for"),
+            is_ended: false,
+            stderr,
+            incoming: Incoming::default(),
+            said,
+            seat,
+            scratch: vec![0; READ_BYTES].into(),
+        };
+        process.never_block()?;
+        Ok(process)
+    }
+
+    /// Only our ends: the worker's wait as pipes do.
+    fn never_block(&self) -> io::Result<()> {
+        let mut pipes = vec![self.stdout.as_fd()];
+        pipes.extend(self.stdin.as_ref().map(AsFd::as_fd));
+        pipes.extend(self.stderr.as_ref().map(AsFd::as_fd));
+        for pipe in pipes {
+            fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next line, and meanwhile sends what is on its way.
+    pub(super) fn line(
+        &mut self,
+        outgoing: &mut Outgoing,
+        deadline: Instant,
+    ) -> Result<Range<usize>, Broke> {
+        loop {
+            if let Some(line) = self.incoming.line() {
+                return Ok(line);
+            }
+            if self.incoming.is_too_long() {
+                return Err(Broke::TooLong);
+            }
+            self.turn(outgoing, deadline)?;
+        }
+    }
+
+    /// The bytes of the line that came last.
+    pub(super) fn get(&self, line: Range<usize>) -> &[u8] {
+        self.incoming.get(line)
+    }
+
+    /// Whether it still talks, as far as that can be known without asking it anything.
+    pub(super) fn is_open(&mut self) -> bool {
+        let turn = self.turn(&mut Outgoing::default(), Instant::now());
+        matches!(turn, Ok(()) | Err(Broke::Silent))
+    }
+
+    /// Waits until one of the pipes has something for us or room, and serves it.
+    fn turn(&mut self, outgoing: &mut Outgoing, deadline: Instant) -> Result<(), Broke> {
+        let ready = self.ready(!outgoing.is_sent(), deadline)?;
+        if ready.stderr {
+            self.listen();
+        }
+        if ready.stdin {
+            self.send(outgoing);
+        }
+        if ready.stdout {
+            return self.receive();
+        }
+        Ok(())
+    }
+
+    fn ready(&self, wants_to_send: bool, deadline: Instant) -> Result<Ready, Broke> {
+        let stdin = self.stdin.as_ref().filter(|_| wants_to_send);
+        let of = |fd, flags| PollFd::new(fd, flags);
+        let mut pipes = vec![of(self.stdout.as_fd(), PollFlags::POLLIN)];
+        pipes.extend(stdin.map(|pipe| of(pipe.as_fd(), PollFlags::POLLOUT)));
+        let stderr = self.stderr.as_ref();
+        pipes.extend(stderr.map(|pipe| of(pipe.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut pipes, timeout(deadline)) {
+            Ok(0) if Instant::now() >= deadline => Err(Broke::Silent),
+            Ok(_) | Err(Errno::EINTR) => {
+                let mut pipes = pipes.iter().map(|pipe| pipe.any().unwrap_or(true));
+                Ok(Ready {
+                    stdout: pipes.next().unwrap_or(false),
+                    stdin: stdin.is_some() && pipes.next().unwrap_or(false),
+                    stderr: stderr.is_some() && pipes.next().unwrap_or(false),
+                })
+            }
+            Err(cause) => Err(Broke::System(cause.into())),
+        }
+    }
+
+    fn send(&mut self, outgoing: &mut Outgoing) {
+        let Some(stdin) = &mut self.stdin else { return };
+        match stdin.write(&outgoing.bytes[outgoing.sent..]) {
+            Ok(sent) => outgoing.sent += sent,
+            Err(cause) if is_for_now(&cause) => {}
+            // It reads no more, and may still have something to say: its output tells how it ends.
+            Err(_) => self.stdin = None,
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), Broke> {
+        match self.stdout.read(&mut self.scratch) {
+            Ok(0) => {
+                self.is_ended = true;
+                Err(Broke::Ended)
+            }
+            Ok(read) => {
+                self.incoming.add(&self.scratch[..read]);
+                Ok(())
+            }
+            Err(cause) if is_for_now(&cause) => Ok(()),
+            Err(cause) => Err(Broke::System(cause)),
+        }
+    }
+
+    fn listen(&mut self) {
+        let Some(stderr) = &mut self.stderr else {
+            return;
+        };
+        match stderr.read(&mut self.scratch) {
+            Ok(0) => self.stderr = None,
+            Ok(read) => self.said.add(&self.scratch[..read]),
+            Err(cause) if is_for_now(&cause) => {}
+            Err(_) => self.stderr = None,
+        }
+    }
+
+    /// Ends it, by force if need be, and says how it ended: for messages.
+    pub(super) fn end(mut self) -> Ended {
+        self.seat.ends();
+        let by_itself = match self.is_ended {
+            true => self.ended_within(DYING),
+            false => None,
+        };
+        if by_itself.is_none() {
+            self.kill();
+        }
+        // What it said last is in the pipe; more than a pipe holds cannot be.
+        self.listen();
+        Ended {
+            status: by_itself.map(|status| status.to_string()),
+            last_words: self.said.last_words().to_owned(),
+        }
+    }
+
+    /// Lets it end: its input ends, and it has a moment to end by itself.
+    pub(super) fn close(mut self) {
+        self.stdin = None;
+        let deadline = Instant::now() + GRACE;
+        while self.turn(&mut Outgoing::default(), deadline).is_ok() {
+            self.incoming.clear();
+        }
+        self.seat.ends();
+        self.ended_within(deadline.saturating_duration_since(Instant::now()));
+    }
+
+    fn ended_within(&mut self, time: Duration) -> Option<std::process::ExitStatus> {
+        let deadline = Instant::now() + time;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => thread::sleep(ASK_EVERY),
+                Ok(status) => return status,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// A process that has been waited for is not killed: its number may be another's by now.
+    fn kill(&mut self) {
+        self.seat.ends();
+        if let Ok(None) = self.child.try_wait() {
+            super::crew::kill_group(self.child.id());
+            // Nothing survives that signal; only a process that the kernel itself holds up takes longer.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Which pipes are worth a look.
+struct Ready {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// `None` if it had to be killed.
+    status: Option<String>,
+    /// On standard error; empty if there were none.
+    last_words: String,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.status {
+            Some(status) => write!(f, "it ended ({status})")?,
+            None => f.write_str("it was killed")?,
+        }
+        match self.last_words.as_str() {
+            "" => Ok(()),
+            words => write!(f, "; it said: {words}"),
+        }
+    }
+}
+
+fn is_for_now(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// Rounded up to what the system counts in; a deadline that is too far for it is asked for again.
+fn timeout(deadline: Instant) -> PollTimeout {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let left = left.saturating_add(Duration::from_nanos(999_999));
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}

@@ -1,0 +1,246 @@
+//! What each compute thread keeps for itself: it may break, and that costs no more than it must, four ways.
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use inflight::{Ending, Fault, Job, Options, Record, Reply, Stop, Strategy, Summary};
+
+const ITEMS: u64 = 3000;
+
+fn options(strategy: Strategy) -> Options {
+    Options {
+        strategy,
+        jobs: 2,
+        retries: 3,
+        backoff: Duration::from_millis(1),
+        ..Options::default()
+    }
+}
+
+/// What one call for some records comes to; `attempt` counts the calls in which their first record was.
+type Behaviour = fn(bulk: &[Record<u64>], attempt: usize) -> Result<Reply<u64>, Fault>;
+
+/// Runs 3,000 items with each strategy; `expected` gets what each came to and the items that were saved.
+#[track_caller]
+fn check(name: &str, behaviour: Behaviour, expected: impl Fn(&Summary, &[u64])) {
+    for strategy in Strategy::ALL {
+        let (summary, saved) = run(strategy, behaviour, &Stop::new());
+        assert_eq!(summary.items, ITEMS, "{name}, {strategy:?}");
+        assert_eq!(summary.saved, saved.len() as u64, "{name}, {strategy:?}");
+        expected(&summary, &saved);
+    }
+}
+
+fn run(strategy: Strategy, behaviour: Behaviour, stop: &Stop) -> (Summary, Vec<u64>) {
+    run_with(&options(strategy), behaviour, stop)
+}
+
+fn run_with(options: &Options, behaviour: Behaviour, stop: &Stop) -> (Summary, Vec<u64>) {
+    let attempts = Arc::new(Mutex::new(HashMap::<u64, usize>::new()));
+    let saved = Arc::new(Mutex::new(Vec::new()));
+    let make = move || {
+        let attempts = Arc::clone(&attempts);
+        move |bulk: &[Record<u64>]| {
+            let attempt = {
+                let mut attempts = attempts.lock().unwrap();
+                let attempt = attempts.entry(bulk[0].index).or_default();
+                *attempt += 1;
+                *attempt
+            };
+            behaviour(bulk, attempt)
+        }
+    };
+    let keep = {
+        let saved = Arc::clone(&saved);
+        async move |value: &u64| {
+            saved.lock().unwrap().push(*value);
+            Ok::<(), Fault>(())
+        }
+    };
+    let summary = Job::new(0..ITEMS)
+        .compute_with(make)
+        .save(keep)
+        .stopped_by(stop)
+        .run(options)
+        .unwrap();
+    let mut saved = std::mem::take(&mut *saved.lock().unwrap());
+    saved.sort_unstable();
+    (summary, saved)
+}
+
+fn doubled(bulk: &[Record<u64>]) -> Result<Reply<u64>, Fault> {
+    Ok(Reply::All(
+        bulk.iter().map(|record| record.value * 2).collect(),
+    ))
+}
+
+fn holds(bulk: &[Record<u64>], index: u64) -> bool {
+    bulk.iter().any(|record| record.index == index)
+}
+
+#[test]
+fn everything_is_computed_once() {
+    check(
+        "doubled",
+        |bulk, _| doubled(bulk),
+        |summary, saved| {
+            assert_eq!(saved, (0..ITEMS).map(|n| n * 2).collect::<Vec<_>>());
+            assert_eq!((summary.retried, &summary.ending), (0, &Ending::Complete));
+        },
+    );
+}
+
+#[test]
+fn what_breaks_it_is_found_among_its_neighbours() {
+    let breaks: Behaviour = |bulk, _| match holds(bulk, 1717) {
+        true => Err(Fault::in_doubt("gone")),
+        false => doubled(bulk),
+    };
+    check("breaks", breaks, |summary, saved| {
+        assert_eq!(
+            (summary.saved, summary.dead, summary.left),
+            (ITEMS - 1, 1, 0)
+        );
+        assert!(!saved.contains(&(1717 * 2)));
+    });
+}
+
+#[test]
+fn what_was_answered_before_it_broke_is_kept() {
+    let breaks: Behaviour = |bulk, attempt| {
+        let outcome = |record: &Record<u64>| match record.index {
+            1717.. if attempt == 1 && bulk.len() > 1 => Err(Fault::in_doubt("gone")),
+            1717 => Err(Fault::permanent("bad")),
+            _ => Ok(record.value * 2),
+        };
+        Ok(Reply::Each(bulk.iter().map(outcome).collect()))
+    };
+    check("breaks in the middle", breaks, |summary, _| {
+        assert_eq!(
+            (summary.saved, summary.dead, summary.left),
+            (ITEMS - 1, 1, 0)
+        );
+    });
+}
+
+#[test]
+fn a_panic_costs_one_item_and_what_was_kept() {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let make = || {
+        MADE.fetch_add(1, Ordering::SeqCst);
+        |bulk: &[Record<u64>]| {
+            assert!(!holds(bulk, 17), "item 17");
+            doubled(bulk)
+        }
+    };
+    let summary = Job::new(0..100)
+        .compute_with(make)
+        .save(async |_: &u64| Ok::<(), Fault>(()))
+        .run(&Options {
+            jobs: 1,
+            ..options(Strategy::Parallel)
+        })
+        .unwrap();
+    assert_eq!((summary.saved, summary.dead), (99, 1));
+    let made = MADE.load(Ordering::SeqCst);
+    assert!((2..=3).contains(&made), "{made}");
+}
+
+#[test]
+fn an_item_is_asked_for_again_as_often_as_retries_say() {
+    let busy: Behaviour = |bulk, attempt| {
+        let outcome = |record: &Record<u64>| match record.index {
+            // Its first two attempts fail; it may be anywhere in the first.
+            1000 if bulk.len() > 1 || attempt < 3 => Err(Fault::transient("busy")),
+            2000 => Err(Fault::overload("always")),
+            _ => Ok(record.value),
+        };
+        Ok(Reply::Each(bulk.iter().map(outcome).collect()))
+    };
+    check("busy", busy, |summary, saved| {
+        assert_eq!((summary.saved, summary.dead), (ITEMS - 1, 1));
+        assert!(saved.contains(&1000) && !saved.contains(&2000));
+        assert!((5..=6).contains(&summary.retried), "{}", summary.retried);
+    });
+}
+
+#[test]
+fn a_wrong_number_of_outcomes_is_no_answer() {
+    let miscounts: Behaviour = |bulk, _| match holds(bulk, 1717) {
+        true => Ok(Reply::All(vec![0; bulk.len() + 1])),
+        false => doubled(bulk),
+    };
+    check("miscounts", miscounts, |summary, _| {
+        assert_eq!((summary.saved, summary.dead), (ITEMS - 1, 1));
+    });
+}
+
+#[test]
+fn nobody_to_ask_is_no_items_fault() {
+    let absent_twice: Behaviour = |bulk, attempt| match attempt {
+        1 | 2 if holds(bulk, 1717) => Err(Fault::unreached("nobody there")),
+        _ => doubled(bulk),
+    };
+    check("absent twice", absent_twice, |summary, _| {
+        assert_eq!(
+            (summary.saved, summary.dead, summary.retried),
+            (ITEMS, 0, 0)
+        );
+    });
+}
+
+#[test]
+fn a_run_ends_when_nobody_can_compute_any_more() {
+    let gone: Behaviour = |bulk, _| match bulk[0].index {
+        ..100 => doubled(bulk),
+        _ => Err(Fault::unreached("no such program")),
+    };
+    check("gone", gone, |summary, _| {
+        let Ending::Unavailable(why) = &summary.ending else {
+            panic!("{:?}", summary.ending)
+        };
+        assert!(
+            why.contains("times in a row; the last time: no such program"),
+            "{why}"
+        );
+        // What was computed was saved, and nothing is held against the rest.
+        assert!(summary.saved >= 100, "{}", summary.saved);
+        assert_eq!((summary.dead, summary.left), (0, ITEMS - summary.saved));
+    });
+    let breaks: Behaviour = |_, _| Err(Fault::in_doubt("gone"));
+    check("breaks at everything", breaks, |summary, _| {
+        assert!(matches!(summary.ending, Ending::Unavailable(_)));
+        assert!(summary.dead <= 9 && summary.saved == 0, "{summary:?}");
+        assert_eq!(summary.left, ITEMS - summary.dead);
+    });
+}
+
+#[test]
+fn a_stop_ends_a_wait() {
+    for strategy in Strategy::ALL {
+        let stop = Stop::new();
+        let stopping = stop.clone();
+        let began = Instant::now();
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            stopping.now();
+        });
+        let gone: Behaviour = |_, _| Err(Fault::unreached("nobody there"));
+        let patient = Options {
+            backoff: Duration::from_secs(60),
+            ..options(strategy)
+        };
+        let (summary, _) = run_with(&patient, gone, &stop);
+        stopper.join().unwrap();
+        assert_eq!((&summary.ending, summary.left), (&Ending::Stopped, ITEMS));
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+}
