@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::job::Each;
 use crate::log::Log;
 use crate::options::ComputeClock;
+use crate::post::Post;
 use crate::record::{Chunk, Record};
 use crate::worker::{Outcome, Worker};
 
@@ -61,6 +62,10 @@ pub(crate) struct Cpu<Q, R> {
     pub(crate) basis: ComputeClock,
     pub(crate) clock: Clock,
     pub(crate) chunk_size: ChunkSize,
+    /// What this thread is at, for whoever watches over it.
+    pub(crate) post: Arc<Post>,
+    /// Items that failed in this stretch of computing: told when it counts.
+    pub(crate) dead: Vec<Fact>,
     pub(crate) log: Log,
 }
 
@@ -73,6 +78,8 @@ impl<Q, R> Cpu<Q, R> {
                 Computing::Worker(worker) => Computing::Worker(worker.another()),
             },
             chunk_size: self.chunk_size.clone(),
+            post: Arc::default(),
+            dead: Vec::new(),
             log: self.log.another(),
             ..*self
         }
@@ -101,9 +108,20 @@ impl<Q, R> Cpu<Q, R> {
     pub(crate) fn one(&mut self, record: Record<Q>) -> Option<Record<R>> {
         let watch = Watch::start(self.clock, self.basis);
         let index = record.index;
+        self.begin(watch, 1);
         let result = self.compute(record);
-        self.told(watch, index, 1);
+        match self.post.end() {
+            true => self.told(watch, index, 1),
+            false => return None,
+        }
         result
+    }
+
+    /// Lets this thread be watched. A worker has deadlines of its own, and may wait to be asked again.
+    fn begin(&self, watch: Watch, items: usize) {
+        if let Computing::Each(_) = self.computing {
+            self.post.begin(watch.at, items);
+        }
     }
 
     fn together(&mut self, records: Vec<Record<Q>>) -> Vec<Record<R>> {
@@ -112,6 +130,7 @@ impl<Q, R> Cpu<Q, R> {
         };
         let watch = Watch::start(self.clock, self.basis);
         let items = records.len();
+        self.begin(watch, items);
         let results = match self.computing {
             Computing::Worker(_) => self.by_worker(&records),
             Computing::Each(_) => records
@@ -119,7 +138,10 @@ impl<Q, R> Cpu<Q, R> {
                 .filter_map(|record| self.compute(record))
                 .collect(),
         };
-        self.told(watch, first, items);
+        match self.post.end() {
+            true => self.told(watch, first, items),
+            false => return Vec::new(),
+        }
         results
     }
 
@@ -128,6 +150,7 @@ impl<Q, R> Cpu<Q, R> {
             return self.by_worker(&[record]).pop();
         };
         let Record { index, value, .. } = record;
+        self.post.at(index);
         let outcome = catch_unwind(AssertUnwindSafe(|| each(value)))
             .unwrap_or_else(|panic| Err(Fault::panicked(&*panic)));
         let outcome =
@@ -152,16 +175,12 @@ impl<Q, R> Cpu<Q, R> {
             Outcome::Done(result) => Some(Record::new(index, result)),
             Outcome::Left => None,
             Outcome::Dead { attempts, fault } => {
-                let now = self.clock.now();
-                self.log.push(
-                    now,
-                    Fact::Dead {
-                        index,
-                        step: Step::Compute,
-                        attempts,
-                        fault,
-                    },
-                );
+                self.dead.push(Fact::Dead {
+                    index,
+                    step: Step::Compute,
+                    attempts,
+                    fault,
+                });
                 None
             }
         }
@@ -185,6 +204,9 @@ impl<Q, R> Cpu<Q, R> {
         // To wait until a worker may be asked again is no computing.
         let (took, cost) = (took.saturating_sub(waited), cost.saturating_sub(waited));
         self.chunk_size.learn(items, took);
+        for dead in self.dead.drain(..) {
+            self.log.push(now, dead);
+        }
         let fact = Fact::Computed {
             first,
             items: items as u32,

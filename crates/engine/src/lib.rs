@@ -62,6 +62,7 @@ mod memory;
 mod observer;
 mod options;
 mod outage;
+mod post;
 mod queue;
 mod reader;
 mod record;

@@ -102,6 +102,9 @@ pub struct Options {
     /// Deadline of one item's attempts together, from the first it was sent. Outages do not count.
     /// Default 10 min: all retries with the longest waits fit.
     pub total_timeout: Duration,
+    /// Deadline of one computation of `Parallel`. Default 15 min: far longer than any should take, so that only one
+    /// that hangs is given up. The thread that hangs cannot be ended and is written off; another takes its place.
+    pub compute_timeout: Duration,
     /// How long an outage may last before the run stops. Default 15 min.
     pub outage_budget: Duration,
     /// The same before anything was ever saved: most likely the address is wrong. Default 8 s.
@@ -135,6 +138,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
             total_timeout: Duration::from_secs(600),
+            compute_timeout: Duration::from_secs(900),
             outage_budget: Duration::from_secs(900),
             first_contact: Duration::from_secs(8),
             drain: Duration::from_secs(25),
@@ -198,12 +202,13 @@ impl Options {
     }
 
     /// Each duration with its name and the least it may be.
-    fn durations(&self) -> [(&'static str, Duration, Duration); 10] {
+    fn durations(&self) -> [(&'static str, Duration, Duration); 11] {
         let least = Duration::from_millis(1);
         [
             ("timeout", self.timeout, least),
             ("connect-timeout", self.connect_timeout, least),
             ("total-timeout", self.total_timeout, least),
+            ("compute-timeout", self.compute_timeout, least),
             ("backoff", self.backoff, least),
             ("backoff-max", self.backoff_max, least),
             ("outage-budget", self.outage_budget, Duration::ZERO),

@@ -340,6 +340,8 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
             basis: options.compute_clock,
             clock,
             chunk_size,
+            post: Arc::default(),
+            dead: Vec::new(),
             log: log.another(),
         },
         save: Stage::start(job.save, sizes.result, Box::new(drop), context),

@@ -349,3 +349,45 @@ async fn run_async_does_not_block_its_caller() {
     assert_eq!(summary.saved, 100);
     assert!(ticks > 0);
 }
+
+#[test]
+fn a_computation_that_hangs_is_given_up_and_its_thread_replaced() {
+    let model = Model::default().shared();
+    let options = Options {
+        jobs: 2,
+        compute_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
+    let job = Job::new(0..200_u64).compute(|n| {
+        // Slow enough to travel alone.
+        std::thread::sleep(Duration::from_millis(if n == 17 { 600_000 } else { 2 }));
+        n
+    });
+    let summary = job.save_to(model.clone()).run(&options).unwrap();
+    assert_eq!((summary.saved, summary.dead, summary.left), (199, 1, 0));
+    assert_eq!(summary.ending, Ending::Complete);
+    assert_eq!(model.distinct(), 199);
+}
+
+#[test]
+fn when_everything_hangs_the_run_ends_and_says_so() {
+    let options = Options {
+        jobs: 2,
+        compute_timeout: Duration::from_millis(50),
+        drain: Duration::from_secs(1),
+        ..Options::default()
+    };
+    let job = Job::new(0..200_u64).compute(|n| {
+        std::thread::sleep(Duration::from_secs(600));
+        n
+    });
+    let summary = job
+        .save_to(Model::default().shared())
+        .run(&options)
+        .unwrap();
+    assert!(
+        matches!(&summary.ending, Ending::Hung(why) if why.contains("did not come back")),
+        "{summary:?}"
+    );
+    assert!(summary.dead >= 3 && summary.left > 0);
+}

@@ -56,6 +56,8 @@ pub struct Journal {
     end: u64,
     /// Whether all before that is on the disk.
     is_synced: bool,
+    /// Whether nothing was left to do before this run.
+    was_complete: bool,
     pending: Pending,
     letters: DeadLetters,
     /// What the reader should read; until it takes it.
@@ -156,6 +158,8 @@ impl Journal {
         if !self.pending.is_empty() {
             self.write(now)?;
         }
+        // A retry that saw its end says nothing of what was left before it.
+        let is_complete = is_complete && (!self.state.began.is_retry || self.was_complete);
         self.append(Entry::Ended { is_complete })?;
         self.sync(now)
     }

@@ -269,6 +269,7 @@ impl OpenedJournal {
             salt,
             end: good,
             is_synced: true,
+            was_complete: state.is_complete,
             pending: Pending::default(),
             letters: self.letters,
             todo: Some(todo),

@@ -1,6 +1,7 @@
 //! Where steps run and in what order. The steps are the same for all; only who drives differs.
 
 mod batched;
+mod crew;
 mod event_loop;
 mod intake;
 mod parallel;

@@ -1,0 +1,109 @@
+//! What a compute thread is at, seen from outside; and who has the last word when it takes too long.
+//!
+//! A thread that hangs in a user's function cannot be ended, only written off: its item is given up, and whatever it may
+//! still bring is ignored. Thread and watcher may come to an end of it in the same moment, so one of them has to win.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Nothing is being computed.
+const IDLE: u64 = 0;
+/// The thread was given up.
+const WRITTEN_OFF: u64 = u64::MAX;
+
+/// The post of one compute thread.
+#[derive(Debug, Default)]
+pub(crate) struct Post {
+    /// `IDLE`, `WRITTEN_OFF`, or when the stretch of computing began, in nanoseconds from 1.
+    since: AtomicU64,
+    /// The item that is being computed.
+    index: AtomicU64,
+    /// Items in the stretch.
+    items: AtomicU32,
+}
+
+/// A stretch of computing that has taken too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overdue {
+    /// The item it is at.
+    pub(crate) index: u64,
+    /// Whether others, which are as good as they were, are lost with it.
+    pub(crate) is_alone: bool,
+    since: u64,
+}
+
+impl Post {
+    /// A stretch of so many items begins.
+    pub(crate) fn begin(&self, now: Duration, items: usize) {
+        self.items.store(items as u32, Ordering::Relaxed);
+        let since = (now.as_nanos() as u64).clamp(1, WRITTEN_OFF - 1);
+        // A thread that was written off stays it.
+        let _ = self
+            .since
+            .compare_exchange(IDLE, since, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// It is at this item now.
+    pub(crate) fn at(&self, index: u64) {
+        self.index.store(index, Ordering::Relaxed);
+    }
+
+    /// The stretch ends. Whether what came of it counts: not if the thread was written off meanwhile.
+    pub(crate) fn end(&self) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        let ended = |since| {
+            self.since
+                .compare_exchange(since, IDLE, Ordering::AcqRel, Ordering::Acquire)
+        };
+        since != WRITTEN_OFF && ended(since).is_ok()
+    }
+
+    /// Whether the stretch takes longer than this.
+    pub(crate) fn overdue(&self, now: Duration, most: Duration) -> Option<Overdue> {
+        let since = self.since.load(Ordering::Acquire);
+        let is_computing = since != IDLE && since != WRITTEN_OFF;
+        let is_overdue = is_computing && now.saturating_sub(Duration::from_nanos(since)) > most;
+        is_overdue.then(|| Overdue {
+            index: self.index.load(Ordering::Relaxed),
+            is_alone: self.items.load(Ordering::Relaxed) == 1,
+            since,
+        })
+    }
+
+    /// Gives the thread up, unless it has just come to an end after all.
+    pub(crate) fn write_off(&self, overdue: Overdue) -> bool {
+        let write_off = self.since.compare_exchange(
+            overdue.since,
+            WRITTEN_OFF,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        write_off.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_thread_or_its_watcher_has_the_last_word_and_never_both() {
+        let post = Post::default();
+        assert_eq!(post.overdue(100 * S, S), None);
+        post.begin(S, 1);
+        post.at(7);
+        assert_eq!(post.overdue(2 * S, S), None);
+        let overdue = post.overdue(3 * S, S).unwrap();
+        assert_eq!((overdue.index, overdue.is_alone), (7, true));
+        assert!(post.end(), "it came just in time");
+        assert!(!post.write_off(overdue));
+        post.begin(4 * S, 2);
+        let overdue = post.overdue(6 * S, S).unwrap();
+        assert!(!overdue.is_alone && post.write_off(overdue));
+        assert!(!post.end());
+        post.begin(7 * S, 1);
+        assert!(!post.end(), "for good");
+    }
+}

@@ -1,0 +1,217 @@
+//! The threads that compute for `parallel`: starts them, watches over them, replaces one that hangs, joins the rest.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::cpu::Cpu;
+use crate::error::Error;
+use crate::fact::{Fact, Step};
+use crate::fault::Fault;
+use crate::post::{Overdue, Post};
+use crate::queue::{Receiver, Sender};
+use crate::stop::{Reason, Stop};
+
+/// How often hanging threads are looked for, at least this many times within the deadline of a computation.
+const LOOKS: u32 = 20;
+/// The longest between two looks.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+
+/// The threads that compute.
+pub(super) struct Crew<Q, R> {
+    cpu: Cpu<Q, R>,
+    inputs: Receiver<Q>,
+    /// What another thread would need. Dropped when the input is over, so that the results end with the last thread.
+    spare: Option<Ends<R>>,
+    workers: Vec<Worker<R>>,
+    threads: usize,
+    written_off: usize,
+    /// How long one computation may take.
+    deadline: Duration,
+    stop: Stop,
+}
+
+/// Where a thread's results go, and what it tells its end to.
+struct Ends<R> {
+    results: Sender<R>,
+    ended: mpsc::Sender<()>,
+}
+
+struct Worker<R> {
+    post: Arc<Post>,
+    outlet: Arc<Outlet<R>>,
+    thread: JoinHandle<()>,
+}
+
+/// The ends of one thread: taken away when it ends, or is written off.
+struct Outlet<R>(Mutex<Option<Ends<R>>>);
+
+/// What a crew works with.
+pub(super) struct Work<Q, R> {
+    pub(super) cpu: Cpu<Q, R>,
+    pub(super) inputs: Receiver<Q>,
+    pub(super) results: Sender<R>,
+    pub(super) deadline: Duration,
+    pub(super) stop: Stop,
+}
+
+impl<Q: Send + 'static, R: Send + 'static> Crew<Q, R> {
+    /// Starts so many threads; the other end says when they have ended.
+    pub(super) fn start(threads: usize, work: Work<Q, R>) -> Result<(Crew<Q, R>, Ended), Error> {
+        // One message says that the input is over; more say nothing more.
+        let (ended, all_ended) = mpsc::channel(1);
+        let results = work.results;
+        let mut crew = Crew {
+            cpu: work.cpu,
+            inputs: work.inputs,
+            spare: Some(Ends { results, ended }),
+            workers: Vec::new(),
+            threads,
+            written_off: 0,
+            deadline: work.deadline,
+            stop: work.stop,
+        };
+        for _ in 0..threads {
+            crew.hire()?;
+        }
+        Ok((crew, Ended(all_ended)))
+    }
+
+    fn hire(&mut self) -> Result<(), Error> {
+        let Some(spare) = &self.spare else {
+            return Ok(());
+        };
+        let cpu = self.cpu.another();
+        let post = Arc::clone(&cpu.post);
+        let outlet = Arc::new(Outlet(Mutex::new(Some(spare.another()))));
+        let (inputs, thread_outlet) = (self.inputs.clone(), Arc::clone(&outlet));
+        let number = self.workers.len() + self.written_off;
+        let thread = thread::Builder::new()
+            .name(format!("inflight-cpu-{number}"))
+            .spawn(move || compute(cpu, &inputs, &thread_outlet))
+            .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
+        self.workers.push(Worker {
+            post,
+            outlet,
+            thread,
+        });
+        Ok(())
+    }
+
+    /// Looks after the threads until all have ended that are not written off, and joins them.
+    pub(super) async fn watch(mut self, mut ended: Ended) -> Result<(), Error> {
+        let look_every = (self.deadline / LOOKS).min(LOOK_EVERY_MAX);
+        loop {
+            match timeout(look_every, ended.0.recv()).await {
+                Ok(Some(())) => self.spare = None,
+                Ok(None) => break,
+                Err(_) => self.look()?,
+            }
+        }
+        // Joining before would block this thread, and with it the way out for who stops the run.
+        for worker in self.workers {
+            worker.thread.join().map_err(|panic| {
+                Error::internal(format!("compute thread {}", Fault::panicked(&*panic)))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes off each thread whose computation takes too long, and starts another in its place.
+    fn look(&mut self) -> Result<(), Error> {
+        let now = self.cpu.clock.now();
+        let is_lost = |worker: &mut Worker<R>| {
+            let overdue = worker.post.overdue(now, self.deadline)?;
+            worker.post.write_off(overdue).then_some(overdue)
+        };
+        let mut lost = Vec::new();
+        self.workers.retain_mut(|worker| match is_lost(worker) {
+            Some(overdue) => {
+                worker.outlet.close();
+                lost.push(overdue);
+                false
+            }
+            None => true,
+        });
+        for overdue in lost {
+            self.write_off(now, overdue)?;
+        }
+        Ok(())
+    }
+
+    fn write_off(&mut self, now: Duration, overdue: Overdue) -> Result<(), Error> {
+        self.written_off += 1;
+        let deadline = self.deadline;
+        let dead = Fact::Dead {
+            index: overdue.index,
+            step: Step::Compute,
+            attempts: 1,
+            fault: Fault::permanent(format!("no result within {deadline:.0?}")),
+        };
+        self.cpu.log.push(now, dead);
+        self.cpu.log.hand_over(now);
+        if self.written_off > self.threads || !overdue.is_alone {
+            // More threads would hang as well; or items that are good are lost in the one that does.
+            self.stop.because(Reason::Hung(format!(
+                "{} computations did not come back within {deadline:.0?}; the last was that of item {}",
+                self.written_off, overdue.index
+            )));
+            self.spare = None;
+        }
+        self.hire()
+    }
+}
+
+/// Says when the input is over, and when all threads have ended.
+pub(super) struct Ended(mpsc::Receiver<()>);
+
+impl<R> Ends<R> {
+    fn another(&self) -> Ends<R> {
+        Ends {
+            results: self.results.clone(),
+            ended: self.ended.clone(),
+        }
+    }
+}
+
+impl<R> Outlet<R> {
+    fn results(&self) -> Option<Sender<R>> {
+        let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.as_ref().map(|ends| ends.results.clone())
+    }
+
+    fn close(&self) -> Option<Ends<R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Closes a thread's outlet however the thread ends.
+struct Leave<'a, R>(&'a Outlet<R>);
+
+impl<R> Drop for Leave<'_, R> {
+    fn drop(&mut self) {
+        if let Some(ends) = self.0.close() {
+            // Full says the same already.
+            let _ = ends.ended.try_send(());
+        }
+    }
+}
+
+fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>) {
+    let _leave = Leave(outlet);
+    while let Some(chunk) = inputs.recv() {
+        let computed = cpu.chunk(chunk.records);
+        match outlet.results() {
+            Some(results) if results.send(computed).is_ok() => {}
+            _ => break,
+        }
+        if cpu.is_over() {
+            // Others may be waiting for input that nobody will compute.
+            inputs.close();
+        }
+    }
+    cpu.thread_ended();
+}
