@@ -1,13 +1,12 @@
 //! Saves each result as a line of JSON in a file: `{"index":I,"result":"R"}`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
-use inflight::{Connection, Fault, Record, Reply, Service};
+use inflight::{Connection, Durable, Fault, Record, Reply, Service};
 
 use crate::blocking::{Blocking, Writer};
+use crate::kind::Kind;
+use crate::output::{Found, Opened, Output};
 use crate::path;
 use crate::payload::Payload;
 use crate::row;
@@ -17,23 +16,18 @@ use crate::settings::SinkSettings;
 /// and the lines of a bulk are still only a few hundred kilobytes.
 const BULK_MAX: usize = 8192;
 
-/// How each line begins that this sink wrote; a last line that begins so and has no end was cut by a crash.
-const BEGIN: &[u8] = b"{\"index\":";
-
 /// Saves each result as a line of a file, `file:OUT.jsonl`.
 ///
 /// What was saved has been handed to the system: a crash of the program loses none of it. It is on the disk
-/// once the connection is closed; a crash of the machine before that may lose the last seconds. A write that
-/// fails half-way is taken back, so that the file holds whole lines only.
+/// once the connection is closed, or when the recorder of a journal asks; a crash of the machine before that may lose
+/// the last seconds. A write that fails half-way is taken back, so that the file holds whole lines only.
 ///
 /// A file that holds something already is refused, unless it is to be appended to; then a last line that an
-/// earlier run left unfinished is taken off.
+/// earlier run left unfinished is taken off. A run that goes on from a journal cuts the file where the journal says,
+/// so that each result stands in it once.
 pub struct FileSink {
-    path: PathBuf,
-    may_append: bool,
+    output: Arc<Output>,
     is_inline: bool,
-    /// Whether what the file holds is of this run, so that opening it once more is no surprise.
-    is_ours: AtomicBool,
 }
 
 impl FileSink {
@@ -42,47 +36,37 @@ impl FileSink {
     /// # Errors
     /// A sentence, when the address names no file.
     pub fn new(text: &str, settings: &SinkSettings) -> Result<FileSink, String> {
+        let path = path::local(text, "file:")?;
+        let found = match settings.append {
+            true => Found::Kept,
+            false => Found::Refused,
+        };
         Ok(FileSink {
-            path: path::local(text, "file:")?,
-            may_append: settings.append,
+            output: Arc::new(Output::new(path, "", found, settings.resume_at)),
             is_inline: settings.inline,
-            is_ours: AtomicBool::new(false),
         })
     }
 
     /// Whether lines can be written there.
     ///
     /// # Errors
-    /// A sentence that names the file: it cannot be written, or holds something already.
+    /// A sentence that names the file: it cannot be written, holds something already, or is not what the journal knows.
     pub fn check(&self) -> Result<(), String> {
-        let name = self.path.display();
-        let is_new = path::is_new(&self.path);
-        let mut file =
-            open(&self.path).map_err(|cause| format!("cannot write to {name}: {cause}"))?;
-        if is_new {
-            path::remove_created(&self.path);
-            return Ok(());
-        }
-        let fail = |cause| format!("cannot read {name}: {cause}");
-        let about = file.metadata().map_err(|cause| fail(cause.to_string()))?;
-        if about.len() > 0 && !self.may_append {
-            return Err(format!(
-                "{name} holds {} bytes already; name another file, or add --append",
-                about.len()
-            ));
-        }
-        match unfinished(&mut file).map_err(|cause| fail(cause.to_string()))? {
-            Tail::Foreign => Err(format!(
-                "{name} ends in a line without an end that inflight did not write; end it, or name another file"
-            )),
-            Tail::Whole | Tail::Cut(_) => Ok(()),
+        self.output.check()
+    }
+
+    /// What is promised of a result that is saved here: of a pipe or terminal no more than of any other service.
+    pub fn kind(&self) -> Kind {
+        match self.output.is_file() {
+            true => Kind::File,
+            false => Kind::Append,
         }
     }
 }
 
 impl std::fmt::Display for FileSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "file:{}", self.path.display())
+        write!(f, "file:{}", self.output.path().display())
     }
 }
 
@@ -91,12 +75,9 @@ impl Service<Payload> for FileSink {
     type Connection = FileConnection;
 
     async fn connect(&self) -> Result<FileConnection, Fault> {
-        if !self.is_ours.load(Ordering::Relaxed) {
-            self.check().map_err(Fault::unreached)?;
-        }
-        let connection = Blocking::open(self.path.clone(), self.is_inline).await?;
-        self.is_ours.store(true, Ordering::Relaxed);
-        Ok(FileConnection(connection))
+        let lines = Blocking::open(Arc::clone(&self.output), self.is_inline).await?;
+        let output = Arc::clone(&self.output);
+        Ok(FileConnection { lines, output })
     }
 
     fn bulk_max(&self) -> usize {
@@ -106,35 +87,44 @@ impl Service<Payload> for FileSink {
     fn connections_max(&self) -> usize {
         1
     }
+
+    fn durable(&self) -> Option<Box<dyn Durable>> {
+        self.output.durable()
+    }
 }
 
 /// The one connection of a [`FileSink`]. Dropping it writes the file to the disk.
-pub struct FileConnection(Blocking<Lines>);
+pub struct FileConnection {
+    lines: Blocking<Lines>,
+    output: Arc<Output>,
+}
 
 impl Connection<Payload> for FileConnection {
     type Answer = ();
 
     async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
-        self.0.send(bulk).await
+        let reply = self.lines.send(bulk).await?;
+        self.output.tell();
+        Ok(reply)
+    }
+
+    fn mark(&self) -> Option<u64> {
+        self.output.told()
     }
 }
 
-/// The open file.
+/// Writes lines, on whichever thread may block.
 struct Lines {
-    file: File,
-    name: String,
-    /// Length up to the last whole line; `None` for a pipe or terminal, where nothing can be taken back.
-    length: Option<u64>,
+    file: Arc<Opened>,
     buffer: Vec<u8>,
 }
 
 impl Writer for Lines {
-    type Plan = PathBuf;
+    type Plan = Arc<Output>;
 
-    fn open(path: PathBuf) -> Result<Lines, Fault> {
-        let name = path.display().to_string();
-        Lines::of(&path, name.clone())
-            .map_err(|cause| Fault::unreached(format!("cannot write to {name}")).because(cause))
+    fn open(output: Arc<Output>) -> Result<Lines, Fault> {
+        let (file, buffer) = (output.open()?, Vec::new());
+        Ok(Lines { file, buffer })
     }
 
     fn write(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
@@ -147,10 +137,7 @@ impl Writer for Lines {
             }
             outcomes.push(outcome);
         }
-        match self.file.write_all(&self.buffer) {
-            Ok(()) => self.length = self.length.map(|length| length + self.buffer.len() as u64),
-            Err(cause) => return Err(self.take_back(cause)),
-        }
+        self.file.append(&self.buffer)?;
         if outcomes.iter().all(Result::is_ok) {
             return Ok(Reply::done(bulk.len()));
         }
@@ -158,90 +145,12 @@ impl Writer for Lines {
     }
 }
 
-impl Lines {
-    fn of(path: &Path, name: String) -> io::Result<Lines> {
-        let mut file = open(path)?;
-        if let Tail::Cut(length) = unfinished(&mut file)? {
-            file.set_len(length)?;
-        }
-        let about = file.metadata()?;
-        Ok(Lines {
-            length: about.is_file().then_some(about.len()),
-            file,
-            name,
-            buffer: Vec::new(),
-        })
-    }
-
-    /// Cuts the file back to its last whole line, so that the bulk can be written again.
-    fn take_back(&mut self, cause: io::Error) -> Fault {
-        let Lines { file, name, .. } = self;
-        match self.length.map(|length| file.set_len(length)) {
-            Some(Ok(())) => Fault::transient(format!("cannot write to {name}")).because(cause),
-            _ => Fault::in_doubt(format!(
-                "cannot write to {name}, part of a line may be in it"
-            ))
-            .because(cause),
-        }
-    }
-}
-
 impl Drop for Lines {
     fn drop(&mut self) {
-        // There is nobody left to tell. What was acknowledged is with the system, which tries on.
-        let _ = self.file.sync_all();
+        // There is nobody left to tell, but a journal that asks later is told. What was acknowledged is with the system,
+        // which tries on.
+        let _ = self.file.sync();
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)
-}
-
-/// How a file ends.
-enum Tail {
-    Whole,
-    /// In a line of ours without an end; the length without it.
-    Cut(u64),
-    /// In such a line of somebody else's.
-    Foreign,
-}
-
-/// Looks for a last line without an end, block by block from the back.
-fn unfinished(file: &mut File) -> io::Result<Tail> {
-    const BLOCK_BYTES: usize = 64 << 10;
-    let about = file.metadata()?;
-    if !about.is_file() || about.len() == 0 {
-        return Ok(Tail::Whole);
-    }
-    let mut block = vec![0; BLOCK_BYTES];
-    let mut start = about.len();
-    while start > 0 {
-        let size = start.min(BLOCK_BYTES as u64);
-        start -= size;
-        let block = &mut block[..size as usize];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(block)?;
-        if let Some(at) = memchr::memrchr(b'\n', block) {
-            start += at as u64 + 1;
-            break;
-        }
-    }
-    if start == about.len() {
-        return Ok(Tail::Whole);
-    }
-    file.seek(SeekFrom::Start(start))?;
-    let mut begin = Vec::new();
-    Read::take(&*file, BEGIN.len() as u64).read_to_end(&mut begin)?;
-    let is_ours = BEGIN.starts_with(&begin);
-    Ok(if is_ours {
-        Tail::Cut(start)
-    } else {
-        Tail::Foreign
-    })
 }
 
 #[cfg(test)]
@@ -260,7 +169,7 @@ mod tests {
         let sink = FileSink::new(&format!("file:{}", path.display()), &settings).unwrap();
         match (sink.check(), expected) {
             (Ok(()), Ok(expected)) => {
-                Lines::open(path.clone()).unwrap();
+                sink.output.open().unwrap();
                 assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
             }
             (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),

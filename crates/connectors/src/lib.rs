@@ -31,10 +31,13 @@ mod http;
 mod input;
 mod items;
 mod jsonl;
+mod kind;
 mod lines;
 mod nearest;
 mod null;
-#[cfg(any(feature = "sqlite", feature = "file"))]
+#[cfg(any(feature = "http", feature = "file"))]
+mod output;
+#[cfg(any(feature = "http", feature = "sqlite", feature = "file"))]
 mod path;
 mod payload;
 mod range;
@@ -44,6 +47,8 @@ mod settings;
 mod sink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "http", feature = "file"))]
+mod tail;
 mod task;
 
 #[cfg(feature = "exec")]
@@ -54,9 +59,10 @@ pub use file::{FileConnection, FileSink};
 pub use http::{FetchConnection, FetchSettings, HttpConnection, HttpFetch, HttpSink};
 pub use input::{Format, Input};
 pub use items::Items;
+pub use kind::Kind;
 pub use null::NullSink;
 pub use payload::Payload;
-pub use settings::SinkSettings;
+pub use settings::{Ledger, SinkSettings};
 pub use sink::{Sink, SinkConnection};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteConnection, SqliteSink};

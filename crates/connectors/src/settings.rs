@@ -28,6 +28,14 @@ pub struct SinkSettings {
     pub ca_file: Option<PathBuf>,
     /// Whether a file that holds something already is appended to. Default: it is refused.
     pub append: bool,
+    /// Up to which byte the file of results, or of responses, is what the journal of this job knows: what a crash left
+    /// behind that is cut off, what lies before is of this job. Default: no journal knows the file.
+    pub resume_at: Option<u64>,
+    /// Whether the user promises that an HTTP service knows idempotency keys, and does nothing twice for one. Default: no.
+    pub idempotent: bool,
+    /// Under which name and number a database keeps account of what is saved, in the same transactions. Default: it
+    /// keeps none.
+    pub ledger: Option<Ledger>,
     /// What tells this job from others; part of the idempotency key. Default 0.
     pub job: u64,
     /// Whether a client that blocks (SQLite, files) may block the thread that serves I/O, as strategies with
@@ -39,6 +47,16 @@ pub struct SinkSettings {
     pub more_schemes: &'static [&'static str],
 }
 
+/// What a database that keeps account of its own is told of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// What tells this job from others; the same in every run of it.
+    pub job: String,
+    /// The number of the run, from its journal. A run of the same job with a lower one can write no more once this one
+    /// has taken over.
+    pub epoch: u64,
+}
+
 impl Default for SinkSettings {
     fn default() -> SinkSettings {
         SinkSettings {
@@ -48,6 +66,9 @@ impl Default for SinkSettings {
             responses: None,
             ca_file: None,
             append: false,
+            resume_at: None,
+            idempotent: false,
+            ledger: None,
             job: 0,
             inline: false,
             declared: Declared::default(),

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use inflight::{Connection, Declared, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 #[cfg(feature = "file")]
 use crate::file::{FileConnection, FileSink};
 #[cfg(feature = "http")]
 use crate::http::{HttpConnection, HttpSink};
+use crate::kind::Kind;
 use crate::nearest::unknown;
 use crate::null::NullSink;
 use crate::payload::Payload;
@@ -83,6 +84,19 @@ impl Sink {
             Sink::Null(_) => Ok(()),
         }
     }
+
+    /// What is promised of a result after a crash.
+    pub fn kind(&self) -> Kind {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.kind(),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.kind(),
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.kind(),
+            Sink::Null(_) => Kind::Nothing,
+        }
+    }
 }
 
 impl fmt::Display for Sink {
@@ -141,6 +155,18 @@ impl Service<Payload> for Sink {
         }
     }
 
+    fn durable(&self) -> Option<Box<dyn Durable>> {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.durable(),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(_) => None, // What is committed is as durable as the account of it.
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.durable(),
+            Sink::Null(_) => None,
+        }
+    }
+
     fn declared(&self) -> Declared {
         match self {
             #[cfg(feature = "http")]
@@ -193,6 +219,18 @@ impl Connection<Payload> for SinkConnection {
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.is_open(),
             SinkConnection::Null(_) => true,
+        }
+    }
+
+    fn mark(&self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "http")]
+            SinkConnection::Http(connection) => connection.mark(),
+            #[cfg(feature = "sqlite")]
+            SinkConnection::Sqlite(_) => None,
+            #[cfg(feature = "file")]
+            SinkConnection::File(connection) => connection.mark(),
+            SinkConnection::Null(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Error, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::blocking::{Blocking, Writer};
+use crate::kind::Kind;
 use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
@@ -88,6 +89,11 @@ impl SqliteSink {
             path::remove_created(&self.plan.path);
         }
         outcome.map_err(|cause| self.plan.message(&cause))
+    }
+
+    /// What is promised of a result that is saved here.
+    pub fn kind(&self) -> Kind {
+        Kind::Upsert
     }
 }
 

@@ -45,7 +45,17 @@ struct Inner {
     verdict: Verdict,
     message: String,
     retry_after: Option<Duration>,
+    ends_run: Option<Ends>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// Why a fault is the end of the run, whatever its verdict: neither the item nor a service that is away is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// What is written here, on this machine, cannot be written.
+    Storage,
+    /// Another run of the same job has taken over.
+    Superseded,
 }
 
 impl Fault {
@@ -55,6 +65,7 @@ impl Fault {
             verdict,
             message: message.into(),
             retry_after: None,
+            ends_run: None,
             cause: None,
         }))
     }
@@ -84,6 +95,22 @@ impl Fault {
         Fault::new(Verdict::Unreached, message)
     }
 
+    /// A file or database of this machine cannot be written: the disk is full, or failed. The run ends at once, with
+    /// [`Ending::Storage`](crate::Ending::Storage); the item is left as it was, to be done when there is room.
+    pub fn storage(message: impl Into<String>) -> Fault {
+        let mut fault = Fault::transient(message);
+        fault.0.ends_run = Some(Ends::Storage);
+        fault
+    }
+
+    /// Another run of the same job has taken over the place where results are saved, and nothing was saved. The run ends
+    /// at once, with [`Ending::Halted`](crate::Ending::Halted), and leaves the item to the other.
+    pub fn superseded(message: impl Into<String>) -> Fault {
+        let mut fault = Fault::transient(message);
+        fault.0.ends_run = Some(Ends::Superseded);
+        fault
+    }
+
     /// A panic in the user's code, caught: the same input would panic again.
     pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
         let text = panic
@@ -105,6 +132,18 @@ impl Fault {
     pub fn retry_after(mut self, wait: Duration) -> Fault {
         self.0.retry_after = Some(wait);
         self
+    }
+
+    /// The same fault of a request that may have taken effect, whatever was its verdict.
+    #[must_use]
+    pub fn but_in_doubt(mut self) -> Fault {
+        self.0.verdict = Verdict::InDoubt;
+        self
+    }
+
+    /// Whether the run must end, and why.
+    pub(crate) fn ends_run(&self) -> Option<Ends> {
+        self.0.ends_run
     }
 
     /// What the fault means.

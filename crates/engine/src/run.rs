@@ -147,7 +147,9 @@ impl Ahead {
             let (todo, horizon) = (Todo::default(), None);
             return Ok(Ahead { todo, horizon });
         };
-        journal.follow(job.save.durable());
+        journal
+            .follow(job.save.durable())
+            .map_err(|error| Error::new(ErrorKind::Storage, journal.failure(&error)))?;
         let todo = journal.take_todo();
         let from = todo.from.as_ref().map(|(_, place)| place);
         job.source
@@ -313,6 +315,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         options,
         ready_max,
         horizon,
+        stop: stop.clone(),
         clock,
         log: log.another(),
     };

@@ -86,6 +86,16 @@ pub trait Durable: Send + std::fmt::Debug {
     /// # Errors
     /// When it would not. It is not called again then, and the run stops.
     fn sync(&mut self) -> std::io::Result<()>;
+
+    /// Where the output of the service stands before the first save, for one that appends. Asked once and before that,
+    /// by a run whose journal has no [`Connection::mark`] yet: were the run killed before the first save is recorded,
+    /// nobody could say else which part of the output is its own. Default: nothing.
+    ///
+    /// # Errors
+    /// When the output cannot be opened. The run does not begin then.
+    fn mark(&mut self) -> std::io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// What a service says of itself before the first request; it enters the bound as "declared".

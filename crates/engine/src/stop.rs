@@ -7,6 +7,8 @@ use std::task::Poll;
 
 use tokio::sync::watch;
 
+use crate::fault::{Ends, Fault};
+
 /// A handle that stops a run. Clones stop the same run.
 ///
 /// ```
@@ -44,6 +46,16 @@ pub(crate) enum Reason {
     Halted(String),
     /// Computations do not come back.
     Hung(String),
+}
+
+impl Reason {
+    /// The reason in a fault that is the end of the run; `None` of any other.
+    pub(crate) fn of(fault: &Fault) -> Option<Reason> {
+        Some(match fault.ends_run()? {
+            Ends::Storage => Reason::Storage(fault.to_string()),
+            Ends::Superseded => Reason::Halted(fault.to_string()),
+        })
+    }
 }
 
 impl Default for Stop {

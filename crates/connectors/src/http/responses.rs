@@ -1,49 +1,43 @@
 //! Keeps what a service answered: one JSON line for each save, in the order the answers came.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use hyper::StatusCode;
+use inflight::{Durable, Fault};
 
+use crate::output::{Found, Output};
 use crate::range::{DIGITS_MAX, decimal};
 use crate::row::write_text;
+use crate::settings::SinkSettings;
 
 /// A file of responses, shared by all connections of a sink.
 ///
 /// A line has been handed to the system before its save counts: a crash of the program loses none, a crash
-/// of the machine may. What is not UTF-8 in a response is replaced by `U+FFFD`.
-pub(super) struct Responses(Mutex<File>);
+/// of the machine may, unless a journal has it made durable. A run that goes on from a journal cuts the file where the
+/// journal says, so that there is one line for each save that it knows. What is not UTF-8 in a response is replaced by
+/// `U+FFFD`.
+pub(super) struct Responses(Arc<Output>);
 
 impl Responses {
-    /// Opens the file at its end; a last line that a crash left unfinished is ended.
-    pub(super) fn open(path: &Path) -> Result<Responses, String> {
-        let open = || {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .open(path)?;
-            let mut last = [b'\n'];
-            if file.metadata()?.len() > 0 {
-                file.seek(SeekFrom::End(-1))?;
-                file.read_exact(&mut last)?;
-            }
-            if last != [b'\n'] {
-                file.write_all(b"\n")?;
-            }
-            Ok(file)
-        };
-        open()
-            .map(|file| Responses(Mutex::new(file)))
-            .map_err(|cause: std::io::Error| {
-                format!("cannot write responses to {}: {cause}", path.display())
-            })
+    /// A file that is appended to; a last line that a crash left unfinished is ended. Nothing is opened yet.
+    pub(super) fn new(path: PathBuf, settings: &SinkSettings) -> Responses {
+        let output = Output::new(path, "responses ", Found::Ended, settings.resume_at);
+        Responses(Arc::new(output))
+    }
+
+    /// Whether lines can be written there; else a sentence that names the file.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.0.check()
+    }
+
+    /// Opens the file, the first time.
+    pub(super) fn open(&self) -> Result<(), Fault> {
+        self.0.open().map(drop)
     }
 
     /// Appends one response.
-    pub(super) fn keep(&self, index: u64, status: StatusCode, body: &[u8]) -> std::io::Result<()> {
+    pub(super) fn keep(&self, index: u64, status: StatusCode, body: &[u8]) -> Result<(), Fault> {
         let mut line = Vec::with_capacity(body.len() + 64);
         line.extend_from_slice(b"{\"index\":");
         line.extend_from_slice(decimal(index, &mut [0; DIGITS_MAX]));
@@ -52,9 +46,19 @@ impl Responses {
         line.extend_from_slice(b",\"response\":");
         write_text(&String::from_utf8_lossy(body), &mut line);
         line.extend_from_slice(b"}\n");
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_all(&line)
+        self.0.open()?.append(&line)?;
+        // Nothing comes between this and the answer to the save: one counts when the other does.
+        self.0.tell();
+        Ok(())
+    }
+
+    /// How long the file is with the line of the last save.
+    pub(super) fn mark(&self) -> Option<u64> {
+        self.0.told()
+    }
+
+    /// What makes the file durable.
+    pub(super) fn durable(&self) -> Option<Box<dyn Durable>> {
+        self.0.durable()
     }
 }

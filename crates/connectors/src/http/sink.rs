@@ -1,10 +1,9 @@
 //! Saves each result with one HTTP request.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use hyper::StatusCode;
-use inflight::{Connection, Declared, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 use super::answer::{self, Bounds};
 use super::body::BodyMode;
@@ -17,6 +16,7 @@ use super::responses::Responses;
 use super::tls;
 use super::url::Url;
 use super::verdict;
+use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
 
@@ -50,8 +50,8 @@ struct Inner {
     /// Method and address, for messages.
     title: String,
     address: String,
-    responses_path: Option<PathBuf>,
-    responses: OnceLock<Responses>,
+    kind: Kind,
+    responses: Option<Responses>,
 }
 
 impl HttpSink {
@@ -81,18 +81,30 @@ impl HttpSink {
             title: format!("{} {url}", settings.method),
             address: url.to_string(),
             client: Client::new(Dialer::new(url.origin, tls)?),
-            responses_path: settings.responses.clone(),
-            responses: OnceLock::new(),
+            kind: match settings.idempotent {
+                true => Kind::Keyed,
+                false => Kind::Append,
+            },
+            responses: settings
+                .responses
+                .clone()
+                .map(|path| Responses::new(path, settings)),
         })))
     }
 
-    /// Whether the sink can be used, as far as can be told without sending anything: opens the file of
+    /// Whether the sink can be used, as far as can be told without sending anything: looks at the file of
     /// responses.
     ///
     /// # Errors
-    /// A sentence that names the file.
+    /// A sentence that names the file: it cannot be written, or is not what the journal knows.
     pub fn check(&self) -> Result<(), String> {
-        self.0.open_responses().map(|_| ())
+        let responses = self.0.responses.as_ref();
+        responses.map_or(Ok(()), Responses::check)
+    }
+
+    /// What is promised of a result that is saved here: no more than the service promises.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
     }
 }
 
@@ -107,11 +119,15 @@ impl Service<Payload> for HttpSink {
     type Connection = HttpConnection;
 
     async fn connect(&self) -> Result<HttpConnection, Fault> {
-        self.0.open_responses().map_err(Fault::unreached)?;
+        self.0.responses.as_ref().map_or(Ok(()), Responses::open)?;
         Ok(HttpConnection {
             link: self.0.client.connect().await?,
             sink: Arc::clone(&self.0),
         })
+    }
+
+    fn durable(&self) -> Option<Box<dyn Durable>> {
+        self.0.responses.as_ref()?.durable()
     }
 
     fn declared(&self) -> Declared {
@@ -159,7 +175,7 @@ impl Connection<Payload> for HttpConnection {
             )
             .await);
         }
-        let keep = if self.sink.responses_path.is_some() {
+        let keep = if self.sink.responses.is_some() {
             RESPONSE_BYTES_MAX
         } else {
             0
@@ -178,29 +194,22 @@ impl Connection<Payload> for HttpConnection {
     fn is_open(&mut self) -> bool {
         self.link.is_open()
     }
+
+    fn mark(&self) -> Option<u64> {
+        self.sink.responses.as_ref()?.mark()
+    }
 }
 
 impl Inner {
-    fn open_responses(&self) -> Result<Option<&Responses>, String> {
-        let Some(path) = &self.responses_path else {
-            return Ok(None);
-        };
-        if self.responses.get().is_none() {
-            // When two come here at once the second file is closed again, unused.
-            let _ = self.responses.set(Responses::open(path)?);
-        }
-        Ok(self.responses.get())
-    }
-
     /// Keeps a response where that is asked for. The save itself was done, so a failure leaves it in doubt:
     /// tried again, the same key shows the service what it knows already.
     fn keep(&self, index: u64, status: StatusCode, body: &[u8]) -> Result<(), Fault> {
-        let Some(responses) = self.responses.get() else {
-            return Ok(());
-        };
-        responses
-            .keep(index, status, body)
-            .map_err(|cause| Fault::in_doubt("saved, but cannot keep the response").because(cause))
+        let responses = self.responses.as_ref();
+        responses.map_or(Ok(()), |responses| {
+            responses
+                .keep(index, status, body)
+                .map_err(Fault::but_in_doubt)
+        })
     }
 }
 

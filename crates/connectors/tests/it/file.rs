@@ -1,7 +1,10 @@
 //! Files as sinks: whole lines only, nothing overwritten.
 
-use inflight::{Service, Verdict};
-use inflight_connectors::{Sink, SinkSettings};
+use std::path::Path;
+use std::time::Duration;
+
+use inflight::{Connection, Service, Verdict};
+use inflight_connectors::{Kind, Sink, SinkSettings};
 
 use crate::{connect, record, save, wait};
 
@@ -76,12 +79,126 @@ fn places_that_cannot_be_written_are_named() {
     }
 }
 
+/// A sink that goes on where a journal says.
+fn resumed(path: &Path, inline: bool, resume_at: u64) -> Sink {
+    let settings = SinkSettings {
+        resume_at: Some(resume_at),
+        ..settings(inline, false)
+    };
+    Sink::parse(&format!("file:{}", path.display()), &settings).unwrap()
+}
+
 #[test]
-fn a_full_disk_is_transient_or_in_doubt_and_never_silent() {
-    let sink = Sink::parse("file:/dev/full", &settings(false, true)).unwrap();
+fn what_the_journal_does_not_know_is_cut_off() {
+    for inline in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.jsonl");
+        let sink = resumed(&path, inline, 0);
+        sink.check().unwrap();
+        let marks: Vec<_> = wait(async {
+            let mut connection = connect(&sink).await;
+            let mut marks = vec![connection.mark()];
+            for (index, result) in [(0, "a"), (1, "b"), (2, "c")] {
+                save(&mut connection, &[record(index, result)])
+                    .await
+                    .unwrap();
+                marks.push(connection.mark());
+            }
+            marks
+        });
+        assert_eq!(marks, [Some(0), Some(25), Some(50), Some(75)]);
+        let torn = std::fs::read_to_string(&path).unwrap() + "{\"index\":3,";
+        std::fs::write(&path, torn).unwrap();
+
+        let sink = resumed(&path, inline, 50);
+        sink.check().unwrap();
+        assert_eq!(path.metadata().unwrap().len(), 86, "a check cuts nothing");
+        wait(async {
+            let mut connection = connect(&sink).await;
+            save(&mut connection, &[record(2, "again")]).await.unwrap();
+            assert_eq!(connection.mark(), Some(79));
+        });
+        let lines = "{\"index\":0,\"result\":\"a\"}\n{\"index\":1,\"result\":\"b\"}\n{\"index\":2,\"result\":\"again\"}\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
+
+        let refused = |resume_at, part: &str| {
+            let message = resumed(&path, inline, resume_at).check().unwrap_err();
+            assert!(message.contains(part), "{message}");
+            assert!(message.contains(path.to_str().unwrap()), "{message}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
+        };
+        refused(80, "holds 79 bytes, and earlier runs of this job wrote 80");
+        refused(51, "no line ends at byte 51");
+        std::fs::remove_file(&path).unwrap();
+        let message = resumed(&path, inline, 79).check().unwrap_err();
+        assert!(message.contains("holds 0 bytes"), "{message}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn what_an_abandoned_connection_wrote_is_taken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jsonl");
+    let sink = resumed(&path, false, 0);
+    let bulk: Vec<_> = (0..8192).map(|n| record(n, "x".repeat(900))).collect();
     wait(async {
         let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(9000, "before")])
+            .await
+            .unwrap();
+        let before = connection.mark().unwrap();
+        // Polls it once: the bulk is handed to the thread that writes, which goes on when nobody waits any more.
+        let sent = tokio::time::timeout(Duration::ZERO, connection.send(&bulk)).await;
+        drop(connection);
+        assert!(path.metadata().unwrap().len() > before);
+        let connection = connect(&sink).await;
+        // On a machine that writes faster than it looks it was answered after all.
+        if sent.is_err() {
+            assert_eq!(connection.mark(), Some(before));
+        }
+        assert_eq!(connection.mark(), Some(path.metadata().unwrap().len()));
+    });
+}
+
+#[test]
+fn what_was_never_opened_has_nothing_to_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jsonl");
+    std::fs::write(&path, "x\n").unwrap();
+    let address = format!("file:{}", path.display());
+    let sink = Sink::parse(&address, &settings(false, true)).unwrap();
+    let mut durable = sink.durable().unwrap();
+    durable.sync().unwrap();
+    assert_eq!(durable.mark().unwrap(), Some(2));
+    wait(async {
+        let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(0, "y")]).await.unwrap();
+        assert_eq!(connection.mark(), Some(27));
+        durable.sync().unwrap();
+    });
+    let refused = Sink::parse(&address, &settings(false, false)).unwrap();
+    let error = refused.durable().unwrap().mark().unwrap_err();
+    assert!(error.to_string().contains("--append"), "{error}");
+}
+
+#[test]
+fn a_device_has_no_mark_and_promises_less() {
+    let sink = Sink::parse("file:/dev/full", &settings(false, false)).unwrap();
+    assert!(sink.durable().is_none());
+    assert_eq!(sink.kind(), Kind::Append);
+    wait(async {
+        let mut connection = connect(&sink).await;
+        assert_eq!(connection.mark(), None);
         let fault = save(&mut connection, &[record(0, "x")]).await.unwrap_err();
         assert!(fault.to_string().contains("No space left"), "{fault}");
+        assert_eq!(fault.verdict(), Verdict::InDoubt);
     });
+    let message = resumed(Path::new("/dev/full"), false, 5)
+        .check()
+        .unwrap_err();
+    assert!(
+        message.contains("/dev/full is no file any more"),
+        "{message}"
+    );
 }

@@ -29,7 +29,7 @@ pub use dead_letters::DeadLetter;
 use dead_letters::DeadLetters;
 use disk::Disk;
 pub use frame::{Began, Command};
-use frame::{Entry, Frame};
+use frame::{Entry, Frame, Progress};
 pub(crate) use horizon::Horizon;
 use horizon::UNRECORDED_MAX;
 pub use opened::{Found, OpenedJournal};
@@ -112,9 +112,27 @@ impl Journal {
         Arc::clone(&self.horizon)
     }
 
-    /// What the sink must have made durable before its results are called saved here.
-    pub(crate) fn follow(&mut self, durable: Option<Box<dyn Durable>>) {
+    /// What the sink must have made durable before its results are called saved here. Notes where its output stands now,
+    /// unless an earlier run has.
+    ///
+    /// # Errors
+    /// When the disk fails, or the output cannot be opened.
+    pub(crate) fn follow(&mut self, durable: Option<Box<dyn Durable>>) -> io::Result<()> {
         self.durable = durable;
+        let Some(durable) = &mut self.durable else {
+            return Ok(());
+        };
+        if self.state.mark.is_none()
+            && let Some(mark) = durable.mark()?
+        {
+            let mark = Some(mark);
+            self.append(Entry::Progress(Progress {
+                mark,
+                ..Progress::default()
+            }))?;
+            self.sync(Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     /// Takes note of what a fact says of items, to be written when it is due.

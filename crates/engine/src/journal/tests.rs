@@ -316,3 +316,33 @@ fn an_empty_file_is_a_new_journal_and_any_other_is_none() {
         "one line of text\n"
     );
 }
+
+/// Output of a sink that stands somewhere, and is always durable.
+#[derive(Debug)]
+struct Output(u64);
+
+impl Durable for Output {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn mark(&mut self) -> io::Result<Option<u64>> {
+        Ok(Some(self.0))
+    }
+}
+
+#[test]
+fn where_the_output_began_is_known_before_anything_is_saved() {
+    let world = World::new(1);
+    for stands_at in [7, 9] {
+        let mut journal = world.open().unwrap().start(&[], Command::default()).unwrap();
+        journal.follow(Some(Box::new(Output(stands_at)))).unwrap();
+        drop(journal);
+        let mark = world.open().unwrap().found().unwrap().mark;
+        assert_eq!(
+            mark,
+            Some(7),
+            "what a run that was killed has written stands behind it"
+        );
+    }
+}

@@ -12,6 +12,7 @@ use crate::outage::Outage;
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
+use crate::stop::Reason;
 
 /// Refusals of one item after which its wait grows no longer: by then it is at its cap.
 const OVERLOADS_MAX: u16 = 12;
@@ -50,8 +51,10 @@ pub(crate) struct Settled<A> {
     pub(crate) verdict: Option<Verdict>,
     /// What else is to be told.
     pub(crate) facts: Vec<Fact>,
-    /// Why the run has to stop, if it has to.
+    /// Why the run has to stop, if it has to: the service stays away,
     pub(crate) unavailable: Option<String>,
+    /// or nothing can be saved here any more.
+    pub(crate) ends_run: Option<Reason>,
 }
 
 impl<Q> Dispatch<Q> {
@@ -201,6 +204,7 @@ impl<Q> Dispatch<Q> {
             verdict: None,
             facts: Vec::new(),
             unavailable: None,
+            ends_run: None,
         };
         match outcome {
             Ok(Reply::All(answers)) => {
@@ -214,7 +218,7 @@ impl<Q> Dispatch<Q> {
                 if fault.verdict() == Verdict::InDoubt {
                     settled.in_doubt = bulk.len();
                 }
-                self.all_failed(now, bulk, fault, &mut settled.facts);
+                self.all_failed(now, bulk, fault, &mut settled);
             }
         }
         settled.unavailable = match settled.verdict {
@@ -243,7 +247,7 @@ impl<Q> Dispatch<Q> {
                         settled.verdict.get_or_insert(fault.verdict());
                     }
                     settled.in_doubt += usize::from(fault.verdict() == Verdict::InDoubt);
-                    self.failed(now, record, fault, &mut settled.facts);
+                    self.failed(now, record, fault, settled);
                 }
             }
         }
@@ -258,12 +262,12 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn all_failed(
+    fn all_failed<A>(
         &mut self,
         now: Duration,
         mut bulk: Vec<Record<Q>>,
         fault: Fault,
-        facts: &mut Vec<Fact>,
+        settled: &mut Settled<A>,
     ) {
         if fault.verdict() == Verdict::Permanent && bulk.len() > 1 {
             // One of them is bad: halve until it is alone.
@@ -273,11 +277,24 @@ impl<Q> Dispatch<Q> {
             return;
         }
         for record in bulk {
-            self.failed(now, record, fault.clone(), facts);
+            self.failed(now, record, fault.clone(), settled);
         }
     }
 
-    fn failed(&mut self, now: Duration, record: Record<Q>, fault: Fault, facts: &mut Vec<Fact>) {
+    fn failed<A>(
+        &mut self,
+        now: Duration,
+        record: Record<Q>,
+        fault: Fault,
+        settled: &mut Settled<A>,
+    ) {
+        if let Some(reason) = Reason::of(&fault) {
+            // Neither an attempt nor an outage: the item waits here for a run that finds room.
+            self.backlog.again_now(now, record);
+            settled.ends_run.get_or_insert(reason);
+            return;
+        }
+        let facts = &mut settled.facts;
         if fault.verdict() != Verdict::Permanent {
             self.last_fault = Some(fault.clone());
         }

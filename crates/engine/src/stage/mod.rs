@@ -29,6 +29,7 @@ use crate::queue::{Closed, Receiver};
 use crate::record::{Chunk, Record};
 use crate::score::Known;
 use crate::service::Service;
+use crate::stop::Stop;
 use dispatch::{Dispatch, Limits, Settled};
 use slot::{Answered, Deadlines};
 use tasks::{Idle, Sent};
@@ -47,6 +48,8 @@ pub(crate) struct Context<'a> {
     pub(crate) ready_max: usize,
     /// How far answers may get ahead of the journal, if there is one.
     pub(crate) horizon: Option<Arc<Horizon>>,
+    /// The run's own: a fault may be its end.
+    pub(crate) stop: Stop,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
 }
@@ -74,6 +77,7 @@ struct Inner<Q, S: Service<Q>> {
     room_wanted: Cell<bool>,
     unavailable: RefCell<Option<String>>,
     horizon: Option<Arc<Horizon>>,
+    run: Stop,
     /// Records that were answered with success.
     saved: Cell<u64>,
 }
@@ -122,6 +126,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             room_wanted: Cell::new(false),
             unavailable: RefCell::new(None),
             horizon: context.horizon,
+            run: context.stop,
             saved: Cell::new(0),
             service,
         }));
@@ -339,6 +344,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
         if let Some(why) = settled.unavailable {
             self.give_up(why);
+        }
+        if let Some(reason) = settled.ends_run {
+            inner.run.because(reason);
+            // At once, not when the run has come round to it: the next attempt would fail as well.
+            self.stop();
         }
         if eventful {
             inner.rescheduled.notify_one();

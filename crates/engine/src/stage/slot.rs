@@ -93,7 +93,9 @@ impl<C> Slot<C> {
 async fn open<Q, S: Service<Q>>(service: &S, deadline: Duration) -> Result<S::Connection, Fault> {
     match timeout(deadline, service.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(fault)) if fault.verdict() == Verdict::Unreached => Err(fault),
+        Ok(Err(fault)) if fault.verdict() == Verdict::Unreached || fault.ends_run().is_some() => {
+            Err(fault)
+        }
         Ok(Err(fault)) => Err(Fault::unreached(fault.to_string())),
         Err(_) => Err(Fault::unreached(format!(
             "no connection within {deadline:.0?}"

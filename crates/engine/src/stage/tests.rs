@@ -12,6 +12,7 @@ use super::*;
 use crate::fault::Fault;
 use crate::log;
 use crate::service::{Connection, Declared, Reply};
+use crate::stop::Reason;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -105,6 +106,8 @@ struct Outcome {
     closed: usize,
     done: usize,
     unavailable: Option<String>,
+    /// Why the stage ended the run, if it did.
+    ended: Option<Reason>,
     took: Duration,
 }
 
@@ -144,6 +147,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
         // Nobody reads the facts here, and their channel is bounded.
         std::thread::spawn(move || facts.iter().count());
         let seen = Arc::new(Mutex::new(Seen::default()));
+        let stop = Stop::new();
         let service = Scripted {
             script: scenario.script,
             connect_takes: scenario.connect_takes,
@@ -155,6 +159,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
             options: scenario.options,
             ready_max: usize::MAX,
             horizon: None,
+            stop: stop.clone(),
             clock,
             log,
         };
@@ -182,6 +187,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
             closed: seen.closed,
             done: *done.borrow(),
             unavailable: stage.unavailable(),
+            ended: stop.reason().cloned(),
             took,
         }
     })
@@ -398,4 +404,33 @@ fn a_panic_in_connecting_hangs_nothing() {
         through_queue: false,
     });
     assert_eq!((outcome.done, outcome.requests.len()), (0, 0));
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_run_at_once_and_costs_no_item_anything() {
+    fn script(request: Request) -> (Duration, Result<(), Fault>) {
+        match request.number {
+            0..3 => (MS, Ok(())),
+            _ => (MS, Err(Fault::storage("cannot write to out.jsonl"))),
+        }
+    }
+    check(10, &one_at_a_time(), script, |outcome| {
+        assert_eq!((outcome.done, outcome.requests.len()), (3, 4));
+        assert_eq!(outcome.unavailable, None);
+        let Some(Reason::Storage(why)) = outcome.ended else {
+            panic!("{:?}", outcome.ended);
+        };
+        assert_eq!(why, "cannot write to out.jsonl");
+    });
+}
+
+#[test]
+fn a_run_that_was_taken_over_sends_nothing_more() {
+    let script: Script = |_| (MS, Err(Fault::superseded("run 2 has taken over")));
+    check(10, &one_at_a_time(), script, |outcome| {
+        assert_eq!((outcome.done, outcome.requests.len()), (0, 1));
+        assert!(
+            matches!(outcome.ended, Some(Reason::Halted(why)) if why == "run 2 has taken over")
+        );
+    });
 }
