@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use inflight::Strategy;
+use inflight::{Halt, Strategy};
 
 use crate::lab::LabArgs;
 use crate::value::{self, OrAuto};
@@ -24,7 +24,13 @@ Exit codes:
   1    internal error, or input that could not be read to its end
   2    usage or configuration; nothing was sent
   3    finished with dead letters
-  4    the service could not be reached or stayed away too long, or workers kept breaking
+  4    stopped, and can be resumed: the service could not be reached or stayed away too long, workers kept breaking,
+       --halt, --deadline
+  5    another run of this job is at work; nothing was sent
+  6    the journal is that of another job, or the input has changed; nothing was sent
+  7    the journal is damaged; nothing was sent
+  8    the journal, dead letters or a file of results could not be written; can be resumed
+  9    computations did not come back
   130  stopped by Ctrl-C (143: by SIGTERM)";
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -65,10 +71,60 @@ pub(crate) enum Command {
     /// Serve the model service until Ctrl-C
     #[command(after_help = LAB_EXAMPLES)]
     Lab(Box<LabArgs>),
+    /// List the items that were given up, or try them again
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Look into the journal of a run
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Print completions for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+}
+
+/// `inflight dead-letters`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Show the items that were given up, grouped by reason
+    List {
+        /// The journal of the run: its file, as shown by the run
+        run: PathBuf,
+        /// Write each as a line of JSON instead
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try them again, and no others, as the run did
+    Retry {
+        /// The journal of the run: its file, as shown by the run
+        run: PathBuf,
+        /// Another command to try them with, from `run` on; for one whose secrets were typed, as those are not kept
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+}
+
+/// `inflight journal`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Say what a journal knows
+    Show {
+        /// The journal
+        file: PathBuf,
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say whether a journal is good: 0 if it is, 7 if it is damaged
+    Check {
+        /// The journal
+        file: PathBuf,
+    },
+    /// Forget what follows the damage in a journal, so that it is done again; keeps a copy
+    Repair {
+        /// The journal
+        file: PathBuf,
     },
 }
 
@@ -95,6 +151,8 @@ pub(crate) struct RunArgs {
     pub(crate) job: JobArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -127,6 +185,10 @@ pub(crate) struct CompareArgs {
     )]
     pub(crate) strategies: Vec<Strategy>,
 
+    /// A comparison keeps no journal; accepted, so that the flags of a run can be compared as they are
+    #[arg(long, hide = true)]
+    pub(crate) no_journal: bool,
+
     /// Allow a sink other than lab: or null:, though everything is saved once for each strategy
     #[arg(long, help_heading = JOB)]
     pub(crate) repeat_saves: bool,
@@ -141,6 +203,7 @@ pub(crate) struct CompareArgs {
 
 const JOB: &str = "The job";
 const PACE: &str = "How it runs";
+const KEEP: &str = "What is kept";
 const OUTPUT: &str = "What is shown";
 
 /// What is done with each item.
@@ -178,6 +241,10 @@ pub(crate) struct JobArgs {
     /// Keep what the service answered to each save in this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(crate) responses: Option<PathBuf>,
+
+    /// Promise that the service knows idempotency keys: what a crash has sent again then counts once
+    #[arg(long)]
+    pub(crate) idempotent: bool,
 
     /// Let file: add to a file that is not empty
     #[arg(long)]
@@ -242,17 +309,39 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
     pub(crate) connect_timeout: Duration,
 
-    /// Deadline of one item in a worker process (exec:), which is killed then [default: 5m]
-    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
-    pub(crate) compute_timeout: Option<Duration>,
+    /// Deadline of one computation: a worker process (exec:) is killed then, a thread of parallel is written off
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = value::duration)]
+    pub(crate) compute_timeout: Duration,
 
     /// Extra tries of an item after its first; refusals (429, 503) and outages are not counted
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) retries: u16,
 
-    /// Keep no journal; runs have no journal yet, so this changes nothing
+    /// Stop when items have failed: so many, such as 10, or more than a share of them, such as fail=3%
+    #[arg(long, value_name = "N|fail=N%", value_parser = value::halt)]
+    pub(crate) halt: Option<Halt>,
+
+    /// Stop, so that the run can be resumed, when it has taken so long [default: no bound]
+    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// What a run keeps for the next one.
+#[derive(Debug, Args)]
+#[command(next_help_heading = KEEP)]
+pub(crate) struct KeepArgs {
+    /// Record in this file which items are finished, and do only those that it does not call finished [default: a file
+    /// under the state directory; a finished run is put aside there, and the same command starts anew]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_journal")]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// Keep no journal: a run that stops starts over
     #[arg(long)]
     pub(crate) no_journal: bool,
+
+    /// Start over: put aside what an earlier run has recorded
+    #[arg(long, conflicts_with = "no_journal")]
+    pub(crate) fresh: bool,
 }
 
 /// What is shown, and where.

@@ -24,7 +24,7 @@ pub(crate) fn compare(args: CompareArgs) -> anyhow::Result<Exit> {
     let ended = comparing.all();
     plan.show.messages.clear_bars();
     if !comparing.runs.is_empty() {
-        last_line(&comparing.runs, &plan.show.messages);
+        last_line(&comparing.runs, None, &plan.show.messages);
     }
     let exit = match ended {
         Ok(()) => comparing.exit(),
@@ -129,7 +129,9 @@ impl<'a> Comparing<'a> {
     fn one(&self, label: &str, options: &Options, sink: Sink) -> anyhow::Result<Summary> {
         let show = &self.plan.show;
         let watch = Watch::new(format!("{label:<21}"), show.shape, &show.messages);
-        let summary = self.opened.run(sink, options, watch, self.signals.stop())?;
+        let summary = self
+            .opened
+            .run(sink, options, watch, self.signals.stop(), None)?;
         tell(&summary, &show.messages);
         Ok(summary)
     }

@@ -13,16 +13,13 @@ use crate::messages::Messages;
 
 const EXEC: &str = "exec:";
 
-/// Less is a mistake: no process answers that soon.
-const TIMEOUT_MIN: Duration = Duration::from_millis(1);
-
 /// The computation on one item.
 #[derive(Clone, Debug)]
 pub(crate) enum Computation {
     /// On our own threads.
     Task(Task),
     /// By processes, each of them given so long for one item.
-    Exec(Exec, Option<Duration>),
+    Exec(Exec, Duration),
 }
 
 /// A computation that is ready: a first worker runs, if there are any.
@@ -33,24 +30,15 @@ pub(crate) enum Computer {
 }
 
 impl Computation {
-    /// Reads `exec:COMMAND`, or a task of ours; only a worker has a deadline.
+    /// Reads `exec:COMMAND`, or a task of ours; `timeout` is how long a worker may take for an item.
     ///
     /// # Errors
     /// A sentence that names the task and what is allowed.
-    pub(crate) fn parse(text: &str, timeout: Option<Duration>) -> Result<Computation, String> {
-        if timeout.is_some_and(|timeout| timeout < TIMEOUT_MIN) {
-            return Err("--compute-timeout must be at least 1ms".into());
-        }
+    pub(crate) fn parse(text: &str, timeout: Duration) -> Result<Computation, String> {
         if let Some(command) = text.strip_prefix(EXEC) {
             return Ok(Computation::Exec(Exec::parse(command)?, timeout));
         }
-        let task = Task::parse(text)?;
-        match timeout {
-            None => Ok(Computation::Task(task)),
-            Some(_) => Err(format!(
-                "--compute-timeout is the deadline of a worker process; {task} has none"
-            )),
-        }
+        Task::parse(text).map(Computation::Task)
     }
 
     /// Which clock says what the computation cost.
@@ -70,10 +58,9 @@ impl Computation {
         match self {
             Computation::Task(task) => Ok(Computer::Task(*task)),
             Computation::Exec(exec, timeout) => {
-                let defaults = CrewSettings::default();
                 let messages = messages.clone();
                 let settings = CrewSettings {
-                    timeout: timeout.unwrap_or(defaults.timeout),
+                    timeout: *timeout,
                     listener: messages.is_verbose().then(|| {
                         let listener = move |worker: usize, line: &str| {
                             messages.detail(format_args!("worker {worker}: {line}"));

@@ -4,6 +4,8 @@ use std::fmt;
 
 use inflight::{Ending, ErrorKind, Summary};
 
+use crate::keep::OtherInput;
+
 /// The exit codes, as documented in `inflight --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -70,6 +72,9 @@ impl Exit {
     pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
         if error.is::<Usage>() {
             return Exit::Usage;
+        }
+        if error.is::<OtherInput>() {
+            return Exit::OtherJob;
         }
         match error.downcast_ref().map(inflight::Error::kind) {
             Some(ErrorKind::Options) => Exit::Usage,

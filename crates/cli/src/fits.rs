@@ -78,6 +78,10 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         format_args!("--header goes with an HTTP request; {sink} gets none"),
     )?;
     refuse(
+        job.idempotent,
+        format_args!("--idempotent is a promise of an HTTP service; {sink} is none"),
+    )?;
+    refuse(
         job.body.is_some(),
         format_args!("--body is that of an HTTP request; {sink} gets none"),
     )?;

@@ -27,6 +27,17 @@ pub(crate) fn job_id(input: &str, compute: &str, save: &str, job: &JobArgs) -> u
     hash.digest()
 }
 
+/// The names and values that make a job this one and no other, for its journal: all that decides what a service gets,
+/// except the input, whose content says more than its name.
+pub(crate) fn identity(compute: &str, save: &str, job: &JobArgs) -> Vec<(String, String)> {
+    let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let (fetch, save) = (job.fetch.as_deref().map(public), public(save));
+    let mut identity = vec![named(("compute", compute)), named(("save", &save))];
+    identity.extend(fetch.map(|fetch| named(("fetch", &fetch))));
+    identity.extend(given(job).into_iter().map(named));
+    identity
+}
+
 /// The flags that differ from their defaults.
 fn given(job: &JobArgs) -> Vec<(&'static str, &str)> {
     let format = job.format.map(|format| match format {

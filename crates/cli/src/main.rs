@@ -1,13 +1,17 @@
 //! The `inflight` command: reads what was typed, does it, and leaves with a code that says how it went.
 
 mod args;
+mod command;
 mod compare;
 mod computation;
 mod copies;
+mod dead_letters;
 mod exit;
 mod fits;
 mod job_id;
+mod journal;
 mod json;
+mod keep;
 mod lab;
 mod leash;
 mod messages;
@@ -18,6 +22,7 @@ mod quantity;
 mod run;
 mod settings;
 mod signals;
+mod state;
 mod stdout;
 mod table;
 mod target;
@@ -54,6 +59,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
         Command::Lab(args) => lab::lab(*args),
+        Command::DeadLetters(command) => dead_letters::dead_letters(command),
+        Command::Journal(command) => journal::journal(command),
         Command::Completions { shell } => completions(shell),
     }
 }

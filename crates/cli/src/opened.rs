@@ -2,11 +2,12 @@
 //!
 //! The one place where source, computation and sink become an engine's job.
 
-use inflight::{Job, Observer, Options, Service, Stop, Strategy, Summary};
+use inflight::{Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
 use inflight_connectors::{Payload, Sink};
 
 use crate::computation::Computer;
 use crate::exit::Usage;
+use crate::keep::Kept;
 use crate::messages::Messages;
 use crate::plan::Work;
 use crate::target::Place;
@@ -53,6 +54,29 @@ impl<'a> Opened<'a> {
         self.work.settings.sink(&self.save, strategy, repeat)
     }
 
+    /// Where a run saves that goes on from this journal, and the journal, told what the sink itself knows.
+    ///
+    /// # Errors
+    /// As [`Opened::sink`]; also when the sink and the journal do not fit together.
+    pub(crate) fn sink_of(
+        &self,
+        kept: Option<Kept>,
+        strategy: Strategy,
+    ) -> anyhow::Result<(Sink, Option<Kept>)> {
+        let Some(mut kept) = kept else {
+            return Ok((self.sink(strategy, 0)?, None));
+        };
+        let sink = self.work.settings.sink_kept(&self.save, strategy, &kept)?;
+        if kept.opened.found().is_none() {
+            // Nothing is known to be saved: the sink's own account would be that of another time.
+            sink.forget().map_err(Usage::error)?;
+        }
+        if let Some(saved) = sink.ledger().map_err(Usage::error)? {
+            kept.opened.believe(&saved)?;
+        }
+        Ok((sink, Some(kept)))
+    }
+
     /// Another sink, with the settings of the job.
     ///
     /// # Errors
@@ -73,6 +97,7 @@ impl<'a> Opened<'a> {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
+        journal: Option<Journal>,
     ) -> anyhow::Result<Summary> {
         let items = self.work.input.open().map_err(Usage::error)?;
         let how = How {
@@ -81,9 +106,12 @@ impl<'a> Opened<'a> {
             options,
             stop,
         };
-        let job = Job::new(items)
+        let mut job = Job::new(items)
             .item_bytes(Payload::heap_bytes)
             .observed_by(watch);
+        if let Some(journal) = journal {
+            job = job.recorded_in(journal);
+        }
         match &self.fetch {
             Some(place) => {
                 let fetch = self.work.settings.fetch(place)?;

@@ -13,6 +13,7 @@ use crate::exit::Usage;
 use crate::fits;
 use crate::job_id::{job_id, public};
 use crate::json::JsonTarget;
+use crate::keep::Keep;
 use crate::messages::Messages;
 use crate::progress::Shape;
 use crate::settings::Settings;
@@ -24,6 +25,7 @@ use crate::value::{OrAuto, OrNever};
 pub(crate) struct RunPlan {
     pub(crate) work: Work,
     pub(crate) options: Options,
+    pub(crate) keep: Keep,
     pub(crate) show: Show,
 }
 
@@ -73,10 +75,12 @@ impl RunPlan {
             &args.pace,
         )?;
         let options = options(&args.pace, args.strategy, work.computation.clock())?;
+        let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
             work,
             options,
+            keep,
             show,
         })
     }
@@ -177,9 +181,12 @@ fn options(
             OrNever::Never => None,
         },
         rate: pace.rate,
+        halt: pace.halt,
+        deadline: pace.deadline,
         retries: pace.retries,
         connect_timeout: pace.connect_timeout,
         timeout: pace.timeout,
+        compute_timeout: pace.compute_timeout,
         compute_clock,
         ..defaults
     };

@@ -1,25 +1,48 @@
 //! `inflight run`: does one job, shows how it goes, and says what it came to.
 
+use std::path::Path;
+
 use inflight::{Ending, Summary};
 
 use crate::args::RunArgs;
 use crate::exit::Exit;
+use crate::keep::Kept;
 use crate::messages::Messages;
 use crate::opened::Opened;
 use crate::plan::{RunPlan, Show};
 use crate::progress::{DEAD_SHOWN_MAX, Watch};
 use crate::signals::Signals;
-use crate::{stdout, table};
+use crate::{command, stdout, table};
 
 /// Runs the job that was typed.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
-    let plan = RunPlan::new(args)?;
+    let mut plan = RunPlan::new(args)?;
+    let keep = std::mem::take(&mut plan.keep);
+    let kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
+    run_kept(plan, kept, None)
+}
+
+/// Runs a job from where its journal is; only these items, if any are named.
+pub(crate) fn run_kept(
+    plan: RunPlan,
+    kept: Option<Kept>,
+    only: Option<Vec<u64>>,
+) -> anyhow::Result<Exit> {
     let messages = plan.show.messages.clone();
     let opened = Opened::new(&plan.work, &messages)?;
-    let sink = opened.sink(plan.options.strategy, 0)?;
+    let (sink, kept) = opened.sink_of(kept, plan.options.strategy)?;
+    let path = kept.as_ref().map(|kept| kept.path.clone());
+    if let Some(kept) = &kept {
+        kept.tell(&sink, &plan.options, &messages);
+    }
     let signals = Signals::listen(&messages)?;
     let watch = Watch::new("run", plan.show.shape, &messages);
-    let summary = opened.run(sink, &plan.options, watch, signals.stop())?;
+    let journal = match (kept, only) {
+        (None, _) => None,
+        (Some(kept), None) => Some(kept.start()?),
+        (Some(kept), Some(only)) => Some(kept.retry(only)?),
+    };
+    let summary = opened.run(sink, &plan.options, watch, signals.stop(), journal)?;
     messages.clear_bars();
     tell(&summary, &messages);
     let mut exit = Exit::of(&summary, signals.exit());
@@ -28,7 +51,12 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
         messages.always(format_args!("error: {error:#}"));
         exit = Exit::Internal;
     }
-    last_line([&summary], &messages);
+    if let Some(path) = path {
+        tell_dead(&summary, &path, &messages);
+        last_line([&summary], Some(&command::this().words), &messages);
+    } else {
+        last_line([&summary], None, &messages);
+    }
     Ok(exit)
 }
 
@@ -45,8 +73,9 @@ fn show(summary: &Summary, show: Show) -> anyhow::Result<()> {
 
 /// Says what the counts alone do not: dead letters that were not shown, and why a run stopped early.
 pub(crate) fn tell(summary: &Summary, messages: &Messages) {
-    if summary.dead > DEAD_SHOWN_MAX {
-        messages.say(format_args!("dead: {} more", summary.dead - DEAD_SHOWN_MAX));
+    let dead = summary.dead - summary.dead_before;
+    if dead > DEAD_SHOWN_MAX {
+        messages.say(format_args!("dead: {} more", dead - DEAD_SHOWN_MAX));
     }
     match &summary.ending {
         Ending::Complete | Ending::Stopped => {}
@@ -60,10 +89,31 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
     }
 }
 
-/// The last line on standard error, for scripts; all runs together.
-///
-/// The command that resumes follows `left` once there is a journal to resume from.
-pub(crate) fn last_line<'a>(runs: impl IntoIterator<Item = &'a Summary>, messages: &Messages) {
+/// Where the dead letters are, and how to try them again.
+fn tell_dead(summary: &Summary, journal: &Path, messages: &Messages) {
+    if summary.dead > 0 {
+        let retry = [
+            "inflight",
+            "dead-letters",
+            "retry",
+            &journal.display().to_string(),
+        ]
+        .map(str::to_owned);
+        messages.say(format_args!(
+            "dead letters: {}.dead.jsonl; to try them again: {}",
+            journal.display(),
+            command::shown(&retry)
+        ));
+    }
+}
+
+/// The last line on standard error, for scripts; all runs together. `resume` is the command that goes on with what is
+/// left, where there is a journal to go on from.
+pub(crate) fn last_line<'a>(
+    runs: impl IntoIterator<Item = &'a Summary>,
+    resume: Option<&[String]>,
+    messages: &Messages,
+) {
     let (mut saved, mut dead, mut in_doubt, mut left) = (0, 0, 0, 0);
     for run in runs {
         saved += run.saved;
@@ -71,7 +121,11 @@ pub(crate) fn last_line<'a>(runs: impl IntoIterator<Item = &'a Summary>, message
         in_doubt += run.in_doubt;
         left += run.left;
     }
+    let resume = match resume {
+        Some(words) if left > 0 => format!(" resume={}", command::assigned(&command::shown(words))),
+        _ => String::new(),
+    };
     messages.always(format_args!(
-        "saved={saved} dead={dead} in_doubt={in_doubt} left={left}"
+        "saved={saved} dead={dead} in_doubt={in_doubt} left={left}{resume}"
     ));
 }

@@ -1,10 +1,11 @@
 //! What connectors are told besides an address, and the connectors made of both.
 
 use inflight::Strategy;
-use inflight_connectors::{FetchSettings, HttpFetch, Sink, SinkSettings};
+use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Sink, SinkSettings};
 
 use crate::args::JobArgs;
 use crate::exit::Usage;
+use crate::keep::Kept;
 use crate::plan::usage;
 use crate::target::{LAB, Place};
 
@@ -26,6 +27,7 @@ impl Settings {
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
                 append: args.append,
+                idempotent: args.idempotent,
                 job,
                 more_schemes: &[LAB],
                 ..SinkSettings::default()
@@ -61,6 +63,31 @@ impl Settings {
         let sink = Sink::parse(&address, &settings).map_err(Usage::error)?;
         sink.check().map_err(Usage::error)?;
         Ok(sink)
+    }
+
+    /// The same for a run that goes on from a journal, and for the first run of a new one.
+    ///
+    /// # Errors
+    /// As [`Settings::sink`]; also when what the sink holds is not what the journal says.
+    pub(crate) fn sink_kept(
+        &self,
+        place: &Place,
+        strategy: Strategy,
+        kept: &Kept,
+    ) -> anyhow::Result<Sink> {
+        let found = kept.opened.found();
+        let settings = Settings {
+            sink: SinkSettings {
+                resume_at: found.and_then(|found| found.mark),
+                ledger: Some(Ledger {
+                    job: format!("{:016x}", self.sink.job),
+                    epoch: kept.opened.epoch_next(),
+                }),
+                ..self.sink.clone()
+            },
+            fetch: self.fetch.clone(),
+        };
+        settings.sink(place, strategy, 0)
     }
 
     /// A fetch from this place.

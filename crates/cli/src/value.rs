@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use inflight::Halt;
+
 /// A number, or whatever suits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrAuto {
@@ -54,6 +56,22 @@ pub(crate) fn duration_or_never(text: &str) -> Result<OrNever, String> {
     }
 }
 
+/// So many dead letters, `10`, or more than a share of the items, `fail=3%`.
+pub(crate) fn halt(text: &str) -> Result<Halt, String> {
+    let expected =
+        || "expected a number of items, such as 10, or a share, such as fail=3%".to_owned();
+    let Some(share) = text.strip_prefix("fail=") else {
+        return text.parse().map(Halt::Count).map_err(|_| expected());
+    };
+    match share.strip_suffix('%') {
+        Some(percent) => percent
+            .parse()
+            .map(|percent: f64| Halt::Share(percent / 100.0)),
+        None => return share.parse().map(Halt::Count).map_err(|_| expected()),
+    }
+    .map_err(|_| expected())
+}
+
 /// Requests a second, from `50/s`, `3000/m` (or `/min`) or `100000/h`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let expected =
@@ -83,6 +101,16 @@ mod tests {
         assert_eq!(rate("30 / min"), Ok(0.5));
         for wrong in ["50", "50/d", "fast/s", "0/s", "-1/s", "inf/s", "NaN/s"] {
             assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_halt_is_a_number_or_a_share() {
+        assert_eq!(halt("10"), Ok(Halt::Count(10)));
+        assert_eq!(halt("fail=10"), Ok(Halt::Count(10)));
+        assert_eq!(halt("fail=3%"), Ok(Halt::Share(0.03)));
+        for wrong in ["3%", "fail=", "some", "-1"] {
+            assert!(halt(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -6,11 +6,14 @@ use std::io::{self, BufReader, Seek};
 use std::ops::Range;
 use std::path::Path;
 
+use crate::cutter::Content;
+use crate::fingerprint::Fingerprint;
 use crate::items::{Items, Kind};
 use crate::jsonl::Field;
-use crate::lines::{Content, Lines, count, skip_byte_order_mark};
+use crate::lines::{Lines, count, skip_byte_order_mark};
 use crate::nearest::unknown;
 use crate::range::{self, Numbers};
+use crate::window::Window;
 
 /// Files up to this size are read twice, to know the number of items beforehand: 64 MiB take some 20 ms.
 const COUNTED_BYTES_MAX: u64 = 64 << 20;
@@ -115,21 +118,76 @@ impl Input {
     pub fn open(&self) -> io::Result<Items> {
         Ok(Items(match &self.place {
             Place::Range(range) => Kind::Numbers(Numbers::new(range.clone())),
-            Place::Stdin => Kind::Lines(Lines::of_stream(
-                "stdin",
-                io::stdin(),
-                self.content.clone(),
-                None,
-            )),
-            Place::File(path) => Kind::Lines(self.open_file(path).map_err(|cause| {
-                io::Error::new(cause.kind(), format!("cannot read {path}: {cause}"))
-            })?),
+            Place::Stdin => {
+                let stdin = Window::of_stream(io::stdin());
+                let lines = Lines::of_stream("stdin", stdin, self.content.clone());
+                Kind::Lines(Box::new(lines))
+            }
+            Place::File(path) => {
+                let lines = self.open_file(path);
+                Kind::Lines(Box::new(lines.map_err(|cause| unreadable(path, &cause))?))
+            }
         }))
     }
 
     /// Whether the input can be read only once, so that a second run over it gets nothing.
     pub fn is_stdin(&self) -> bool {
         self.place == Place::Stdin
+    }
+
+    /// Whether a later run gets the same items, and can go on among them: a range or a file, but neither stdin nor a pipe
+    /// or device. A file that is missing is taken for one that can, so that opening it says what is wrong.
+    pub fn is_replayable(&self) -> bool {
+        match &self.place {
+            Place::Range(_) => true,
+            Place::Stdin => false,
+            Place::File(path) => std::fs::metadata(path).map_or(true, |about| about.is_file()),
+        }
+    }
+
+    /// What the input is now, as a line of text for [`Input::continues`]: the range itself; of a file its length, hashes
+    /// of its first and last mebibyte, and whether its last line has an end; of all that can be read only once that it
+    /// is so.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read.
+    pub fn fingerprint(&self) -> io::Result<String> {
+        match &self.place {
+            Place::Range(_) => Ok(self.to_string()),
+            Place::Stdin => Ok("stdin".into()),
+            Place::File(_) if !self.is_replayable() => Ok("stream".into()),
+            Place::File(path) => File::open(path)
+                .and_then(|file| Fingerprint::of(&file))
+                .map(|fingerprint| fingerprint.to_string())
+                .map_err(|cause| unreadable(path, &cause)),
+        }
+    }
+
+    /// Whether the input still is what this fingerprint was taken of, or has grown at its end: a file that was appended
+    /// to, a range with a larger end.
+    ///
+    /// # Errors
+    /// A sentence that says what differs.
+    pub fn continues(&self, earlier: &str) -> Result<(), String> {
+        let other = |now: &str| format!("the input was {earlier}, and is {now}");
+        match &self.place {
+            Place::Range(now) => match range::parse(earlier) {
+                Some(Ok(before)) if before.start == now.start && before.end <= now.end => Ok(()),
+                _ => Err(other(&self.to_string())),
+            },
+            Place::Stdin if earlier == "stdin" => Ok(()),
+            Place::Stdin => Err(other("stdin")),
+            Place::File(path) if !self.is_replayable() => match earlier {
+                "stream" => Ok(()),
+                _ => Err(other(&format!("{path}, which can be read only once"))),
+            },
+            Place::File(path) => {
+                let before = Fingerprint::parse(earlier).ok_or_else(|| other(path))?;
+                let file =
+                    File::open(path).map_err(|cause| unreadable(path, &cause).to_string())?;
+                before.continues_in(&file, path)
+            }
+        }
     }
 
     fn open_file(&self, path: &str) -> io::Result<Lines> {
@@ -145,8 +203,16 @@ impl Input {
             remaining = Some(count(&mut reader, &self.content, false)?);
             file.rewind()?;
         }
+        let file = match about.is_file() {
+            true => Window::of_file(file),
+            false => Window::of_stream(file),
+        };
         Ok(Lines::of_file(path, file, self.content.clone(), remaining))
     }
+}
+
+fn unreadable(path: &str, cause: &io::Error) -> io::Error {
+    io::Error::new(cause.kind(), format!("cannot read {path}: {cause}"))
 }
 
 impl fmt::Display for Input {

@@ -1,6 +1,6 @@
 //! The items of an input that has been opened: a closed list of sources behind one type.
 
-use inflight::{Fault, Source};
+use inflight::{Fault, Place, Source};
 
 use crate::lines::Lines;
 use crate::payload::Payload;
@@ -11,7 +11,7 @@ pub struct Items(pub(crate) Kind);
 
 pub(crate) enum Kind {
     Numbers(Numbers),
-    Lines(Lines),
+    Lines(Box<Lines>),
 }
 
 impl Source for Items {
@@ -21,6 +21,20 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.read(max, items),
             Kind::Lines(lines) => lines.read(max, items),
+        }
+    }
+
+    fn place(&mut self) -> Option<Place> {
+        match &mut self.0 {
+            Kind::Numbers(numbers) => numbers.place(),
+            Kind::Lines(lines) => lines.place(),
+        }
+    }
+
+    fn resume(&mut self, from: Option<&Place>, read_to: Option<&Place>) -> Result<(), Fault> {
+        match &mut self.0 {
+            Kind::Numbers(numbers) => numbers.resume(from, read_to),
+            Kind::Lines(lines) => lines.resume(from, read_to),
         }
     }
 

@@ -22,16 +22,19 @@
 mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
+mod cutter;
 #[cfg(feature = "exec")]
 mod exec;
 #[cfg(feature = "file")]
 mod file;
+mod fingerprint;
 #[cfg(feature = "http")]
 mod http;
 mod input;
 mod items;
 mod jsonl;
 mod kind;
+mod line_place;
 mod lines;
 mod nearest;
 mod null;
@@ -50,6 +53,7 @@ mod sqlite;
 #[cfg(any(feature = "http", feature = "file"))]
 mod tail;
 mod task;
+mod window;
 
 #[cfg(feature = "exec")]
 pub use exec::{Crew, CrewSettings, Exec};

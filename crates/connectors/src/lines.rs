@@ -2,99 +2,62 @@
 //!
 //! Hands over the lines it has instead of waiting for more, and streams past a line that is too long.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead};
 
-use inflight::{Fault, Source};
+use inflight::{Fault, Place, Source};
 
-use crate::block::Block;
-use crate::jsonl::{self, Field};
+use crate::cutter::{Content, Cutter, LINE_BYTES_MAX};
+use crate::fingerprint::{changed, continued, may_follow_cut, shorter};
+use crate::line_place::LinePlace;
 use crate::payload::Payload;
-
-/// Longest line in bytes. An item is held in memory whole; 16 MiB is far beyond any real one, and small
-/// enough that a file without line ends fails instead of filling memory.
-pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
-
-/// Bytes read at once: a system call for each thousand lines or so.
-const READ_BYTES: usize = 256 << 10;
+use crate::window::Window;
 
 /// What some editors put in front of UTF-8 text. It belongs to no item.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a line holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// An item as it is.
-    Text,
-    /// JSON, of which compute gets everything or one field.
-    Json(Option<Field>),
-}
-
-impl Content {
-    /// Whether a piece of a line makes it more than blank. Lines without anything visible are no items.
-    fn is_seen(&self, piece: &[u8]) -> bool {
-        match self {
-            Content::Text => piece.iter().any(|byte| *byte != b'\r'),
-            Content::Json(_) => piece.iter().any(|byte| !byte.is_ascii_whitespace()),
-        }
-    }
-}
-
 /// The items of a file or stream.
 pub(crate) struct Lines {
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: Window,
     /// Whether reading on can end without anybody typing: false for stdin.
-    is_file: bool,
+    ends_by_itself: bool,
     has_begun: bool,
+    /// Whether the end was seen. What is appended after that is for another run: the last line was taken for whole.
+    has_ended: bool,
     /// The beginning of a line whose end has not been read yet.
     partial: Vec<u8>,
     /// Whether the rest of the line is skipped because it has grown too long.
     is_over: bool,
+    /// Where a later run would go on, if that is not where the reader stands: before the line that is read in pieces, or
+    /// where items ended and counting began.
+    place: Option<LinePlace>,
     cutter: Cutter,
-}
-
-/// Turns lines into items.
-struct Cutter {
-    name: String,
-    content: Content,
-    line: u64,
-    remaining: Option<u64>,
-    block: Block,
 }
 
 impl Lines {
     /// Lines of a file or pipe, by name. `remaining` is how many are items, where that was counted.
     pub(crate) fn of_file(
         name: &str,
-        file: impl Read + Send + 'static,
+        file: Window,
         content: Content,
         remaining: Option<u64>,
     ) -> Lines {
         Lines {
-            is_file: true,
-            ..Lines::of_stream(name, file, content, remaining)
+            reader: file,
+            ends_by_itself: true,
+            has_begun: false,
+            has_ended: false,
+            partial: Vec::new(),
+            is_over: false,
+            place: None,
+            cutter: Cutter::new(name, content, remaining),
         }
     }
 
     /// Lines of a stream that may never end.
-    pub(crate) fn of_stream(
-        name: &str,
-        stream: impl Read + Send + 'static,
-        content: Content,
-        remaining: Option<u64>,
-    ) -> Lines {
+    pub(crate) fn of_stream(name: &str, stream: Window, content: Content) -> Lines {
         Lines {
-            reader: BufReader::with_capacity(READ_BYTES, Box::new(stream)),
-            is_file: false,
-            has_begun: false,
-            partial: Vec::new(),
-            is_over: false,
-            cutter: Cutter {
-                name: name.into(),
-                content,
-                line: 0,
-                remaining,
-                block: Block::default(),
-            },
+            ends_by_itself: false,
+            ..Lines::of_file(name, stream, content, None)
         }
     }
 
@@ -102,37 +65,74 @@ impl Lines {
     fn step(&mut self, items: &mut Vec<Result<Payload, Fault>>) -> Result<bool, Fault> {
         let buffer = match self.reader.fill_buf() {
             Ok(buffer) => buffer,
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => return Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(cause) => {
                 let message = format!("cannot read {} on", self.cutter.name);
                 return Err(Fault::permanent(message).because(cause));
             }
         };
         if buffer.is_empty() {
-            if self.is_over || !self.partial.is_empty() {
-                self.finish(items);
-            }
+            self.end(items);
             return Ok(false);
         }
         let end = memchr::memchr(b'\n', buffer);
-        let piece = &buffer[..end.unwrap_or(buffer.len())];
-        let used = piece.len() + usize::from(end.is_some());
-        if end.is_some() && self.partial.is_empty() && !self.is_over {
-            self.cutter.cut(piece, items);
-        } else {
-            // A line that is too long is read past without being held.
-            self.is_over |= self.partial.len() + piece.len() > LINE_BYTES_MAX;
-            if self.is_over {
-                self.partial = Vec::new();
-            } else {
-                self.partial.extend_from_slice(piece);
-            }
-            if end.is_some() {
-                self.finish(items);
-            }
+        if let Some(end) = end
+            && !self.is_in_pieces()
+        {
+            self.cutter.cut(&self.reader.buffer()[..end], items);
+            self.reader.consume(end + 1);
+            return Ok(true);
         }
+        if !self.is_in_pieces() {
+            self.place = self.here(false);
+        }
+        let buffer = self.reader.buffer();
+        let piece = &buffer[..end.unwrap_or(buffer.len())];
+        // A line that is too long is read past without being held.
+        self.is_over |= self.partial.len() + piece.len() > LINE_BYTES_MAX;
+        if self.is_over {
+            self.partial = Vec::new();
+        } else {
+            self.partial.extend_from_slice(piece);
+        }
+        let used = piece.len() + usize::from(end.is_some());
         self.reader.consume(used);
+        if end.is_some() {
+            self.finish(items);
+            self.place = None;
+        }
         Ok(true)
+    }
+
+    /// Takes a last line that has no end for whole.
+    fn end(&mut self, items: &mut Vec<Result<Payload, Fault>>) {
+        self.has_ended = true;
+        let before = self.cutter.items;
+        if self.is_in_pieces() {
+            self.finish(items);
+        }
+        // One that was no item may still become one.
+        if self.cutter.items > before {
+            self.place = self.here(true);
+        }
+    }
+
+    fn is_in_pieces(&self) -> bool {
+        self.is_over || !self.partial.is_empty()
+    }
+
+    /// Where the reader stands; `None` where nobody can go back, or wants to.
+    fn here(&mut self, is_cut: bool) -> Option<LinePlace> {
+        if !self.reader.is_file() {
+            return None;
+        }
+        Some(LinePlace {
+            hash: self.reader.digest()?,
+            offset: self.reader.offset(),
+            line: self.cutter.line,
+            items: self.cutter.items,
+            is_cut,
+        })
     }
 
     /// Ends a line that was read in pieces.
@@ -148,39 +148,96 @@ impl Lines {
     }
 }
 
-impl Cutter {
-    fn cut(&mut self, line: &[u8], items: &mut Vec<Result<Payload, Fault>>) {
-        self.line += 1;
-        if !self.content.is_seen(line) {
-            return;
+/// Going on where an earlier run has stopped.
+impl Lines {
+    /// Whether all before these places is what it was, and what comes after the last; else what differs. Says where to go
+    /// back to for `from`.
+    fn check(
+        &mut self,
+        from: Option<&LinePlace>,
+        read_to: Option<&LinePlace>,
+    ) -> Result<(), Fault> {
+        if !self.reader.is_file() {
+            return Ok(());
         }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let item = match &self.content {
-            Content::Text => Ok(Payload::read(self.block.cut(line))),
-            Content::Json(field) => jsonl::value(line, field.as_ref())
-                .map(|value| Payload {
-                    key: Payload::key_of(line),
-                    bytes: self.block.cut(&value),
-                })
-                .map_err(|why| self.fault(&why)),
+        self.reader.hash();
+        let mut back = self.reader.here();
+        let mut places: Vec<_> = [from, read_to].into_iter().flatten().collect();
+        places.sort_by_key(|place| place.offset);
+        for place in places {
+            self.check_one(place)?;
+            if Some(place) == from {
+                back = self.reader.here();
+            }
+        }
+        let Some(back) = back else {
+            return Ok(());
         };
-        self.push(item, items);
+        let went = self.reader.go_back(back);
+        went.map_err(|cause| self.unreadable(cause))
     }
 
-    /// Stands for a line that is too long.
-    fn refuse(&mut self, items: &mut Vec<Result<Payload, Fault>>) {
-        self.line += 1;
-        let fault = self.fault(&format!("longer than {} MiB", LINE_BYTES_MAX >> 20));
-        self.push(Err(fault), items);
+    fn check_one(&mut self, place: &LinePlace) -> Result<(), Fault> {
+        let name = &self.cutter.name;
+        let is_there = self.reader.take_to(place.offset);
+        if !is_there.map_err(|cause| self.unreadable(cause))? {
+            return Err(Fault::permanent(shorter(
+                name,
+                self.reader.offset(),
+                place.offset,
+            )));
+        }
+        if self.reader.digest() != Some(place.hash) {
+            return Err(Fault::permanent(changed(name, place.offset)));
+        }
+        let next = self.reader.peek().map_err(|cause| self.unreadable(cause))?;
+        match place.is_cut && !may_follow_cut(&next) {
+            true => Err(Fault::permanent(continued(name))),
+            false => Ok(()),
+        }
     }
 
-    fn push(&mut self, item: Result<Payload, Fault>, items: &mut Vec<Result<Payload, Fault>>) {
-        self.remaining = self.remaining.map(|count| count.saturating_sub(1));
-        items.push(item);
+    fn unreadable(&self, cause: io::Error) -> Fault {
+        Fault::permanent(format!("cannot read {}", self.cutter.name)).because(cause)
     }
 
-    fn fault(&self, why: &str) -> Fault {
-        Fault::permanent(format!("{} line {}: {why}", self.name, self.line))
+    /// Goes on at this place, where the reader stands.
+    fn go_on(&mut self, place: &LinePlace) -> Result<(), Fault> {
+        self.has_begun = place.offset > 0;
+        (self.cutter.line, self.cutter.items) = (place.line, place.items);
+        let remaining = &mut self.cutter.remaining;
+        *remaining = remaining.map(|all| all.saturating_sub(place.items));
+        if place.is_cut {
+            let next = self.reader.peek().map_err(|cause| self.unreadable(cause))?;
+            if next.is_empty() {
+                // Whatever comes from now on is for another run, which will see whether it continues that line.
+                self.has_ended = true;
+                self.place = Some(place.clone());
+            }
+            // The end that the last line has got since is of a line that was counted.
+            let line_end = next.iter().position(|byte| *byte == b'\n');
+            let skipped = self.reader.offset() + line_end.map_or(0, |at| at as u64 + 1);
+            let skipped = self.reader.take_to(skipped);
+            skipped.map_err(|cause| self.unreadable(cause))?;
+        }
+        Ok(())
+    }
+
+    fn read_place(&self, place: Option<&Place>) -> Result<Option<LinePlace>, Fault> {
+        let Some(place) = place else {
+            return Ok(None);
+        };
+        match LinePlace::read(place) {
+            Some(place) if self.reader.is_file() => Ok(Some(place)),
+            Some(_) => Err(Fault::permanent(format!(
+                "{} was a file, and is one no more",
+                self.cutter.name
+            ))),
+            None => Err(Fault::permanent(format!(
+                "the journal knows no place in a file of lines, as {} is",
+                self.cutter.name
+            ))),
+        }
     }
 }
 
@@ -194,7 +251,7 @@ impl Source for Lines {
             let _ = skip_byte_order_mark(&mut self.reader);
         }
         let before = items.len();
-        while items.len() - before < max {
+        while items.len() - before < max && !self.has_ended {
             // Only an empty buffer makes the next step wait.
             let would_wait = self.reader.buffer().is_empty();
             if (would_wait && items.len() > before) || !self.step(items)? {
@@ -204,14 +261,30 @@ impl Source for Lines {
         Ok(())
     }
 
+    fn place(&mut self) -> Option<Place> {
+        let place = match &self.place {
+            Some(place) => Some(place.clone()),
+            None => self.here(false),
+        };
+        Some(place?.to_place())
+    }
+
+    fn resume(&mut self, from: Option<&Place>, read_to: Option<&Place>) -> Result<(), Fault> {
+        let (from, read_to) = (self.read_place(from)?, self.read_place(read_to)?);
+        self.check(from.as_ref(), read_to.as_ref())?;
+        from.map_or(Ok(()), |from| self.go_on(&from))
+    }
+
     fn remaining(&self) -> Option<u64> {
         self.cutter.remaining
     }
 
     fn count_rest(&mut self) -> Option<u64> {
-        if self.remaining().is_some() || !self.is_file {
+        if self.remaining().is_some() || !self.ends_by_itself {
             return self.remaining();
         }
+        // Counting goes on to the end; a later run reads from here.
+        self.place = self.place.take().or_else(|| self.here(false));
         let has_begun_line = self.is_over || self.cutter.content.is_seen(&self.partial);
         let rest = count(&mut self.reader, &self.cutter.content, has_begun_line).ok();
         self.cutter.remaining = rest;
@@ -224,12 +297,12 @@ pub(crate) fn count(
     reader: &mut impl BufRead,
     content: &Content,
     has_begun_line: bool,
-) -> std::io::Result<u64> {
+) -> io::Result<u64> {
     let mut count = 0;
     let mut is_seen = has_begun_line;
     loop {
         let buffer = match reader.fill_buf() {
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
             buffer => buffer?,
         };
         if buffer.is_empty() {
@@ -248,7 +321,7 @@ pub(crate) fn count(
 }
 
 /// Skips the mark at the beginning of a file, if there is one.
-pub(crate) fn skip_byte_order_mark(reader: &mut impl BufRead) -> std::io::Result<()> {
+pub(crate) fn skip_byte_order_mark(reader: &mut impl BufRead) -> io::Result<()> {
     if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
         reader.consume(BYTE_ORDER_MARK.len());
     }

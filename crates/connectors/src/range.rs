@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use inflight::{Fault, Source};
+use inflight::{Fault, Place, Source};
 
 use crate::block::Block;
 use crate::payload::Payload;
 
 /// The numbers of a range as decimal text, in order.
 pub(crate) struct Numbers {
+    start: u64,
     left: Range<u64>,
     block: Block,
 }
@@ -16,6 +17,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) fn new(range: Range<u64>) -> Numbers {
         Numbers {
+            start: range.start,
             left: range,
             block: Block::default(),
         }
@@ -34,8 +36,47 @@ impl Source for Numbers {
         Ok(())
     }
 
+    fn place(&mut self) -> Option<Place> {
+        let numbers = [self.start, self.left.start];
+        Some(Place(
+            numbers.iter().flat_map(|n| n.to_le_bytes()).collect(),
+        ))
+    }
+
+    fn resume(&mut self, from: Option<&Place>, read_to: Option<&Place>) -> Result<(), Fault> {
+        let from = from.map(|place| self.next(place)).transpose()?;
+        read_to.map(|place| self.next(place)).transpose()?;
+        self.left.start = from.unwrap_or(self.start);
+        Ok(())
+    }
+
     fn remaining(&self) -> Option<u64> {
         Some(self.left.end - self.left.start)
+    }
+}
+
+impl Numbers {
+    /// The number that comes next at a place of a range that began as this one does, and went no further.
+    fn next(&self, place: &Place) -> Result<u64, Fault> {
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
+        let (start, next) = place
+            .0
+            .split_at_checked(8)
+            .and_then(|(start, next)| Some((number(start)?, number(next)?)))
+            .ok_or_else(|| Fault::permanent("what was read then is no range of numbers"))?;
+        let Range { end, .. } = self.left;
+        if start != self.start {
+            return Err(Fault::permanent(format!(
+                "the range began at {start}, and begins at {}",
+                self.start
+            )));
+        }
+        match next <= end {
+            true => Ok(next),
+            false => Err(Fault::permanent(format!(
+                "the range ends at {end}, and had been read up to {next}"
+            ))),
+        }
     }
 }
 
@@ -106,6 +147,27 @@ mod tests {
         numbers.read(2, &mut items).unwrap();
         let texts: Vec<_> = items.into_iter().map(|item| item.unwrap().bytes).collect();
         assert_eq!(texts, ["9", "10", "11"]);
+        assert_eq!(numbers.remaining(), Some(0));
         assert_eq!(decimal(u64::MAX, &mut [0; 20]), b"18446744073709551615");
+    }
+    #[test]
+    fn reading_goes_on_in_a_range_that_may_have_grown() {
+        let mut numbers = Numbers::new(5..9);
+        let mut items = Vec::new();
+        numbers.read(3, &mut items).unwrap();
+        let place = numbers.place().unwrap();
+        for end in [8, 9, 20] {
+            let mut later = Numbers::new(5..end);
+            later.resume(Some(&place), Some(&place)).unwrap();
+            assert_eq!(later.remaining(), Some(end - 8));
+        }
+        let refused = |range: Range<u64>, part: &str| {
+            let fault = Numbers::new(range).resume(None, Some(&place)).unwrap_err();
+            assert!(fault.to_string().contains(part), "{fault}");
+        };
+        refused(5..7, "ends at 7, and had been read up to 8");
+        refused(4..9, "began at 5, and begins at 4");
+        let mut odd = Numbers::new(5..9);
+        assert!(odd.resume(Some(&Place(vec![1; 33])), None).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Where results are saved, as typed: a closed list of services behind one type.
 
 use std::fmt;
+use std::ops::Range;
 
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
@@ -97,6 +98,32 @@ impl Sink {
             Sink::Null(_) => Kind::Nothing,
         }
     }
+
+    /// Takes over the job, in a sink that keeps account of what is saved in the same transactions, and gives what is
+    /// saved, as ranges in their order: a journal that says otherwise is wrong. No earlier run of the job can save
+    /// anything from then on. `None` of all other sinks.
+    ///
+    /// # Errors
+    /// A sentence that names the sink, when its account cannot be read or written.
+    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, String> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.ledger(),
+            _ => Ok(None),
+        }
+    }
+
+    /// Forgets what such a sink knows to be saved of the job, so that a run does all of it again.
+    ///
+    /// # Errors
+    /// A sentence that names the sink, when its account cannot be written.
+    pub fn forget(&self) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(sink) => sink.forget(),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Sink {
@@ -160,7 +187,7 @@ impl Service<Payload> for Sink {
             #[cfg(feature = "http")]
             Sink::Http(sink) => sink.durable(),
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(_) => None, // What is committed is as durable as the account of it.
+            Sink::Sqlite(sink) => sink.durable(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.durable(),
             Sink::Null(_) => None,

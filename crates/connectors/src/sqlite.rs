@@ -1,17 +1,25 @@
-//! Saves each result as a row of a SQLite table: `"index"`, `result`.
+//! Saves each result as a row of a SQLite table: `"index"`, `result`. With an account of what is saved (`ledger`) where
+//! a journal wants one.
 
+mod ledger;
+mod wal;
+
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use inflight::{Connection, Fault, Record, Reply, Service};
+use inflight::{Connection, Durable, Fault, Record, Reply, Service};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Error, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::blocking::{Blocking, Writer};
 use crate::kind::Kind;
 use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
+use ledger::Account;
+use wal::Log;
 
 /// Rows in one transaction. A transaction costs about as much as some hundred rows; at 8192 its share is
 /// lost in theirs, and the database stays locked for only some ten milliseconds.
@@ -29,7 +37,11 @@ const TABLE_CHARS_MAX: usize = 128;
 /// File and table are created where missing. A row is identified by the item's index: saving it again
 /// replaces it. A result that is UTF-8 becomes TEXT, any other a BLOB. A bulk is one transaction, written
 /// to the log (WAL, `synchronous=NORMAL`): a crash of the program loses none that was saved, a crash of the
-/// machine may lose the last ones and never damages the file.
+/// machine may lose the last ones, unless a journal has them made durable, and never damages the file.
+///
+/// With [`SinkSettings::ledger`] each transaction also notes which items it saves, in the table `inflight_progress`, and
+/// saves nothing when `inflight_runs` knows a later run of the job. That account, which cannot differ from the
+/// results, is what a later run goes on from.
 pub struct SqliteSink {
     plan: Plan,
     is_inline: bool,
@@ -40,6 +52,7 @@ pub struct SqliteSink {
 struct Plan {
     path: PathBuf,
     table: String,
+    account: Option<Arc<Account>>,
 }
 
 impl SqliteSink {
@@ -58,6 +71,7 @@ impl SqliteSink {
             plan: Plan {
                 path: path::local(place, "sqlite:")?,
                 table: identifier(table)?.into(),
+                account: settings.ledger.clone().map(Account::new).map(Arc::new),
             },
             is_inline: settings.inline,
         })
@@ -88,18 +102,48 @@ impl SqliteSink {
         if is_new {
             path::remove_created(&self.plan.path);
         }
-        outcome.map_err(|cause| self.plan.message(&cause))
+        outcome
     }
 
     /// What is promised of a result that is saved here.
     pub fn kind(&self) -> Kind {
-        Kind::Upsert
+        match self.plan.account {
+            Some(_) => Kind::Transactional,
+            None => Kind::Upsert,
+        }
+    }
+
+    /// Takes over the job and gives what is saved of it, as ranges in their order; `None` where no account is kept.
+    /// From then on no earlier run of the job can save anything.
+    ///
+    /// # Errors
+    /// A sentence that names the file, when its account cannot be read or written.
+    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, String> {
+        let Some(account) = &self.plan.account else {
+            return Ok(None);
+        };
+        let take_over = || account.take_over(&mut self.plan.open()?);
+        take_over()
+            .map(Some)
+            .map_err(|cause| self.plan.unaccounted(&cause))
+    }
+
+    /// Forgets what is saved of the job, so that a run does all of it again; the results stay until then.
+    ///
+    /// # Errors
+    /// A sentence that names the file, when its account cannot be written.
+    pub fn forget(&self) -> Result<(), String> {
+        let Some(account) = &self.plan.account else {
+            return Ok(());
+        };
+        let forget = || account.forget(&mut self.plan.open()?);
+        forget().map_err(|cause| self.plan.unaccounted(&cause))
     }
 }
 
 impl std::fmt::Display for SqliteSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Plan { path, table } = &self.plan;
+        let Plan { path, table, .. } = &self.plan;
         write!(f, "sqlite:{}?table={table}", path.display())
     }
 }
@@ -119,6 +163,10 @@ impl Service<Payload> for SqliteSink {
 
     fn connections_max(&self) -> usize {
         1 // SQLite lets one writer in at a time.
+    }
+
+    fn durable(&self) -> Option<Box<dyn Durable>> {
+        Some(Box::new(Log::beside(&self.plan.path)))
     }
 }
 
@@ -158,16 +206,30 @@ impl Plan {
         )
     }
 
-    fn try_out(&self) -> rusqlite::Result<()> {
-        let mut connection = self.open()?;
+    fn try_out(&self) -> Result<(), String> {
+        let mut connection = self.open().map_err(|cause| self.message(&cause))?;
+        // Dropped in the end, which takes all of it back.
+        let transaction = self
+            .try_table(&mut connection)
+            .map_err(|cause| self.message(&cause))?;
+        let account = self.account.as_deref();
+        account
+            .map_or(Ok(()), |account| account.try_out(&transaction))
+            .map_err(|cause| self.unaccounted(&cause))
+    }
+
+    fn try_table<'a>(
+        &self,
+        connection: &'a mut rusqlite::Connection,
+    ) -> rusqlite::Result<Transaction<'a>> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(&self.create())?;
         transaction.prepare(&self.upsert())?;
-        transaction.rollback()
+        Ok(transaction)
     }
 
     fn message(&self, cause: &Error) -> String {
-        let Plan { path, table } = self;
+        let Plan { path, table, .. } = self;
         let path = path.display();
         match cause.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => {
@@ -178,6 +240,29 @@ impl Plan {
             ),
             _ => format!("cannot save to table {table} of {path}: {cause}"),
         }
+    }
+
+    fn unaccounted(&self, cause: &Error) -> String {
+        let path = self.path.display();
+        format!("cannot keep account of what is saved in {path}: {cause}")
+    }
+
+    /// Why the database as a whole refused: because of others, or because the disk did.
+    fn fault(&self, cause: &Error) -> Fault {
+        match is_storage(cause) {
+            true => Fault::storage(self.message(cause)),
+            false => Fault::transient(self.message(cause)),
+        }
+    }
+
+    fn superseded(&self, latest: u64) -> Fault {
+        let path = self.path.display();
+        Fault::superseded(match latest {
+            0 => format!(
+                "another run of this job has thrown away the account of what is saved in {path}"
+            ),
+            _ => format!("another run of this job, number {latest}, has taken over in {path}"),
+        })
     }
 }
 
@@ -193,13 +278,19 @@ impl Writer for Database {
 
     fn open(plan: Plan) -> Result<Database, Fault> {
         let open = || {
-            let connection = plan.open()?;
+            let mut connection = plan.open()?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.execute_batch(&plan.create())?;
+            if let Some(account) = &plan.account {
+                account.join_in(&mut connection)?;
+            }
             Ok(connection)
         };
-        let connection = open().map_err(|cause| Fault::unreached(plan.message(&cause)))?;
+        let connection = open().map_err(|cause| match is_storage(&cause) {
+            true => Fault::storage(plan.message(&cause)),
+            false => Fault::unreached(plan.message(&cause)),
+        })?;
         Ok(Database {
             upsert: plan.upsert(),
             connection,
@@ -211,18 +302,38 @@ impl Writer for Database {
         match self.save(bulk) {
             Ok(outcomes) if outcomes.is_empty() => Ok(Reply::done(bulk.len())),
             Ok(outcomes) => Ok(Reply::Each(outcomes)),
-            Err(cause) => Err(Fault::transient(self.plan.message(&cause))),
+            Err(Refused::By(latest)) => Err(self.plan.superseded(latest)),
+            Err(Refused::For(cause)) => Err(self.plan.fault(&cause)),
         }
+    }
+}
+
+/// Why nothing of a bulk was saved.
+enum Refused {
+    For(Error),
+    /// This run has taken over.
+    By(u64),
+}
+
+impl From<Error> for Refused {
+    fn from(cause: Error) -> Refused {
+        Refused::For(cause)
     }
 }
 
 impl Database {
     /// Saves a bulk in one transaction; outcomes come back only when a row was refused. An error has undone
     /// all of it: dropping the transaction rolls it back.
-    fn save(&mut self, bulk: &[Record<Payload>]) -> rusqlite::Result<Vec<Result<(), Fault>>> {
+    fn save(&mut self, bulk: &[Record<Payload>]) -> Result<Vec<Result<(), Fault>>, Refused> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let account = self.plan.account.as_deref();
+        if let Some(account) = account
+            && let Some(latest) = account.superseded_by(&transaction)?
+        {
+            return Err(Refused::By(latest));
+        }
         let mut outcomes = Vec::new();
         {
             let mut upsert = transaction.prepare_cached(&self.upsert)?;
@@ -236,8 +347,16 @@ impl Database {
                         outcomes.resize_with(at, || Ok(()));
                         outcomes.push(Err(Fault::permanent(self.plan.message(&cause))));
                     }
-                    Err(cause) => return Err(cause),
+                    Err(cause) => return Err(cause.into()),
                 }
+            }
+        }
+        if let Some(account) = account {
+            let is_saved = |at: usize| outcomes.get(at).is_none_or(Result::is_ok);
+            let saved = bulk.iter().enumerate().filter(|(at, _)| is_saved(*at));
+            let saved: Vec<u64> = saved.map(|(_, record)| record.index).collect();
+            if !saved.is_empty() {
+                account.note(&transaction, saved)?;
             }
         }
         transaction.commit()?;
@@ -265,6 +384,13 @@ fn is_refusal(cause: &Error) -> bool {
     )
 }
 
+/// Whether it is the disk that failed, or is full: trying again helps nobody before somebody has seen to it.
+fn is_storage(cause: &Error) -> bool {
+    use ErrorCode::{DatabaseCorrupt, DiskFull, ReadOnly, SystemIoFailure};
+    let code = cause.sqlite_error_code();
+    code.is_some_and(|code| [DatabaseCorrupt, DiskFull, ReadOnly, SystemIoFailure].contains(&code))
+}
+
 /// A table's name: letters, digits and `_`. It becomes part of the SQL, where nothing can be bound.
 fn identifier(name: &str) -> Result<&str, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -275,6 +401,11 @@ fn identifier(name: &str) -> Result<&str, String> {
     if !is_fit {
         return Err(format!(
             "table `{name}` cannot be used; letters, digits and _ can"
+        ));
+    }
+    if Account::is_reserved(name) {
+        return Err(format!(
+            "table `{name}` is where account is kept of what is saved; name another"
         ));
     }
     Ok(name)

@@ -104,10 +104,9 @@ fn a_worker_that_cannot_be_started_is_a_usage_error() {
     };
     refused("--compute exec:", "such as exec:python3 worker.py");
     refused(
-        "--compute sha256 --compute-timeout 1s",
-        "--compute-timeout is the deadline of a worker",
+        "--compute exec:true --compute-timeout 0",
+        "compute-timeout must be between 1ms",
     );
-    refused("--compute exec:true --compute-timeout 0", "at least 1ms");
     refused("--compute exec", "did you mean `exec:COMMAND`");
 }
 
@@ -177,7 +176,7 @@ fn a_crew_that_only_breaks_ends_the_run_and_the_rest_is_left() {
         "{}",
         outcome.stderr
     );
-    assert_eq!(outcome.last_line(), "saved=0 dead=8 in_doubt=0 left=92");
+    assert_eq!(outcome.counts(), "saved=0 dead=8 in_doubt=0 left=92");
     all_end(folder.path());
 }
 
@@ -221,7 +220,7 @@ fn two_signals_end_workers_that_hang() {
     run.signal("INT");
     let outcome = run.end();
     assert_eq!(outcome.code, 130, "{}", outcome.stderr);
-    assert_eq!(outcome.last_line(), "saved=0 dead=0 in_doubt=0 left=10");
+    assert_eq!(outcome.counts(), "saved=0 dead=0 in_doubt=0 left=10");
     all_end(folder.path());
 }
 

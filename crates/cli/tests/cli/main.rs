@@ -6,8 +6,10 @@
 )]
 
 mod compare;
+mod crash;
 mod exec;
 mod help;
+mod journal;
 mod lab;
 mod run;
 mod signals;

@@ -130,7 +130,7 @@ fn a_refused_connection_ends_soon_and_nothing_is_dead() {
         "{:?}",
         start.elapsed()
     );
-    assert_eq!(outcome.last_line(), "saved=0 dead=0 in_doubt=0 left=5");
+    assert_eq!(outcome.counts(), "saved=0 dead=0 in_doubt=0 left=5");
     assert!(
         outcome.stderr.contains("127.0.0.1 port 1"),
         "{}",

@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 /// What a command came to.
 #[derive(Debug)]
@@ -22,8 +25,16 @@ pub(crate) fn inflight(line: &str) -> Outcome {
 /// The same with this on standard input.
 #[track_caller]
 pub(crate) fn inflight_with(line: &str, stdin: &str) -> Outcome {
+    let state = tempfile::tempdir().unwrap();
+    inflight_in(state.path(), line, stdin)
+}
+
+/// The same with this state folder, as one run of several.
+#[track_caller]
+pub(crate) fn inflight_in(state: &Path, line: &str, stdin: &str) -> Outcome {
     let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_inflight"))
         .args(words(line))
+        .env("XDG_STATE_HOME", state)
         .env("COLUMNS", "100")
         .write_stdin(stdin)
         // Far more than any of them takes, on a machine that does other things too.
@@ -43,6 +54,14 @@ impl Outcome {
         self.stderr.lines().last().unwrap_or_default()
     }
 
+    /// The counts of the last line, without the command that resumes.
+    pub(crate) fn counts(&self) -> &str {
+        self.last_line()
+            .split(" resume=")
+            .next()
+            .unwrap_or_default()
+    }
+
     /// Fails with everything that was printed unless the code is this.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Outcome {
@@ -55,19 +74,34 @@ impl Outcome {
 pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
+    /// Deleted with it, where it is its own.
+    _state: Option<TempDir>,
 }
 
 impl Running {
     pub(crate) fn start(line: &str) -> Running {
+        let state = tempfile::tempdir().unwrap();
+        let mut running = Running::start_in(state.path(), line);
+        running._state = Some(state);
+        running
+    }
+
+    /// The same with this state folder, as one run of several.
+    pub(crate) fn start_in(state: &Path, line: &str) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_inflight"))
             .args(words(line))
+            .env("XDG_STATE_HOME", state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Running { child, stdout }
+        Running {
+            child,
+            stdout,
+            _state: None,
+        }
     }
 
     /// The next line on standard output.
@@ -83,6 +117,17 @@ impl Running {
             .args(["-s", name, &self.child.id().to_string()])
             .status();
         assert!(kill.unwrap().success());
+    }
+
+    /// Ends it as a crash would; what it came to, if it had ended before.
+    pub(crate) fn kill_unless_ended(mut self) -> Option<Outcome> {
+        if self.child.try_wait().unwrap().is_some() {
+            return Some(self.end());
+        }
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        // It may have ended just in time.
+        status.code().is_some().then(|| self.end())
     }
 
     /// Waits for the end.

@@ -17,7 +17,7 @@ use crate::payload::Payload;
 /// How workers are treated.
 #[derive(Clone)]
 pub struct CrewSettings {
-    /// How long a worker may take for one item, from the last answer on, 1 ms or more; then it is killed. Default 5 min:
+    /// How long a worker may take for one item, from the last answer on, 1 ms or more; then it is killed. Default 15 min:
     /// longer than almost any item takes, and one that hangs costs one worker no longer than that.
     pub timeout: Duration,
     /// Takes each line that a worker writes to standard error, with the worker's number; at most 1,000 lines of a
@@ -30,7 +30,7 @@ pub struct CrewSettings {
 impl Default for CrewSettings {
     fn default() -> CrewSettings {
         CrewSettings {
-            timeout: Duration::from_secs(300),
+            timeout: Duration::from_secs(900),
             listener: None,
             launcher: Vec::new(),
         }

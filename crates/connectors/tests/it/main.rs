@@ -10,6 +10,7 @@ mod http;
 #[cfg(feature = "http")]
 mod https;
 mod input;
+mod resume;
 #[cfg(feature = "http")]
 mod server;
 mod sink;

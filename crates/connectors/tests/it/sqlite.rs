@@ -1,7 +1,7 @@
 //! SQLite as a sink: rows by index, refusals by row, foreign files left alone.
 
-use inflight::{Service, Verdict};
-use inflight_connectors::{Sink, SinkSettings};
+use inflight::{Fault, Service, Verdict};
+use inflight_connectors::{Kind, Ledger, Sink, SinkSettings};
 use rusqlite::types::Value;
 
 use crate::{connect, record, save, wait};
@@ -122,4 +122,138 @@ fn foreign_files_and_tables_are_refused() {
         wait(sink.connect()).err().unwrap().verdict(),
         Verdict::Unreached
     );
+}
+
+/// A sink that keeps account, of the run with this number.
+fn accounted(path: &std::path::Path, epoch: u64) -> Sink {
+    let settings = SinkSettings {
+        ledger: Some(Ledger {
+            job: "night".into(),
+            epoch,
+        }),
+        ..SinkSettings::default()
+    };
+    Sink::parse(&format!("sqlite:{}?table=t", path.display()), &settings).unwrap()
+}
+
+#[test]
+fn what_is_saved_and_the_account_of_it_come_about_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE t(\"index\" INTEGER PRIMARY KEY, result TEXT CHECK (result <> 'bad'))",
+        )
+        .unwrap();
+    let first = accounted(&path, 1);
+    first.check().unwrap();
+    assert_eq!(first.kind(), Kind::Transactional);
+    assert_eq!(first.ledger().unwrap(), Some(vec![]));
+    wait(async {
+        let mut connection = connect(&first).await;
+        let bulk = [
+            record(1, "b"),
+            record(0, "a"),
+            record(2, "bad"),
+            record(7, "h"),
+        ];
+        let outcomes = save(&mut connection, &bulk).await.unwrap();
+        assert!(outcomes[2].is_err());
+        save(&mut connection, &[record(8, "i")]).await.unwrap();
+        let none = save(&mut connection, &[record(3, "bad")]).await.unwrap();
+        assert!(none[0].is_err());
+    });
+    let second = accounted(&path, 2);
+    assert_eq!(second.ledger().unwrap(), Some(vec![0..2, 7..9]));
+    assert_eq!(
+        second.ledger().unwrap(),
+        Some(vec![0..2, 7..9]),
+        "asked twice"
+    );
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let items: String = database
+        .query_row("SELECT items FROM inflight_progress", (), |row| row.get(0))
+        .unwrap();
+    assert_eq!(items, "0-1,7-8", "one row is left");
+    second.forget().unwrap();
+    assert_eq!(second.ledger().unwrap(), Some(vec![]));
+    assert_eq!(rows(&path).len(), 4, "results stay");
+    assert_eq!(sink(&path, false).ledger().unwrap(), None);
+}
+
+#[test]
+fn a_run_that_was_taken_over_saves_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let old = accounted(&path, 1);
+    wait(async {
+        // Nobody asked for the ledger: the first connection takes over.
+        let mut connection = connect(&old).await;
+        save(&mut connection, &[record(0, "old")]).await.unwrap();
+        // A journal that was lost counts from 1 again, and takes over all the same.
+        let new = accounted(&path, 1);
+        assert_eq!(new.ledger().unwrap().unwrap().first(), Some(&(0..1)));
+        let superseded = |fault: Fault| {
+            assert!(
+                fault.to_string().contains("number 2, has taken over"),
+                "{fault}"
+            );
+        };
+        let stale = [record(0, "stale"), record(1, "stale")];
+        superseded(save(&mut connection, &stale).await.unwrap_err());
+        // Nor can it by connecting anew.
+        drop(connection);
+        let mut connection = connect(&old).await;
+        superseded(save(&mut connection, &stale).await.unwrap_err());
+        let mut connection = connect(&new).await;
+        save(&mut connection, &[record(1, "new")]).await.unwrap();
+    });
+    let expected = [
+        (0, Value::Text("old".into())),
+        (1, Value::Text("new".into())),
+    ];
+    assert_eq!(rows(&path), expected);
+}
+
+#[test]
+fn an_account_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let sink = accounted(&path, 1);
+    sink.ledger().unwrap();
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database
+        .execute_batch("INSERT INTO inflight_progress VALUES ('night', 1, '0-9,x')")
+        .unwrap();
+    let message = sink.ledger().unwrap_err();
+    assert!(
+        message.contains("holds `0-9,x`, which is no list of items"),
+        "{message}"
+    );
+    database
+        .execute_batch("DROP TABLE inflight_runs; CREATE TABLE inflight_runs(name)")
+        .unwrap();
+    let message = sink.check().unwrap_err();
+    assert!(message.contains("cannot keep account"), "{message}");
+    let settings = SinkSettings::default();
+    let reserved = Sink::parse("sqlite:a.db?table=inflight_Progress", &settings);
+    assert!(reserved.err().unwrap().contains("name another"));
+}
+
+#[test]
+fn what_is_committed_is_made_durable_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let sink = sink(&path, false);
+    let mut durable = sink.durable().unwrap();
+    durable.sync().unwrap();
+    wait(async {
+        let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(0, "x")]).await.unwrap();
+        assert!(folder.path().join("out.db-wal").exists());
+        durable.sync().unwrap();
+    });
+    durable.sync().unwrap();
+    assert_eq!(durable.mark().unwrap(), None);
 }

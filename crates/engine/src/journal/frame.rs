@@ -401,7 +401,7 @@ mod tests {
     fn a_thousand_neighbours_take_a_few_bytes() {
         let mut bytes = Vec::new();
         let progress = Progress {
-            saved: vec![1_000_000..1_001_000],
+            saved: vec![1_000_000..1_001_000, 1_002_000..1_003_000],
             ..Progress::default()
         };
         let frame = Frame {

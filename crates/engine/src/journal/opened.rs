@@ -119,7 +119,7 @@ impl OpenedJournal {
 
     /// What it says; `None` of a new one.
     pub fn found(&self) -> Option<Found> {
-        let Recovered { state, good, .. } = self.found.as_ref()?;
+        let Recovered { state, good, .. } = self.found.as_ref().filter(|found| found.good > 0)?;
         Some(Found {
             began: state.began.clone(),
             saved: state.saved,
@@ -221,7 +221,7 @@ impl OpenedJournal {
         items: Items,
         is_retry: bool,
     ) -> Result<Journal, Error> {
-        if let Some(found) = &self.found {
+        if let Some(found) = self.found.as_ref().filter(|found| found.good > 0) {
             same_job(&self.path, &found.state.began.job, job)?;
         }
         let failed = |error| {
@@ -233,14 +233,12 @@ impl OpenedJournal {
                 ),
             )
         };
-        let is_new = self.found.is_none();
         let Recovered {
             salt, state, good, ..
         } = self.found.unwrap_or_else(new);
+        let is_new = good == 0;
         // What a crash tore off must not stand behind what is written now.
-        self.disk
-            .cut(if is_new { 0 } else { good })
-            .map_err(failed)?;
+        self.disk.cut(good).map_err(failed)?;
         if is_new {
             self.disk
                 .write_at(0, &[&MAGIC[..], &salt].concat())
@@ -267,7 +265,7 @@ impl OpenedJournal {
             path: self.path,
             disk: self.disk,
             salt,
-            end: good,
+            end: good.max(HEAD as u64),
             is_synced: true,
             was_complete: state.is_complete,
             pending: Pending::default(),
@@ -300,7 +298,7 @@ fn new() -> Recovered {
     Recovered {
         salt: fastrand::u32(..).to_le_bytes(),
         state: State::default(),
-        good: HEAD as u64,
+        good: 0,
         damage: None,
     }
 }

@@ -166,8 +166,8 @@ mod tests {
     fn the_sink_is_believed_more_than_the_journal() {
         let mut state = State::default();
         progress(&mut state, 0..100, 100..101, &[0, 64]);
-        state.believe(&[0..10, 12..20], &[100..101]);
-        assert_eq!((state.saved, state.dead), (18, 1));
+        state.believe(&[0..10, 12..20], &[100..101, 102..103]);
+        assert_eq!((state.saved, state.dead), (18, 2));
         assert_eq!(state.finished.watermark(), 10);
     }
 }

@@ -335,7 +335,11 @@ impl Durable for Output {
 fn where_the_output_began_is_known_before_anything_is_saved() {
     let world = World::new(1);
     for stands_at in [7, 9] {
-        let mut journal = world.open().unwrap().start(&[], Command::default()).unwrap();
+        let mut journal = world
+            .open()
+            .unwrap()
+            .start(&[], Command::default())
+            .unwrap();
         journal.follow(Some(Box::new(Output(stands_at)))).unwrap();
         drop(journal);
         let mark = world.open().unwrap().found().unwrap().mark;

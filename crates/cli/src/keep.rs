@@ -1,0 +1,272 @@
+//! What of a run is kept for the next: the journal it goes on from, and where that lies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inflight::{Found, Journal, OpenedJournal, Options, Service};
+use inflight_connectors::{Kind, Sink};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::args::{KeepArgs, RunArgs};
+use crate::command;
+use crate::exit::Usage;
+use crate::job_id::{identity, public};
+use crate::messages::Messages;
+use crate::plan::Work;
+use crate::quantity::count;
+use crate::state;
+
+/// Journals of the same job that were finished, and are kept beside the one in use.
+const ARCHIVED_MAX: usize = 10;
+
+/// What is kept, decided.
+#[derive(Debug, Default)]
+pub(crate) enum Keep {
+    #[default]
+    Nothing,
+    Journal {
+        path: PathBuf,
+        /// Named by the user, so that what is finished stays finished.
+        is_named: bool,
+        is_fresh: bool,
+        /// The names and values that make it this job.
+        job: Vec<(String, String)>,
+    },
+}
+
+impl Keep {
+    /// What the flags and the input make of it.
+    ///
+    /// # Errors
+    /// A usage error, when flags contradict each other or the input.
+    pub(crate) fn new(args: &RunArgs, work: &Work) -> anyhow::Result<Keep> {
+        let KeepArgs {
+            journal,
+            no_journal,
+            fresh,
+            ..
+        } = &args.keep;
+        if *no_journal {
+            return Ok(Keep::Nothing);
+        }
+        if !work.input.is_replayable() {
+            if journal.is_some() {
+                return Err(Usage::error(format_args!(
+                    "--journal needs an input that can be read again, and {} cannot; write it to a file first",
+                    args.input
+                )));
+            }
+            return Ok(Keep::Nothing);
+        }
+        let path = match journal {
+            Some(path) => path.clone(),
+            None => default_place(args)?,
+        };
+        Ok(Keep::Journal {
+            path,
+            is_named: journal.is_some(),
+            is_fresh: *fresh,
+            job: identity(&args.compute, &args.save, &args.job),
+        })
+    }
+}
+
+/// A folder named by a hash of input and sink.
+fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
+    let input = fs::canonicalize(&args.input).unwrap_or_else(|_| PathBuf::from(&args.input));
+    let mut place = std::path::absolute(&input)?.into_os_string();
+    place.push("\0");
+    place.push(public(&args.save));
+    if args.save.starts_with("file:") || args.save.starts_with("sqlite:") {
+        // The same words mean another file in another folder.
+        place.push(std::env::current_dir()?);
+    }
+    let name = format!("{:016x}", xxh3_64(place.as_encoded_bytes()));
+    let folder = state::folder()?.join("jobs").join(name);
+    state::create(&folder)?;
+    Ok(folder.join("journal"))
+}
+
+/// A journal that the run will go on from, before it has begun.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) opened: OpenedJournal,
+    pub(crate) path: PathBuf,
+    job: Vec<(String, String)>,
+}
+
+impl Kept {
+    /// Opens the journal, and looks whether it is that of this job and this input.
+    ///
+    /// # Errors
+    /// When another run holds it, when it is damaged or that of another job, or cannot be read.
+    pub(crate) fn open(
+        keep: Keep,
+        work: &Work,
+        messages: &Messages,
+    ) -> anyhow::Result<Option<Kept>> {
+        let Keep::Journal {
+            path,
+            is_named,
+            is_fresh,
+            mut job,
+        } = keep
+        else {
+            if !work.input.is_replayable() {
+                messages
+                    .say("this input can be read only once: a run that stops cannot be resumed");
+            }
+            return Ok(None);
+        };
+        let mut opened = OpenedJournal::open(&path)?;
+        let found = opened.found();
+        if let Some(found) = found.filter(|found| is_fresh || (found.is_complete && !is_named)) {
+            archive(&path, &found)?;
+            drop(opened);
+            opened = OpenedJournal::open(&path)?;
+        }
+        let content = content(work, opened.found().as_ref(), &path)?;
+        job.push(("content".to_owned(), content));
+        Ok(Some(Kept { opened, path, job }))
+    }
+
+    /// Begins the run: from here on the journal is that of this run.
+    ///
+    /// # Errors
+    /// As [`OpenedJournal::start`].
+    pub(crate) fn start(self) -> anyhow::Result<Journal> {
+        Ok(self.opened.start(&self.job, command::this())?)
+    }
+
+    /// The same for a run that tries only these items again.
+    ///
+    /// # Errors
+    /// As [`OpenedJournal::retry`].
+    pub(crate) fn retry(self, dead: Vec<u64>) -> anyhow::Result<Journal> {
+        let command = self
+            .opened
+            .found()
+            .map(|found| found.began.command)
+            .unwrap_or_default();
+        Ok(self.opened.retry(&self.job, command, dead)?)
+    }
+
+    /// Says what the sink promises, what an earlier run has left, and what that means.
+    pub(crate) fn tell(&self, sink: &Sink, options: &Options, messages: &Messages) {
+        let repeats_max = repeats_max(sink, options);
+        let kind = sink.kind();
+        match repeats_max {
+            0 => messages.say(kind),
+            most => messages.say(format_args!(
+                "{kind}; at most {most} may repeat after a crash"
+            )),
+        }
+        let Some(found) = self.opened.found() else {
+            return;
+        };
+        let dead = match found.dead {
+            0 => String::new(),
+            dead => format!(", {dead} given up"),
+        };
+        messages.say(format_args!(
+            "resuming: {} saved before{dead}; --fresh would start over",
+            count(found.saved, "item")
+        ));
+        if !found.is_ended && repeats_max > 0 {
+            messages.say(format_args!(
+                "unclean stop: at most {} may be sent twice",
+                count(repeats_max, "item")
+            ));
+        }
+    }
+}
+
+/// Records that a crash may have sent and not recorded: in flight, and answered so lately that the journal does not know.
+/// None, where what is sent again makes no second result.
+fn repeats_max(sink: &Sink, options: &Options) -> u64 {
+    if !matches!(sink.kind(), Kind::Append | Kind::Keyed) {
+        return 0;
+    }
+    let bulk = options.bulk.unwrap_or(usize::MAX).min(sink.bulk_max());
+    (options.in_flight * bulk) as u64 + Journal::UNRECORDED_MAX
+}
+
+/// What the input holds, as far as the journal is concerned: what it held when the journal began, if it still does.
+fn content(work: &Work, found: Option<&Found>, path: &Path) -> anyhow::Result<String> {
+    let earlier = found.and_then(|found| {
+        let content = found.began.job.iter().find(|(name, _)| name == "content");
+        content.map(|(_, content)| content.clone())
+    });
+    let Some(earlier) = earlier else {
+        return work.input.fingerprint().map_err(Usage::error);
+    };
+    match work.input.continues(&earlier) {
+        Ok(()) => Ok(earlier),
+        Err(change) => Err(OtherInput(format!(
+            "the input is not what it was when the journal {} was written: {change}; nothing was sent; --fresh starts over",
+            path.display()
+        ))
+        .into()),
+    }
+}
+
+/// The journal is that of another input.
+#[derive(Debug)]
+pub(crate) struct OtherInput(String);
+
+impl std::fmt::Display for OtherInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OtherInput {}
+
+/// Puts a journal and its dead letters aside, under the time at which its last run began.
+fn archive(path: &Path, found: &Found) -> anyhow::Result<()> {
+    let with = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let began = std::time::UNIX_EPOCH + std::time::Duration::from_secs(found.began.at_s);
+    let time = humantime::format_rfc3339_seconds(began)
+        .to_string()
+        .replace(':', "-");
+    let aside = format!(".{time}-{}", found.began.epoch);
+    fs::rename(path, with(&aside))?;
+    let letters = ".dead.jsonl";
+    if with(letters).exists() {
+        fs::rename(with(letters), with(&format!("{aside}{letters}")))?;
+    }
+    forget_oldest(path)
+}
+
+fn forget_oldest(path: &Path) -> anyhow::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
+    let prefix = format!("{}.2", name.to_string_lossy());
+    let folder = if folder == Path::new("") {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let mut aside: Vec<PathBuf> = fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+        })
+        .filter(|path| !path.to_string_lossy().ends_with(".dead.jsonl"))
+        .collect();
+    aside.sort();
+    for old in &aside[..aside.len().saturating_sub(ARCHIVED_MAX)] {
+        fs::remove_file(old)?;
+        let mut letters = old.as_os_str().to_owned();
+        letters.push(".dead.jsonl");
+        // Most runs have none.
+        let _ = fs::remove_file(letters);
+    }
+    Ok(())
+}
