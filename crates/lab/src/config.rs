@@ -25,6 +25,8 @@ use crate::quota::Quota;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// The way there and back; who is on it takes no place.
+    pub(crate) network: Duration,
     /// Service time of one request that is alone.
     pub(crate) latency: Latency,
     /// Requests served at once, at least 1; `None` is unbounded.
@@ -45,12 +47,25 @@ pub struct Config {
     pub(crate) idempotent: bool,
     /// Where the random numbers start. Default 1: runs repeat unless another is asked for.
     pub(crate) seed: u64,
+    /// How all that changes, in order. Default: it does not.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// From a moment on a lab behaves differently.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// When, from the lab's start.
+    pub at: Duration,
+    /// How it behaves from then on.
+    pub config: Config,
+    /// How long it answers nothing, from then on.
+    pub frozen: Duration,
 }
 
 /// What a lab says of itself before anything was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Declared {
-    /// Mean service time of a request that is alone.
+    /// Mean time from sent to answered of a request that is alone: service time and network.
     pub latency: Duration,
     /// Requests served at once; `None` is unbounded.
     pub capacity: Option<usize>,
@@ -62,6 +77,7 @@ pub struct Declared {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            network: Duration::ZERO,
             latency: Latency::default(),
             capacity: None,
             queue: None,
@@ -72,6 +88,7 @@ impl Default for Config {
             fail_match: None,
             idempotent: false,
             seed: 1,
+            changes: Vec::new(),
         }
     }
 }
@@ -97,6 +114,29 @@ impl Config {
             .map_err(|expected| ConfigError::invalid_value(found.name, value, expected))
     }
 
+    /// The way there and back.
+    pub fn network(&self) -> Duration {
+        self.network
+    }
+
+    /// The quota in requests a second, if there is one.
+    pub fn quota(&self) -> Option<f64> {
+        self.rate.map(|quota| quota.per_second)
+    }
+
+    /// How it changes as time passes, in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The same, as if it stayed as it is.
+    pub fn without_changes(&self) -> Self {
+        Self {
+            changes: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// What is known of this lab without measuring it.
     pub fn declared(&self) -> Declared {
         let latency = self.latency.mean();
@@ -107,7 +147,7 @@ impl Config {
             .map(|parallelism| parallelism / latency.as_secs_f64());
         let quota = self.rate.map(|quota| quota.per_second);
         Declared {
-            latency,
+            latency: latency + self.network,
             capacity: self.capacity,
             goodput: served.into_iter().chain(quota).reduce(f64::min),
         }
@@ -154,7 +194,7 @@ mod tests {
         let message = |key| config(&[(key, "1")]).unwrap_err().to_string();
         assert!(
             message("capcity").starts_with(
-                "unknown key `capcity`, did you mean `capacity`?; valid are latency, "
+                "unknown key `capcity`, did you mean `capacity`?; valid are scenario, network, latency, "
             )
         );
         assert!(message("after_apply").contains("`after-apply`"));

@@ -2,6 +2,8 @@
 //!
 //! Whether a flag, a query parameter or a scenario line was wrong is for the caller to add.
 
+use std::path::Path;
+
 /// A key or value that [`Config::set`](crate::Config::set) refused.
 ///
 /// The message names the key, the value and what is valid, for example
@@ -43,6 +45,22 @@ impl ConfigError {
             key,
             value: value.to_owned(),
             expected,
+        })
+    }
+}
+
+/// A scenario that could not be read, or makes no sense; the message names the file if there is one, the key and what is
+/// valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ScenarioError(String);
+
+impl ScenarioError {
+    pub(crate) fn new(file: Option<&Path>, wrong: String) -> Self {
+        let wrong = wrong.trim_end();
+        Self(match file {
+            Some(file) => format!("scenario {}: {wrong}", file.display()),
+            None => wrong.to_owned(),
         })
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Faults {
 
 /// How a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Applied and answered.
     Answered,
     /// Not applied, status 500.

@@ -1,9 +1,12 @@
 //! The keys of a lab: one table from which flags, query parameters and messages are made.
 
+use std::path::Path;
+
 use crate::config::Config;
 use crate::latency::Latency;
 use crate::overload::Overload;
 use crate::quota::Quota;
+use crate::scenario::Scenario;
 use crate::value::{self, Expected};
 
 /// One setting of a lab: the flag `--NAME VALUE` and the query parameter `NAME=VALUE` are made from it.
@@ -20,6 +23,23 @@ pub struct Key {
 
 /// All keys, in the order in which a request meets them.
 pub(crate) static KEYS: &[Key] = &[
+    Key {
+        name: "scenario",
+        value: "FILE",
+        help: "Behave as [service] of this scenario says, changes over time included; other flags hold until the first of them",
+        set: |config, text| {
+            let scenario = Scenario::read(Path::new(text));
+            scenario
+                .map(|scenario| *config = scenario.service)
+                .map_err(|error| format!("a scenario file ({error})"))
+        },
+    },
+    Key {
+        name: "network",
+        value: "DURATION",
+        help: "The way there and back, half before and half after the service; takes no place [default: 0ms]",
+        set: |config, text| value::duration(text).map(|network| config.network = network),
+    },
     Key {
         name: "latency",
         value: "LATENCY",

@@ -163,6 +163,7 @@ impl Running {
             () = self.stop.notified() => {}
             () = server::serve(listener, Rc::clone(&service)) => {}
             () = answer_questions(&mut self.asked, &service) => {}
+            () = service.change() => {}
         }
         let _ = self.last.set(service.stats());
     }

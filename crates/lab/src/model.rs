@@ -13,7 +13,7 @@ use crate::quota::Bucket;
 
 /// The state of the service: who is served and who waits.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub struct Model {
     config: Config,
     random: fastrand::Rng,
     bucket: Option<Bucket>,
@@ -21,11 +21,13 @@ pub(crate) struct Model {
     /// Those who wait, the oldest first; at most `config.queue`.
     waiting: BTreeMap<Ticket, Waiting>,
     ticket_next: u64,
+    /// Answers nothing until then.
+    frozen_until: Duration,
 }
 
 /// What a waiting request is known by until it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ticket(u64);
+pub struct Ticket(u64);
 
 /// A request that waits, with what was drawn for it when it arrived.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ struct Waiting {
 
 /// What happens to a request that arrives.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// It is being served; say [`Model::finish`] when it ends.
     Serve(Work),
     /// It waits for a place; some [`Model::finish`] will hand out its ticket.
@@ -48,49 +50,83 @@ pub(crate) enum Decision {
 
 /// A request in service: how long it takes from now on, and how it ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Work {
-    pub(crate) end: Duration,
-    pub(crate) outcome: Outcome,
+pub struct Work {
+    /// When it is due to end.
+    pub end: Duration,
+    /// How.
+    pub outcome: Outcome,
 }
 
 /// A request that was refused, with what the client is asked to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Rejection {
+pub enum Rejection {
     /// The quota is used up; status 429.
-    OverRate { retry_after: Duration },
+    OverRate {
+        /// When the next request fits the quota.
+        retry_after: Duration,
+    },
     /// Nobody more may wait; status 503.
-    QueueFull { retry_after: Duration },
+    QueueFull {
+        /// As configured.
+        retry_after: Duration,
+    },
 }
 
 impl Model {
-    pub(crate) fn new(config: Config) -> Self {
+    /// A service that behaves like this, with nobody inside.
+    pub fn new(config: Config) -> Self {
         Self {
             random: fastrand::Rng::with_seed(config.seed),
             bucket: config.rate.map(|quota| Bucket::full(quota, Duration::ZERO)),
             serving: 0,
             waiting: BTreeMap::new(),
             ticket_next: 0,
+            frozen_until: Duration::ZERO,
             config,
         }
     }
 
     /// Makes random numbers and quota begin anew; who is inside stays inside.
-    pub(crate) fn reset(&mut self, now: Duration) {
+    pub fn reset(&mut self, now: Duration) {
         self.random = fastrand::Rng::with_seed(self.config.seed);
         self.bucket = self.config.rate.map(|quota| Bucket::full(quota, now));
+    }
+
+    /// From now on it behaves like this; chance goes on where it was, and who is inside stays inside.
+    ///
+    /// Answers those who start because there is more room now.
+    pub fn change(&mut self, now: Duration, config: Config) -> Vec<(Ticket, Work)> {
+        if config.rate != self.config.rate {
+            self.bucket = config.rate.map(|quota| Bucket::full(quota, now));
+        }
+        self.config = config;
+        let mut started = Vec::new();
+        while self.has_place()
+            && let Some((ticket, request)) = self.waiting.pop_first()
+        {
+            started.push((ticket, self.serve(&request, now)));
+        }
+        started
+    }
+
+    /// Answers nothing for so long; what is due in that time ends after it.
+    pub fn freeze(&mut self, now: Duration, lasting: Duration) {
+        self.frozen_until = self.frozen_until.max(now + lasting);
+    }
+
+    /// When a request that is due now really ends: later, while the service answers nothing.
+    pub fn ends_at(&self, now: Duration) -> Duration {
+        now.max(self.frozen_until)
     }
 
     /// A request has arrived. `always_fails` is a fact about it, not about chance.
     ///
     /// The quota is asked first, then the queue; chance is drawn for those who are let in, in order of arrival.
-    pub(crate) fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
+    pub fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
         if let Some(Err(retry_after)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
             return Decision::Reject(Rejection::OverRate { retry_after });
         }
-        let place_free = self
-            .config
-            .capacity
-            .is_none_or(|capacity| self.serving < capacity);
+        let place_free = self.has_place();
         if !place_free
             && self
                 .config
@@ -113,20 +149,29 @@ impl Model {
     /// A request in service has ended (or its client has gone): its place goes to whoever has waited longest.
     ///
     /// `end` is when it was due to end, which a caller with slow timers may say late.
-    pub(crate) fn finish(&mut self, end: Duration) -> Option<(Ticket, Work)> {
+    pub fn finish(&mut self, end: Duration) -> Option<(Ticket, Work)> {
         self.serving = self
             .serving
             .checked_sub(1)
             .expect("who finishes was being served");
+        // A capacity that was lowered is kept to as places become free.
+        if !self.has_place() {
+            return None;
+        }
         let (ticket, request) = self.waiting.pop_first()?;
         let start = end.max(request.arrived);
         Some((ticket, self.serve(&request, start)))
     }
 
     /// A waiting request's client has gone: it gives up its turn.
-    pub(crate) fn leave(&mut self, ticket: Ticket) {
+    pub fn leave(&mut self, ticket: Ticket) {
         let left = self.waiting.remove(&ticket);
         debug_assert!(left.is_some(), "only who waits can leave the queue");
+    }
+
+    fn has_place(&self) -> bool {
+        let capacity = self.config.capacity;
+        capacity.is_none_or(|capacity| self.serving < capacity)
     }
 
     fn draw(&mut self, now: Duration, always_fails: bool) -> Waiting {
@@ -289,6 +334,32 @@ mod tests {
         assert_ne!(first, decisions(&mut one));
         one.reset(ms(0));
         assert_eq!(first, decisions(&mut one));
+    }
+
+    #[test]
+    fn more_room_lets_those_who_wait_start_and_less_is_kept_to_as_places_become_free() {
+        let mut model = model(&[("latency", "10ms"), ("capacity", "1")]);
+        for _ in 0..4 {
+            model.arrive(ms(0), false);
+        }
+        let mut wider = model.config.clone();
+        wider.set("capacity", "3").unwrap();
+        assert_eq!(model.change(ms(5), wider.clone()).len(), 2);
+        wider.set("capacity", "1").unwrap();
+        assert_eq!(model.change(ms(6), wider), []);
+        assert_eq!(model.finish(ms(10)), None);
+        assert_eq!(model.finish(ms(15)), None);
+        assert!(model.finish(ms(15)).is_some());
+    }
+
+    #[test]
+    fn while_it_is_frozen_nothing_ends() {
+        let mut model = model(&[]);
+        model.freeze(ms(10), ms(20));
+        assert_eq!(
+            (model.ends_at(ms(15)), model.ends_at(ms(40))),
+            (ms(30), ms(40))
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
-use crate::config::Config;
+use crate::config::{Change, Config};
 use crate::fault::Outcome;
 use crate::model::{Decision, Model, Rejection, Ticket, Work};
 use crate::stats::{Counters, Stats};
@@ -24,6 +24,8 @@ const STALL_MAX: Duration = Duration::from_secs(600);
 pub(crate) struct Service {
     started: Instant,
     fail_match: Option<Vec<u8>>,
+    network: Duration,
+    changes: Vec<Change>,
     pub(crate) idempotent: bool,
     state: RefCell<State>,
 }
@@ -43,6 +45,8 @@ impl Service {
             started: Instant::now(),
             fail_match: config.fail_match.clone().map(String::into_bytes),
             idempotent: config.idempotent,
+            network: config.network,
+            changes: config.changes.clone(),
             state: RefCell::new(State {
                 model: Model::new(config),
                 waiters: HashMap::new(),
@@ -65,6 +69,7 @@ impl Service {
         &self,
         always_fails: bool,
     ) -> Result<(Visit<'_>, Outcome), Rejection> {
+        self.travel().await;
         let arrived = self.started.elapsed();
         let decision = self.state.borrow_mut().arrive(arrived, always_fails);
         let mut visit = Visit {
@@ -84,14 +89,42 @@ impl Service {
             }
         };
         visit.stage = Stage::Serving;
-        if work.end > now {
-            self.sleep(work.end).await;
+        let mut end = work.end;
+        if end > now {
+            self.sleep(end).await;
         }
-        visit.served(work.end);
+        while let Some(later) = self.put_off(end) {
+            end = later;
+            self.sleep(end).await;
+        }
+        visit.served(end);
+        self.travel().await;
         if work.outcome == Outcome::Stalled {
             tokio::time::sleep(STALL_MAX).await;
         }
         Ok((visit, work.outcome))
+    }
+
+    /// When a request ends that is due now, if that is later because the service answers nothing.
+    fn put_off(&self, due: Duration) -> Option<Duration> {
+        let ends_at = self.state.borrow().model.ends_at(due);
+        (ends_at > due).then_some(ends_at)
+    }
+
+    /// Half of the way there and back.
+    async fn travel(&self) {
+        if !self.network.is_zero() {
+            self.sleep(self.started.elapsed() + self.network / 2).await;
+        }
+    }
+
+    /// Lets it change as configured, for as long as this is awaited. Never ends.
+    pub(crate) async fn change(&self) {
+        for change in &self.changes {
+            self.sleep(change.at).await;
+            self.state.borrow_mut().change(change);
+        }
+        std::future::pending().await
     }
 
     /// Waits until a place is handed to this ticket.
@@ -157,17 +190,30 @@ impl State {
         decision
     }
 
+    fn change(&mut self, change: &Change) {
+        if !change.frozen.is_zero() {
+            self.model.freeze(change.at, change.frozen);
+        }
+        for (ticket, work) in self.model.change(change.at, change.config.clone()) {
+            self.starts(ticket, work);
+        }
+    }
+
     /// Frees a place and tells whoever gets it.
     fn finish(&mut self, end: Duration) {
         if let Some((ticket, work)) = self.model.finish(end) {
-            let waiter = self
-                .waiters
-                .remove(&ticket)
-                .expect("every waiting ticket has its waiter");
-            // A receiver that was dropped has left the queue with it, so this send cannot miss.
-            let sent = waiter.send(work);
-            debug_assert!(sent.is_ok(), "a waiter leaves the queue when it goes");
+            self.starts(ticket, work);
         }
+    }
+
+    fn starts(&mut self, ticket: Ticket, work: Work) {
+        let waiter = self
+            .waiters
+            .remove(&ticket)
+            .expect("every waiting ticket has its waiter");
+        // A receiver that was dropped has left the queue with it, so this send cannot miss.
+        let sent = waiter.send(work);
+        debug_assert!(sent.is_ok(), "a waiter leaves the queue when it goes");
     }
 
     /// A request has gone before it was served: gives back what it held.

@@ -395,3 +395,39 @@ fn http_2_is_served_with_prior_knowledge() {
     });
     assert_eq!((lab.stats().distinct, lab.stats().in_flight_max), (20, 20));
 }
+
+#[test]
+fn a_scenario_is_played_as_time_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    let text = r#"
+        name = "test"
+        duration = "1s"
+        [service]
+        network = "100ms"
+        capacity = 1
+        latency = "1h"
+        [[service.change]]
+        at = "1ms"
+        latency = "100ms"
+        capacity = 10
+        [[service.change]]
+        at = "50ms"
+        stall = "500ms"
+    "#;
+    std::fs::write(&file, text).unwrap();
+    let started = Instant::now();
+    let lab = lab(&[("scenario", file.to_str().unwrap())]);
+    assert_eq!(Client::new(&lab).add("one").body, r#"{"saved":1}"#);
+    // Due after 200 ms, but it answers nothing until 550 ms have passed, and the way back takes 50 ms.
+    let took = started.elapsed();
+    assert!((600..1500).contains(&took.as_millis()), "{took:?}");
+}
+
+#[test]
+fn a_scenario_with_a_mistake_is_refused() {
+    let error = Config::default()
+        .set("scenario", "no/such.toml")
+        .unwrap_err();
+    assert!(error.to_string().contains("no/such.toml"), "{error}");
+}
