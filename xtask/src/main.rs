@@ -1,9 +1,10 @@
-//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy` and `bench`.
+//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `limit` and `bench`.
 //!
 //! It depends on nothing, so that the first command on a fresh machine starts in seconds.
 
 mod bench;
 mod ci;
+mod limit;
 mod needs;
 mod peers;
 mod shell;
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test                     installs what is missing, then runs all tests and doc tests
   ci                       format, tidy, clippy, docs, each feature alone, licences, test: what must hold before a push
   tidy                     the rules of the house that no other tool checks
+  limit                    plays every scenario in virtual time, checks what each must come to; writes docs/limit.md
   bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
         (Some("test"), None) => test::test(),
         (Some("ci"), None) => ci::ci(root),
         (Some("tidy"), None) => tidy::tidy(root),
+        (Some("limit"), None) => limit::limit(),
         (Some("bench"), _) => bench::bench(root, &arguments[1..]),
         (Some("help" | "--help" | "-h"), None) => {
             shell::tell(USAGE);

@@ -4,21 +4,33 @@
 
 use std::net::SocketAddr;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use inflight_lab::{Config, Lab};
 
 use crate::exit::{Exit, Usage};
-use crate::{messages, signals, stdout};
+use crate::lab_simulate::SimulateArgs;
+use crate::{lab_simulate, messages, signals, stdout};
 
 /// `inflight lab`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct LabArgs {
+    #[command(subcommand)]
+    command: Option<LabCommand>,
+
     /// Where to listen; must be loopback, port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
     #[command(flatten)]
     behaviour: Behaviour,
+}
+
+/// What else a lab can do.
+#[derive(Debug, Subcommand)]
+enum LabCommand {
+    /// Play a scenario in virtual time: no sockets, no waiting
+    Simulate(SimulateArgs),
 }
 
 /// How the lab behaves: keys and values in the order of the lab's list.
@@ -68,6 +80,9 @@ impl FromArgMatches for Behaviour {
 
 /// Serves until Ctrl-C or SIGTERM, then says on standard error what happened.
 pub(crate) fn lab(args: LabArgs) -> anyhow::Result<Exit> {
+    if let Some(LabCommand::Simulate(args)) = args.command {
+        return lab_simulate::simulate(args);
+    }
     let mut config = Config::default();
     for (key, value) in &args.behaviour.0 {
         config.set(key, value).map_err(Usage::error)?;

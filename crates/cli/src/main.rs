@@ -14,6 +14,7 @@ mod json;
 mod keep;
 mod lab;
 mod leash;
+mod lab_simulate;
 mod messages;
 mod opened;
 mod plan;

@@ -57,6 +57,7 @@ mod heartbeat;
 mod indexes;
 mod job;
 mod journal;
+pub mod limit;
 mod log;
 mod memory;
 mod observer;

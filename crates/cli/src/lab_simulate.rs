@@ -1,0 +1,105 @@
+//! `inflight lab simulate`: plays a scenario in virtual time, and says what it came to.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use inflight_cli::simulate::{Played, Simulated, play, svg, sweep};
+use inflight_lab::Scenario;
+
+use crate::exit::{Exit, Usage};
+use crate::json::JsonTarget;
+use crate::stdout;
+
+/// `inflight lab simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The scenario: who sends, what answers, how that changes
+    #[arg(value_name = "SCENARIO.toml")]
+    scenario: PathBuf,
+
+    /// Seed of everything drawn at random; the same seed gives the same trace
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+
+    /// Write the result as one JSON object to this file; `-` is standard output, and nothing else goes there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Draw limit, in flight, goodput and latency over time into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Also tell of each decision of the first client's law
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Play nothing; try fixed limits and show what the service gives at best in each phase, as [expect] has it
+    #[arg(long, conflicts_with_all = ["json", "svg", "verbose"])]
+    sweep: bool,
+}
+
+/// Plays it once.
+pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
+    let scenario = Scenario::read(&args.scenario).map_err(Usage::error)?;
+    if args.sweep {
+        return tell_best(&scenario);
+    }
+    let json = JsonTarget::open(args.json.as_deref())?;
+    let played = play(&scenario, args.seed);
+    if let Some(file) = &args.svg {
+        fs::write(file, svg(&scenario, &played))
+            .with_context(|| format!("failed to write {}", file.display()))?;
+    }
+    if !json.is_stdout() {
+        stdout::write(&told(&played, args.verbose))?;
+    }
+    json.write(&played.simulated)?;
+    Ok(Exit::Success)
+}
+
+fn told(played: &Played, with_decisions: bool) -> String {
+    let mut text = String::new();
+    for (at, decision) in played.trace.decisions.iter().filter(|_| with_decisions) {
+        text += &format!("{:8.2} s  {decision}\n", at.as_secs_f64());
+    }
+    let Simulated {
+        name,
+        seed,
+        elapsed_s,
+        attainment,
+        throughput,
+        optimum,
+        knee,
+        in_flight_over_knee,
+        peak_over_knee,
+        rejected_ratio,
+        converge_s,
+        limit_final,
+        ..
+    } = &played.simulated;
+    text += &format!(
+        "{name}, seed {seed}: {:.1} % of what could be in {elapsed_s:.1} s ({throughput:.1} of {optimum:.1} saves/s)\n\
+         in flight: {in_flight_over_knee:.2} times the knee of {knee:.1} in the mean, {peak_over_knee:.2} at most; \
+         limit {limit_final:.1} at the end\n\
+         refused: {:.3} % of what was saved; ",
+        attainment * 100.0,
+        rejected_ratio * 100.0
+    );
+    text += &match converge_s.is_nan() {
+        true => "5 s at 90 % of the optimum: never\n".to_owned(),
+        false => format!("5 s at 90 % of the optimum: from second {converge_s:.0} on\n"),
+    };
+    text
+}
+
+fn tell_best(scenario: &Scenario) -> anyhow::Result<Exit> {
+    for (phase, best) in sweep(scenario).iter().enumerate() {
+        stdout::write(&format!(
+            "phase {phase}: optimum = {:.1}, knee = {:.1}\n",
+            best.optimum, best.knee
+        ))?;
+    }
+    Ok(Exit::Success)
+}

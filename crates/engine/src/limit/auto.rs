@@ -1,0 +1,383 @@
+//! The limit that finds itself: which phase it is in, and what leads from one to the next.
+
+use super::arm::Arm;
+use super::backoff::{Cap, LEFT};
+use super::decision::{Decision, Reason};
+use super::learnt::Learnt;
+use super::probe::Probe;
+use super::start::{FIRST, Start, Step};
+use super::turn::Turn;
+
+/// Requests in a row that were not answered in time, after which the service is taken for gone: one alone means nothing.
+const TIMEOUTS_MAX: u32 = 3;
+/// Round trips in which the limit kept nothing back, after which it is lowered to twice what was used.
+const UNUSED_ROUNDS: f64 = 8.0;
+/// What a remembered latency counts for, in samples: less than a turn of new ones.
+const REMEMBERED: f64 = 8.0;
+
+/// Finds how many requests to have in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Auto {
+    phase: Phase,
+    /// The user's.
+    ceiling: f64,
+    cap: Option<Cap>,
+    /// Requests sent before this tell nothing new: there was a reaction since.
+    reacted_at: f64,
+    timeouts: u32,
+    /// When the limit last kept a request from being sent.
+    blocked_at: f64,
+    /// Running mean of ln(latency).
+    ln_latency: Option<f64>,
+    peak: f64,
+    /// What the clock on the wall showed at the start of the run, in seconds.
+    wall: f64,
+    /// The limit in force in whole requests, and what is owed to its fraction.
+    whole: usize,
+    owed: f64,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    /// Doubles up to `most`.
+    Start {
+        start: Box<Start>,
+        limit: f64,
+        most: f64,
+        /// Answers since the limit last kept anything back, and the most in flight meanwhile.
+        unused: f64,
+        peak: f64,
+    },
+    Probe(Box<Probe>),
+}
+
+impl Auto {
+    pub(super) fn new(ceiling: usize, wall: f64, learnt: Option<Learnt>) -> Auto {
+        let ceiling = ceiling.max(1) as f64;
+        let phase = match learnt {
+            Some(learnt) => {
+                let limit = learnt.limit.clamp(1.0, ceiling);
+                let ln_latency = learnt.latency.as_secs_f64().max(1e-6).ln();
+                Phase::probe(Probe::new(limit, Arm::known(REMEMBERED, ln_latency, limit)))
+            }
+            None => Phase::start(FIRST, ceiling),
+        };
+        let mut auto = Auto {
+            phase,
+            ceiling,
+            cap: None,
+            reacted_at: 0.0,
+            timeouts: 0,
+            blocked_at: f64::NEG_INFINITY,
+            ln_latency: None,
+            peak: 0.0,
+            wall,
+            whole: 1,
+            owed: 0.0,
+        };
+        auto.settle_fraction(0.0);
+        auto
+    }
+
+    /// How many may be in flight now.
+    pub(super) fn whole(&self) -> usize {
+        self.whole
+    }
+
+    /// The limit that was found so far.
+    pub(super) fn limit(&self) -> f64 {
+        match &self.phase {
+            Phase::Start { limit, .. } => *limit,
+            Phase::Probe(probe) => probe.limit(),
+        }
+    }
+
+    /// The latency as it is now, in seconds.
+    pub(super) fn latency(&self) -> Option<f64> {
+        self.ln_latency.map(f64::exp)
+    }
+
+    pub(super) fn blocked(&mut self, now: f64) {
+        self.blocked_at = now;
+    }
+
+    pub(super) fn sent(&mut self, in_flight: usize) {
+        self.peak = self.peak.max(in_flight as f64);
+    }
+
+    pub(super) fn succeeded(&mut self, now: f64, sent_at: f64, in_flight: f64) -> Option<Decision> {
+        self.timeouts = 0;
+        let ln_latency = (now - sent_at).max(1e-6).ln();
+        let memory = self.limit().max(4.0);
+        let known = self.ln_latency.get_or_insert(ln_latency);
+        *known += (ln_latency - *known) / memory;
+        let is_bound = self.blocked_at >= sent_at;
+        let from = self.limit();
+        let left = match &mut self.phase {
+            Phase::Start {
+                start,
+                limit,
+                most,
+                unused,
+                peak,
+            } => {
+                *unused = if is_bound { 0.0 } else { *unused + 1.0 };
+                *peak = if is_bound { 0.0 } else { peak.max(in_flight) };
+                if *unused > UNUSED_ROUNDS * *limit {
+                    *unused = 0.0;
+                    *limit = limit.min((2.0 * *peak).max(FIRST));
+                    *peak = 0.0;
+                }
+                match start.succeeded(now, sent_at, in_flight) {
+                    Step::Leave { limit, reason, arm } => Some((limit.min(*most), reason, arm)),
+                    Step::More if is_bound && *limit + 1.0 > *most => {
+                        Some((*most, Reason::Ceiling, Arm::default()))
+                    }
+                    Step::More if is_bound => {
+                        *limit += 1.0;
+                        None
+                    }
+                    Step::More | Step::Stay => None,
+                }
+            }
+            Phase::Probe(probe) => {
+                probe.succeeded(sent_at, ln_latency, in_flight, is_bound);
+                None
+            }
+        };
+        let decision = left.map(|(to, reason, arm)| {
+            self.phase = Phase::probe(match reason {
+                // Goodput still rose: go on doubling, but look each time what all who probe at once make of it.
+                Reason::Slower { .. } => Probe::with_large_steps(to, arm),
+                _ => Probe::new(to, Arm::default()),
+            });
+            Decision { from, to, reason }
+        });
+        let probed = self.tick(now);
+        self.settle_fraction(now);
+        decision.or(probed)
+    }
+
+    /// The service refused because too much was inside.
+    pub(super) fn refused(&mut self, now: f64, sent_at: f64, in_flight: f64) -> Option<Decision> {
+        if sent_at < self.reacted_at {
+            return None;
+        }
+        self.reacted_at = now;
+        let latency = self.latency().unwrap_or_default();
+        self.cap = Some(Cap::new(in_flight, now, latency));
+        let from = self.limit();
+        let to = from.min(LEFT * in_flight).max(1.0);
+        match &mut self.phase {
+            Phase::Probe(probe) => probe.lower(to),
+            Phase::Start { .. } => self.phase = Phase::probe(Probe::new(to, Arm::default())),
+        }
+        self.settle_fraction(now);
+        let reason = Reason::Refused;
+        Some(Decision { from, to, reason })
+    }
+
+    /// The service refused by quota: how many are in flight is not what it minds, so the start is over.
+    pub(super) fn over_quota(&mut self) {
+        if let Phase::Start { limit, .. } = self.phase {
+            self.phase = Phase::probe(Probe::new(limit, Arm::default()));
+        }
+    }
+
+    pub(super) fn timed_out(&mut self, now: f64, sent_at: f64) -> Option<Decision> {
+        if sent_at < self.reacted_at {
+            return None;
+        }
+        self.timeouts += 1;
+        if self.timeouts < TIMEOUTS_MAX {
+            return None;
+        }
+        (self.timeouts, self.reacted_at) = (0, now);
+        let from = self.limit();
+        self.phase = Phase::start(1.0, from.max(1.0));
+        self.ln_latency = None;
+        self.settle_fraction(now);
+        let (to, reason) = (1.0, Reason::TimedOut);
+        Some(Decision { from, to, reason })
+    }
+
+    /// Time passes: ends a turn when it is over.
+    pub(super) fn tick(&mut self, now: f64) -> Option<Decision> {
+        let from = self.limit();
+        let Phase::Probe(probe) = &mut self.phase else {
+            return None;
+        };
+        let wall = self.wall + now;
+        if wall < probe.turn_ends_at() {
+            return None;
+        }
+        let ln_recent = self.ln_latency.or(probe.ln_latency())?;
+        let latency = probe.ln_latency().unwrap_or(ln_recent).exp();
+        let reason = probe.turn(now, Turn::at(wall, latency), ln_recent, self.ceiling);
+        let decision = reason.map(|reason| Decision {
+            from,
+            to: probe.limit(),
+            reason,
+        });
+        self.settle_fraction(now);
+        decision
+    }
+
+    /// What the next run may begin with.
+    pub(super) fn learnt(&self) -> Option<(f64, f64, Option<f64>)> {
+        let latency = self.latency()?;
+        Some(match &self.phase {
+            // It was still climbing, or there was nothing to climb for: what was used is known to do no harm.
+            Phase::Start { start, limit, .. } => (
+                limit.min(self.peak),
+                start.base_latency().unwrap_or(latency),
+                None,
+            ),
+            Phase::Probe(probe) => (
+                probe.limit(),
+                probe.ln_latency().map_or(latency, f64::exp),
+                probe.goodput(),
+            ),
+        })
+    }
+
+    /// Goodput at best, once it is known.
+    pub(super) fn goodput(&self) -> Option<f64> {
+        self.learnt().and_then(|(_, _, goodput)| goodput)
+    }
+
+    /// Makes whole requests of the limit in force: one more now and then, so that its fraction counts too.
+    fn settle_fraction(&mut self, now: f64) {
+        let in_force = match &self.phase {
+            Phase::Start { limit, .. } => *limit,
+            Phase::Probe(probe) => probe.current(),
+        };
+        let cap = self.cap.and_then(|cap| cap.now(now));
+        let in_force = cap
+            .map_or(in_force, |cap| cap.min(in_force))
+            .clamp(1.0, self.ceiling);
+        self.owed += in_force.fract();
+        let extra = self.owed >= 1.0;
+        if extra {
+            self.owed -= 1.0;
+        }
+        self.whole = in_force as usize + usize::from(extra);
+    }
+}
+
+impl Phase {
+    fn probe(probe: Probe) -> Phase {
+        Phase::Probe(Box::new(probe))
+    }
+
+    fn start(limit: f64, most: f64) -> Phase {
+        Phase::Start {
+            start: Box::new(Start::new()),
+            limit: limit.min(most),
+            most,
+            unused: 0.0,
+            peak: 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATENCY: f64 = 0.11;
+
+    /// Plays a service that handles so many at once, in rounds of everything that may be in flight; the limit each second.
+    fn play(
+        auto: &mut Auto,
+        capacity: impl Fn(f64) -> f64,
+        is_blocked: bool,
+        lasting: f64,
+    ) -> Vec<f64> {
+        let (mut now, mut limits) = (0.0, Vec::new());
+        while now < lasting {
+            let sent_at = now;
+            let in_flight = auto.whole();
+            if is_blocked {
+                auto.blocked(now);
+            }
+            now += LATENCY * (in_flight as f64 / capacity(now)).max(1.0);
+            for n in 1..=in_flight {
+                auto.sent(n);
+                auto.succeeded(now, sent_at, in_flight as f64);
+            }
+            limits.resize(now as usize, auto.limit());
+        }
+        limits
+    }
+
+    #[test]
+    fn it_finds_the_knee_and_stays() {
+        let mut auto = Auto::new(1000, 0.0, None);
+        let limits = play(&mut auto, |_| 100.0, true, 120.0);
+        assert!(
+            limits[5..]
+                .iter()
+                .all(|limit| (70.0..160.0).contains(limit)),
+            "{limits:?}"
+        );
+        assert!(
+            auto.goodput()
+                .is_some_and(|goodput| (800.0..1000.0).contains(&goodput))
+        );
+    }
+
+    #[test]
+    fn it_follows_a_service_that_shrinks_and_grows() {
+        let mut auto = Auto::new(1000, 3.0, None);
+        let capacity = |now: f64| {
+            if (60.0..120.0).contains(&now) {
+                30.0
+            } else {
+                150.0
+            }
+        };
+        let limits = play(&mut auto, capacity, true, 180.0);
+        assert!(
+            limits[75..118].iter().all(|limit| *limit < 50.0),
+            "{limits:?}"
+        );
+        assert!(
+            limits[150..].iter().all(|limit| *limit > 110.0),
+            "{limits:?}"
+        );
+    }
+
+    #[test]
+    fn what_nothing_needs_does_not_rise() {
+        let mut auto = Auto::new(1000, 0.0, None);
+        let limits = play(&mut auto, |_| 100.0, false, 60.0);
+        assert!(limits.iter().all(|limit| *limit <= FIRST), "{limits:?}");
+    }
+
+    #[test]
+    fn the_ceiling_ends_the_start() {
+        let mut auto = Auto::new(20, 0.0, None);
+        let limits = play(&mut auto, |_| 100.0, true, 30.0);
+        assert!(
+            limits[5..]
+                .iter()
+                .all(|limit| (15.0..=20.0).contains(limit)),
+            "{limits:?}"
+        );
+    }
+
+    #[test]
+    fn three_timeouts_in_a_row_begin_anew_and_one_does_not() {
+        let mut auto = Auto::new(1000, 0.0, None);
+        play(&mut auto, |_| 100.0, true, 20.0);
+        let before = auto.limit();
+        assert_eq!(auto.timed_out(20.1, 20.0), None);
+        auto.succeeded(20.2, 20.1, 10.0);
+        assert_eq!(auto.timed_out(20.3, 20.1), None);
+        assert_eq!(auto.timed_out(20.3, 20.1), None);
+        let decision = auto.timed_out(20.3, 20.1).unwrap();
+        assert_eq!((decision.from, decision.to), (before, 1.0));
+        assert_eq!(auto.timed_out(20.4, 20.1), None, "it was sent before that");
+    }
+}

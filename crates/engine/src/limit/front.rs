@@ -1,0 +1,364 @@
+//! The limit as a gate holds it: how many, how fast, and since when not at all.
+
+use std::time::Duration;
+
+use super::auto::Auto;
+use super::decision::{Decision, Reason};
+use super::learnt::Learnt;
+use super::outcome::{Outcome, Sent};
+use super::pace::Pace;
+
+/// The longest the service may ask to be left alone: what is longer is taken for garbage.
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// Everything waits when more than this share of the last answers were refusals; else only what was refused.
+const REFUSED_SHARE: f64 = 0.5;
+/// Answers over which that share is taken.
+const SHARE_OVER: f64 = 8.0;
+/// How much longer than asked it waits, at most: those who were refused together must not come back together.
+const JITTER: f64 = 0.1;
+
+/// What a limit begins with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LimitSettings {
+    /// A limit that does not change, at least 1; `None` finds it.
+    pub fixed: Option<usize>,
+    /// The highest limit that may be found, at least 1.
+    pub ceiling: usize,
+    /// Requests a second, at most.
+    pub rate: Option<f64>,
+    /// What the clock on the wall showed at the start of the run (any epoch that all clients share).
+    pub wall: Duration,
+    /// What an earlier run learnt.
+    pub learnt: Option<Learnt>,
+    /// Where chance begins.
+    pub seed: u64,
+}
+
+/// How many requests may be in flight, and when the next may be sent. Times are from the start of the run.
+///
+/// ```
+/// use std::time::Duration;
+/// use inflight::limit::{Limit, LimitSettings, Outcome, Sent};
+///
+/// let settings = LimitSettings { fixed: None, ceiling: 100, rate: None, wall: Duration::ZERO, learnt: None, seed: 1 };
+/// let mut limit = Limit::new(settings);
+/// assert_eq!(limit.room(Duration::ZERO, 3), 5);
+/// limit.blocked(Duration::ZERO);
+/// let sent = Sent { at: Duration::ZERO, in_flight: 8 };
+/// limit.sent(sent);
+/// limit.done(Duration::from_millis(100), sent, Outcome::Succeeded);
+/// assert_eq!(limit.limit(), 9);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limit {
+    law: Law,
+    pace: Pace,
+    pause_until: Duration,
+    refused_share: f64,
+    /// Requests sent before this tell nothing new of a quota.
+    slowed_at: Duration,
+    random: fastrand::Rng,
+}
+
+#[derive(Clone, Debug)]
+enum Law {
+    Fixed(usize),
+    Auto(Box<Auto>),
+}
+
+impl Limit {
+    /// A limit that has seen nothing yet.
+    pub fn new(settings: LimitSettings) -> Limit {
+        let mut pace = Pace::new(settings.rate);
+        let law = match settings.fixed {
+            Some(limit) => Law::Fixed(limit.max(1)),
+            None => {
+                if let Some(rate) = settings.learnt.and_then(|learnt| learnt.rate) {
+                    pace.remember(rate);
+                }
+                let wall = settings.wall.as_secs_f64();
+                Law::Auto(Box::new(Auto::new(settings.ceiling, wall, settings.learnt)))
+            }
+        };
+        Limit {
+            law,
+            pace,
+            pause_until: Duration::ZERO,
+            refused_share: 0.0,
+            slowed_at: Duration::ZERO,
+            random: fastrand::Rng::with_seed(settings.seed),
+        }
+    }
+
+    /// How many may be in flight now, at least 1.
+    pub fn limit(&self) -> usize {
+        match &self.law {
+            Law::Fixed(limit) => *limit,
+            Law::Auto(auto) => auto.whole(),
+        }
+    }
+
+    /// The limit that was set or found: what steps are taken from.
+    pub fn found(&self) -> f64 {
+        match &self.law {
+            Law::Fixed(limit) => *limit as f64,
+            Law::Auto(auto) => auto.limit(),
+        }
+    }
+
+    /// The first moment at which another may be sent.
+    pub fn send_at(&self) -> Duration {
+        self.pause_until.max(duration(self.pace.next()))
+    }
+
+    /// How many may be sent now, with so many in flight.
+    pub fn room(&self, now: Duration, in_flight: usize) -> usize {
+        if now < self.send_at() {
+            return 0;
+        }
+        let room = self.limit().saturating_sub(in_flight);
+        match self.pace.rate(now.as_secs_f64()) {
+            Some(_) => room.min(1),
+            None => room,
+        }
+    }
+
+    /// A request is sent now.
+    pub fn sent(&mut self, sent: Sent) {
+        self.pace.sent(sent.at.as_secs_f64());
+        if let Law::Auto(auto) = &mut self.law {
+            auto.sent(sent.in_flight);
+        }
+    }
+
+    /// Something is ready to be sent, and the limit keeps it back. Only then may the limit rise.
+    pub fn blocked(&mut self, now: Duration) {
+        if let Law::Auto(auto) = &mut self.law {
+            auto.blocked(now.as_secs_f64());
+        }
+    }
+
+    /// A request ended. Says how the limit changes, if it does.
+    pub fn done(&mut self, now: Duration, sent: Sent, outcome: Outcome) -> Option<Decision> {
+        let is_refusal = matches!(outcome, Outcome::Refused { .. });
+        self.refused_share += (f64::from(is_refusal) - self.refused_share) / SHARE_OVER;
+        let (now_s, sent_s) = (now.as_secs_f64(), sent.at.as_secs_f64());
+        if let Outcome::Refused { by_quota, wait } = outcome {
+            return self.refused(now, sent, by_quota, wait);
+        }
+        if outcome == Outcome::Succeeded {
+            self.pace.taken();
+        }
+        match (&mut self.law, outcome) {
+            (Law::Auto(auto), Outcome::Succeeded) => {
+                auto.succeeded(now_s, sent_s, sent.in_flight as f64)
+            }
+            (Law::Auto(auto), Outcome::TimedOut) => auto.timed_out(now_s, sent_s),
+            _ => None,
+        }
+    }
+
+    /// Time passes: without answers, a turn ends all the same.
+    pub fn tick(&mut self, now: Duration) -> Option<Decision> {
+        match &mut self.law {
+            Law::Fixed(_) => None,
+            Law::Auto(auto) => auto.tick(now.as_secs_f64()),
+        }
+    }
+
+    /// Nothing is sent for so long, because the service asked for it; at most an hour. Says how long it will be.
+    pub fn pause(&mut self, now: Duration, wait: Duration) -> Duration {
+        let wait = wait.min(PAUSE_MAX);
+        self.pause_until = self.pause_until.max(now + wait);
+        wait
+    }
+
+    /// What the next run may begin with; `None` before the first answer, and of a limit that was set.
+    pub fn learnt(&self) -> Option<Learnt> {
+        let Law::Auto(auto) = &self.law else {
+            return None;
+        };
+        let (limit, latency, goodput) = auto.learnt()?;
+        Some(Learnt {
+            limit,
+            latency: duration(latency),
+            goodput,
+            rate: self.pace.quota(),
+        })
+    }
+
+    /// Saves a second at best, once more in flight have been seen to bring no more.
+    pub fn goodput(&self) -> Option<f64> {
+        match &self.law {
+            Law::Fixed(_) => None,
+            Law::Auto(auto) => auto.goodput(),
+        }
+    }
+
+    fn refused(
+        &mut self,
+        now: Duration,
+        sent: Sent,
+        by_quota: bool,
+        wait: Option<Duration>,
+    ) -> Option<Decision> {
+        let Law::Auto(auto) = &mut self.law else {
+            // Whoever sets a limit is obeyed in that, and the service in this.
+            wait.map(|wait| self.pause(now, wait));
+            return None;
+        };
+        let (now_s, sent_s) = (now.as_secs_f64(), sent.at.as_secs_f64());
+        let mut decision = None;
+        if by_quota {
+            if sent.at >= self.slowed_at {
+                self.slowed_at = now;
+                auto.over_quota();
+                let latency = auto.latency().unwrap_or_else(|| (now_s - sent_s).max(1e-3));
+                let sending = sent.in_flight as f64 / latency;
+                let resume = now_s + wait.unwrap_or_default().as_secs_f64();
+                let per_second = self.pace.refused(now_s, resume, sending, latency);
+                let (from, to) = (auto.limit(), auto.limit());
+                let reason = Reason::Quota { per_second };
+                decision = Some(Decision { from, to, reason });
+            }
+        } else {
+            decision = auto.refused(now_s, sent_s, sent.in_flight as f64);
+        }
+        if let Some(wait) = wait
+            && (by_quota || self.refused_share > REFUSED_SHARE)
+        {
+            let jitter = 1.0 + JITTER * self.random.f64();
+            self.pause(now, wait.min(PAUSE_MAX).mul_f64(jitter));
+        }
+        decision
+    }
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn settings() -> LimitSettings {
+        LimitSettings {
+            fixed: None,
+            ceiling: 1000,
+            rate: None,
+            wall: Duration::ZERO,
+            learnt: None,
+            seed: 1,
+        }
+    }
+
+    fn outcome(kind: u8) -> Outcome {
+        let refused = |by_quota, wait| Outcome::Refused { by_quota, wait };
+        match kind {
+            0 => refused(true, Some(1000 * MS)),
+            1 => refused(false, Some(1000 * MS)),
+            2 => refused(false, None),
+            3 => Outcome::TimedOut,
+            4 => Outcome::Failed,
+            _ => Outcome::Succeeded,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// Whatever a service does: never more in flight than the limit at the send, nothing before its time, never above
+        /// the ceiling, never below one; and without anything held back the limit does not rise.
+        #[test]
+        fn the_limit_holds(
+            ceiling in 1usize..60,
+            rate in prop::option::of(1.0f64..500.0),
+            learnt in prop::option::of(1.0f64..100.0),
+            tells_blocked in any::<bool>(),
+            answers in prop::collection::vec((1u64..400, 0u8..40), 1..400),
+        ) {
+            let learnt = learnt.map(|limit| Learnt {
+                limit,
+                latency: 50 * MS,
+                goodput: None,
+                rate: None,
+            });
+            let mut limit = Limit::new(LimitSettings { ceiling, rate, learnt, ..settings() });
+            let first = limit.found();
+            let (mut now, mut flying) = (Duration::ZERO, VecDeque::new());
+            for (took, kind) in answers {
+                while limit.room(now, flying.len()) > 0 {
+                    prop_assert!(now >= limit.send_at());
+                    let sent = Sent { at: now, in_flight: flying.len() + 1 };
+                    limit.sent(sent);
+                    flying.push_back(sent);
+                    prop_assert!(flying.len() <= limit.limit());
+                    prop_assert!((1..=ceiling).contains(&limit.limit()));
+                }
+                if tells_blocked && now >= limit.send_at() {
+                    limit.blocked(now);
+                }
+                now += Duration::from_millis(took);
+                match flying.pop_front() {
+                    Some(sent) => {
+                        limit.done(now, sent, outcome(kind));
+                    }
+                    None => now = now.max(limit.send_at()),
+                }
+                prop_assert!(limit.limit() >= 1 && limit.limit() <= ceiling);
+                prop_assert!(tells_blocked || limit.found() <= first + 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_spaces_sends_and_allows_no_burst_after_a_gap() {
+        let mut limit = Limit::new(LimitSettings {
+            fixed: Some(10),
+            rate: Some(100.0),
+            ..settings()
+        });
+        let send = |limit: &mut Limit, at| limit.sent(Sent { at, in_flight: 1 });
+        send(&mut limit, MS);
+        assert_eq!((limit.room(5 * MS, 0), limit.send_at()), (0, 10 * MS));
+        send(&mut limit, 1000 * MS);
+        assert_eq!((limit.room(1008 * MS, 0), limit.room(1009 * MS, 0)), (0, 1));
+    }
+
+    #[test]
+    fn a_pause_holds_everything_back_but_no_longer_than_an_hour() {
+        let mut limit = Limit::new(settings());
+        limit.pause(MS, Duration::from_secs(1_000_000_000));
+        assert_eq!(limit.room(3_599_000 * MS, 0), 0);
+        assert_eq!(limit.room(3_600_001 * MS, 0), 8);
+    }
+
+    #[test]
+    fn a_few_refused_by_a_full_queue_hold_up_nobody_else() {
+        let mut limit = Limit::new(settings());
+        let sent = Sent {
+            at: MS,
+            in_flight: 8,
+        };
+        for _ in 0..20 {
+            limit.done(100 * MS, sent, Outcome::Succeeded);
+        }
+        let decision = limit.done(100 * MS, sent, outcome(1)).unwrap();
+        assert_eq!(decision.reason, Reason::Refused);
+        assert!(limit.room(101 * MS, 0) > 0);
+        assert_eq!(
+            limit.done(100 * MS, sent, outcome(1)),
+            None,
+            "one reaction for all that were on their way"
+        );
+        limit.done(102 * MS, sent, outcome(0));
+        assert_eq!(limit.room(1000 * MS, 0), 0, "a quota holds up all");
+    }
+}

@@ -1,0 +1,16 @@
+//! What one run learnt about a service, for the next to begin with: plain data.
+
+use std::time::Duration;
+
+/// What was learnt about a service.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Learnt {
+    /// The limit that was found, at least 1.
+    pub limit: f64,
+    /// How long an answer took with that many in flight (the geometric mean).
+    pub latency: Duration,
+    /// Saves a second at best, if the service was seen to give no more.
+    pub goodput: Option<f64>,
+    /// The quota that refusals have shown, in requests a second.
+    pub rate: Option<f64>,
+}

@@ -1,0 +1,30 @@
+//! What the law is told of each request: how it was sent, and how it ended.
+
+use std::time::Duration;
+
+/// How a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sent {
+    /// When, from the start of the run.
+    pub at: Duration,
+    /// Requests in flight then, itself included.
+    pub in_flight: usize,
+}
+
+/// How a request ended, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was answered, and what it carried was taken.
+    Succeeded,
+    /// The service asked for less.
+    Refused {
+        /// Because of a quota over time (429), not because too much was inside (503).
+        by_quota: bool,
+        /// How long it asked to be left alone, if it did.
+        wait: Option<Duration>,
+    },
+    /// No answer came in time.
+    TimedOut,
+    /// It failed in another way, which says nothing about how many are in flight.
+    Failed,
+}

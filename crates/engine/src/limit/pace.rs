@@ -1,0 +1,159 @@
+//! When the next request may be sent: the user's rate, and a quota that refusals have shown.
+//!
+//! In flight alone cannot keep to a quota when rate × latency is below about two; sending must be spaced.
+
+use super::backoff::{cubic, until_again};
+
+/// How late a timer may wake: ticks are a millisecond long.
+const LATENESS_S: f64 = 1e-3;
+
+/// Bounds of a quota that are nearer than this factor are taken for it.
+const NEAR: f64 = 3.0;
+
+/// So early on the way back, as a share of it, the rate has hardly changed.
+const STEADY: f64 = 0.3;
+
+/// Spaces requests.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    /// The user's, in requests a second.
+    asked: Option<f64>,
+    quota: Option<Quota>,
+    next: f64,
+    /// Requests that were taken since the last refusal by quota, and when that was.
+    taken: u32,
+    refused_at: Option<f64>,
+    /// When sending went on after it, or began.
+    resumed_at: f64,
+}
+
+/// A rate at which the service did not refuse, and the way back to the one at which it did.
+#[derive(Clone, Copy, Debug)]
+struct Quota {
+    rate: f64,
+    since: f64,
+    k: f64,
+}
+
+impl Quota {
+    fn now(&self, now: f64) -> Option<f64> {
+        let factor = cubic((now - self.since).max(0.0), self.k);
+        (factor < 2.0).then_some(self.rate * factor)
+    }
+}
+
+impl Pace {
+    pub(super) fn new(asked: Option<f64>) -> Pace {
+        Pace {
+            asked,
+            quota: None,
+            next: 0.0,
+            taken: 0,
+            refused_at: None,
+            resumed_at: 0.0,
+        }
+    }
+
+    /// Begins with a quota that an earlier run has found.
+    pub(super) fn remember(&mut self, rate: f64) {
+        // As if it had been refused just now, at what is a little more than the quota.
+        self.quota = Some(Quota {
+            rate,
+            since: 0.0,
+            k: until_again(0.0),
+        });
+    }
+
+    /// Requests a second that may be sent, if that is bounded.
+    pub(super) fn rate(&self, now: f64) -> Option<f64> {
+        let quota = self.quota.and_then(|quota| quota.now(now));
+        quota.into_iter().chain(self.asked).reduce(f64::min)
+    }
+
+    /// The quota that was found, in requests a second.
+    pub(super) fn quota(&self) -> Option<f64> {
+        self.quota.map(|quota| quota.rate)
+    }
+
+    /// When the next may be sent.
+    pub(super) fn next(&self) -> f64 {
+        self.next
+    }
+
+    pub(super) fn sent(&mut self, now: f64) {
+        if let Some(rate) = self.rate(now) {
+            // A timer that woke late is made up for; a time without work is not.
+            self.next = self.next.max(now - LATENESS_S) + 1.0 / rate;
+        }
+    }
+
+    pub(super) fn taken(&mut self) {
+        self.taken += 1;
+    }
+
+    /// Refused by quota while sending at this rate; everything waits until `resume`. Says at what rate it goes on.
+    ///
+    /// Between two refusals a quota gives what was taken, or more that nobody took; at the rate at which it refuses it gives
+    /// less, and if that rate was steady, no more than was taken. It lies between the two, in the middle if they are near;
+    /// else the upper end is halved until they are.
+    pub(super) fn refused(&mut self, now: f64, resume: f64, sending: f64, latency: f64) -> f64 {
+        let taken = f64::from(self.taken);
+        let since = |at: f64| taken / (now - at).max(1e-3);
+        let least = self.refused_at.map_or(0.0, since);
+        let k = until_again(latency);
+        let rate = self.rate(now).unwrap_or(sending);
+        let is_steady = now - self.resumed_at < STEADY * k;
+        let most = if is_steady {
+            rate.min(since(self.resumed_at))
+        } else {
+            rate
+        }
+        .max(1e-3);
+        let rate = match most < NEAR * least {
+            true => (most * least).sqrt().min(most),
+            false => 0.5 * most,
+        };
+        self.quota = Some(Quota {
+            rate,
+            since: resume,
+            k,
+        });
+        (self.taken, self.refused_at, self.resumed_at) = (0, Some(now), resume);
+        self.next = self.next.max(resume);
+        rate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends for so long at a service with this quota; the rates found, one after the other.
+    fn found(quota: f64, burst: f64, lasting: f64) -> Vec<f64> {
+        let mut pace = Pace::new(None);
+        let (mut now, mut tokens, mut found) = (0.0, burst, Vec::new());
+        while now < lasting {
+            let next = pace.next().max(now + 1e-3);
+            tokens = f64::min(tokens + (next - now) * quota, burst);
+            now = next;
+            pace.sent(now);
+            if tokens >= 1.0 {
+                tokens -= 1.0;
+                pace.taken();
+            } else {
+                found.push(pace.refused(now, now + 1.0, 1000.0, 0.1));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn it_finds_the_quota() {
+        for (quota, burst) in [(100.0, 20.0), (100.0, 100.0), (7.0, 10.0)] {
+            let found = found(quota, burst, 300.0);
+            let last = found.last().unwrap() / quota;
+            assert!((0.85..1.15).contains(&last), "{quota} {burst}: {found:?}");
+            assert!(found.len() < 25, "{found:?}");
+        }
+    }
+}

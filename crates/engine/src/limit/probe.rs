@@ -1,0 +1,372 @@
+//! Probing: after the start, small steps up and down in turns, each judged by the elasticity it shows.
+//!
+//! A step up is kept when at least a fifth of it came back as goodput; a step down is kept when less than a quarter of it was
+//! missed. Between the two, the limit stays about where the last requests in flight stop to pay.
+
+use super::arm::{Arm, Elasticity};
+use super::decision::Reason;
+use super::turn::{Kind, Turn};
+
+/// A step up is kept when more than this share of it came back as goodput.
+const UP_PAYS: f64 = 0.2;
+/// A step down is kept when less than this share of it was missed: more than `UP_PAYS`, or both would be undone for ever.
+const DOWN_COSTS: f64 = 0.25;
+/// More than this share came back: there is room, so the next step may be larger, and come at once.
+const ROOM: f64 = 0.75;
+/// More than this share of a step down was missed: the limit may well be too low, so a step up is next.
+const MOST: f64 = 0.6;
+/// Less than this share was missed: nothing at all, so more can go, and at once.
+const NOTHING: f64 = 0.1;
+/// The smallest step up: what it costs is little if it was in vain, and what it shows can still be told from chance.
+const STEP_MIN: f64 = 1.1;
+/// The largest step up to look: of a service that answers very unevenly.
+const STEP_LOOK_MAX: f64 = 1.5;
+/// The largest step up while there is room.
+const STEP_MAX: f64 = 2.0;
+/// The largest part that is left of the limit in a step down, and the smallest.
+const CUT_MAX: f64 = 0.8;
+const CUT_MIN: f64 = 0.25;
+/// Answers that take so many times as long as before with as many in flight, or that are so many times quicker: the service
+/// has changed.
+const SLOWER: f64 = 1.5;
+const QUICKER: f64 = 1.05;
+/// How sure that must be, in standard errors.
+const SURE: f64 = 3.0;
+/// What a reference counts for, one turn later.
+const KEEP: f64 = 0.7;
+/// Latencies that pass before what a new limit does can be measured.
+const SETTLE: f64 = 0.75;
+/// Latencies before the end of a turn after which nothing that is sent counts: the slow ones would be missing.
+const RETURN: f64 = 2.0;
+/// The fewest samples of an arm.
+const SAMPLES_MIN: f64 = 3.0;
+/// Arms after which a decision must fall, however unsure.
+const ARMS_MAX: u32 = 6;
+/// Turns in which the limit was not needed, after which it is lowered.
+const UNUSED_TURNS: u32 = 8;
+
+/// The limit, and the experiments on it.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    limit: f64,
+    /// The limit in force: what this turn tries.
+    current: f64,
+    /// What latencies are at the limit.
+    reference: Arm,
+    evidence: Evidence,
+    /// Factors of the next steps.
+    step: f64,
+    cut: f64,
+    /// What the next turn tries, whatever its place.
+    next: Option<Kind>,
+    turn: Option<(Turn, Kind)>,
+    arm: Arm,
+    /// Only what is sent between these counts: when the new limit has settled, and early enough to come back in this turn.
+    settled_at: f64,
+    last_sent_at: f64,
+    unused: u32,
+    peak: f64,
+    /// Answers in this turn, and when it began.
+    answers: u32,
+    began: f64,
+    /// Saves a second at the limit, in the last turns that held it.
+    goodput: Option<f64>,
+    is_full: bool,
+}
+
+/// What turns up and down have shown since the limit was last changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Evidence {
+    up: Pooled,
+    down: Pooled,
+}
+
+/// Elasticities of several arms, each weighed by how sure it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pooled {
+    arms: u32,
+    weights: f64,
+    weighted: f64,
+}
+
+impl Pooled {
+    fn add(&mut self, e: Elasticity) {
+        let weight = 1.0 / (e.se * e.se);
+        self.arms += 1;
+        self.weights += weight;
+        self.weighted += weight * e.value;
+    }
+
+    /// What is known, once that is enough to say on which side of the threshold it lies.
+    fn decided(&self, threshold: f64) -> Option<Elasticity> {
+        let e = Elasticity {
+            value: self.weighted / self.weights,
+            se: self.weights.powf(-0.5),
+        };
+        let sure = (e.value - threshold).abs() > 2.0 * e.se || e.se < 0.1;
+        (sure || self.arms >= ARMS_MAX).then_some(e)
+    }
+}
+
+impl Probe {
+    /// Begins at this limit. `reference` may tell what latencies are there.
+    pub(super) fn new(limit: f64, reference: Arm) -> Probe {
+        Probe {
+            limit,
+            current: limit,
+            reference,
+            evidence: Evidence::default(),
+            step: STEP_MIN,
+            cut: CUT_MAX,
+            next: None,
+            turn: None,
+            arm: Arm::default(),
+            settled_at: 0.0,
+            last_sent_at: 0.0,
+            unused: 0,
+            peak: 0.0,
+            answers: 0,
+            began: 0.0,
+            goodput: None,
+            is_full: false,
+        }
+    }
+
+    /// The same, beginning with a large step up.
+    pub(super) fn with_large_steps(limit: f64, reference: Arm) -> Probe {
+        Probe {
+            step: STEP_MAX,
+            next: Some(Kind::Up),
+            ..Probe::new(limit, reference)
+        }
+    }
+
+    /// The limit in force.
+    pub(super) fn current(&self) -> f64 {
+        self.current
+    }
+
+    /// The limit that steps are taken from.
+    pub(super) fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// The latency at the limit, as a logarithm, if it was measured.
+    pub(super) fn ln_latency(&self) -> Option<f64> {
+        (self.reference.count > 0.0).then_some(self.reference.ln_latency)
+    }
+
+    /// Saves a second at best, once more in flight have been seen to bring no more.
+    pub(super) fn goodput(&self) -> Option<f64> {
+        self.goodput.filter(|_| self.is_full)
+    }
+
+    /// Lowers the limit for a reason from elsewhere.
+    pub(super) fn lower(&mut self, limit: f64) {
+        self.limit = self.limit.min(limit);
+        self.current = self.current.min(limit);
+        self.evidence = Evidence::default();
+        self.back_to_small_steps();
+    }
+
+    /// A success.
+    pub(super) fn succeeded(
+        &mut self,
+        sent_at: f64,
+        ln_latency: f64,
+        in_flight: f64,
+        is_bound: bool,
+    ) {
+        self.answers += 1;
+        self.peak = self.peak.max(in_flight);
+        if (self.settled_at..=self.last_sent_at).contains(&sent_at) {
+            self.arm.add(ln_latency, in_flight, is_bound);
+        }
+    }
+
+    /// When the turn is over, by the clock on the wall.
+    pub(super) fn turn_ends_at(&self) -> f64 {
+        self.turn
+            .map_or(f64::NEG_INFINITY, |(turn, _)| turn.ends_at())
+    }
+
+    /// A turn is over and another begins. `ln_recent` is what latency was lately, whatever was sent when. Says why the limit
+    /// is another now, if it is.
+    pub(super) fn turn(
+        &mut self,
+        now: f64,
+        turn: Turn,
+        ln_recent: f64,
+        ceiling: f64,
+    ) -> Option<Reason> {
+        let reason = self
+            .turn
+            .and_then(|(_, kind)| self.judge(now, kind, ln_recent));
+        let latency = self.ln_latency().unwrap_or(ln_recent).exp();
+        self.limit = self.limit.clamp(1.0, ceiling);
+        self.begin(now, turn, latency, ceiling);
+        reason
+    }
+
+    fn begin(&mut self, now: f64, turn: Turn, latency: f64, ceiling: f64) {
+        let kind = self.next.take().unwrap_or(turn.kind());
+        let wanted = match kind {
+            Kind::Hold => self.limit,
+            Kind::Up => self.limit * self.step.max(1.0 + least_more(self.limit) / self.limit),
+            Kind::Down => self.limit * self.cut,
+        };
+        let wanted = wanted.clamp(1.0, ceiling);
+        self.last_sent_at = now + turn.left - RETURN * latency;
+        let moved = wanted != self.current;
+        self.settled_at = if moved { now + SETTLE * latency } else { now };
+        self.current = wanted;
+        self.turn = Some((turn, kind));
+        self.arm = Arm::default();
+        (self.answers, self.began) = (0, now);
+    }
+
+    fn judge(&mut self, now: f64, kind: Kind, ln_recent: f64) -> Option<Reason> {
+        let arm = self.arm;
+        if arm.count < SAMPLES_MIN {
+            return None;
+        }
+        if arm.bound < 0.5 * arm.count || arm.in_flight < 0.75 * self.current.floor() {
+            return self.not_needed();
+        }
+        (self.unused, self.peak) = (0, 0.0);
+        if self.is_slower(&arm, ln_recent) || (kind == Kind::Hold && self.is_quicker(&arm)) {
+            return None;
+        }
+        match kind {
+            Kind::Hold => {
+                self.reference = self.reference.decayed(KEEP).merged(arm);
+                self.step = self.step.max(self.step_to_look());
+                let seen = f64::from(self.answers) / (now - self.began);
+                self.goodput = Some(self.goodput.map_or(seen, |known| 0.5 * (known + seen)));
+                None
+            }
+            Kind::Up => self.judge_up(&arm),
+            Kind::Down => self.judge_down(&arm),
+        }
+    }
+
+    /// The limit did not keep anything back, so nothing was measured.
+    fn not_needed(&mut self) -> Option<Reason> {
+        self.unused += 1;
+        if self.unused < UNUSED_TURNS {
+            return None;
+        }
+        let enough = (0.75 * self.limit).max(2.0 * self.peak);
+        (self.unused, self.peak) = (0, 0.0);
+        (enough < self.limit).then(|| {
+            self.lower(enough);
+            Reason::Unused
+        })
+    }
+
+    /// Answers take much longer than they should at any goodput: is it crowded now, or only slower? Fewer in flight will
+    /// tell, next turn: if latency follows, they are enough.
+    fn is_slower(&mut self, arm: &Arm, ln_recent: f64) -> bool {
+        if self.reference.count == 0.0 {
+            return false;
+        }
+        let (longer, se) = arm.longer_than(&self.reference);
+        let by_more = (arm.in_flight / self.reference.in_flight).ln().max(0.0);
+        if longer - by_more - SURE * se < SLOWER.ln() {
+            return false;
+        }
+        // The arm may have seen both, before and after; what came back last is after.
+        let after = ln_recent.max(arm.ln_latency);
+        self.cut = (self.reference.ln_latency - after)
+            .exp()
+            .clamp(CUT_MIN, CUT_MAX);
+        self.reference = arm.with_latency(after);
+        self.evidence = Evidence::default();
+        self.next = Some(Kind::Down);
+        true
+    }
+
+    /// Answers are quicker than before with as many in flight: there may be room for more, next turn will tell.
+    fn is_quicker(&mut self, arm: &Arm) -> bool {
+        if self.reference.count == 0.0 {
+            return false;
+        }
+        let (longer, se) = arm.longer_than(&self.reference);
+        if longer + SURE * se > -QUICKER.ln() {
+            return false;
+        }
+        self.reference = *arm;
+        self.evidence = Evidence::default();
+        self.step = self.step.max(STEP_MIN.powi(3));
+        self.next = Some(Kind::Up);
+        true
+    }
+
+    fn judge_up(&mut self, arm: &Arm) -> Option<Reason> {
+        let up = &mut self.evidence.up;
+        up.add(arm.elasticity(&self.reference)?);
+        let e = up.decided(UP_PAYS)?;
+        self.evidence.up = Pooled::default();
+        if e.value <= UP_PAYS {
+            self.step = self.step_to_look();
+            self.is_full = true;
+            return None;
+        }
+        self.evidence = Evidence::default();
+        self.is_full = false;
+        if e.value - 2.0 * e.se > ROOM {
+            self.step = self.step.powi(3).min(STEP_MAX);
+            self.next = Some(Kind::Up);
+        } else {
+            self.step = self.step_to_look();
+        }
+        self.limit = self.current.max(self.limit + least_more(self.limit));
+        self.reference = *arm;
+        Some(Reason::Rises {
+            elasticity: e.value,
+        })
+    }
+
+    fn judge_down(&mut self, arm: &Arm) -> Option<Reason> {
+        let down = &mut self.evidence.down;
+        down.add(arm.elasticity(&self.reference)?);
+        let e = down.decided(DOWN_COSTS)?;
+        self.evidence.down = Pooled::default();
+        let elasticity = e.value;
+        if e.value < DOWN_COSTS {
+            self.evidence = Evidence::default();
+            self.is_full = true;
+            self.limit = self.current;
+            self.reference = *arm;
+            self.cut = CUT_MAX;
+            if e.value < NOTHING {
+                self.cut = CUT_MAX * CUT_MAX;
+                self.next = Some(Kind::Down);
+            }
+            return Some(Reason::Enough { elasticity });
+        }
+        self.cut = CUT_MAX;
+        if e.value > MOST {
+            self.next = Some(Kind::Up);
+        }
+        // A little more than was needed: where others share the service, those with less take more this way.
+        self.limit += (0.25 * self.limit.sqrt()).min(0.25 * self.limit);
+        Some(Reason::Needed { elasticity })
+    }
+
+    /// A step large enough that its effect can be told from chance.
+    fn step_to_look(&self) -> f64 {
+        (2.0 * self.reference.se())
+            .exp()
+            .clamp(STEP_MIN, STEP_LOOK_MAX)
+    }
+
+    fn back_to_small_steps(&mut self) {
+        (self.step, self.cut, self.next) = (STEP_MIN, CUT_MAX, None);
+    }
+}
+
+/// The least that is added to a limit: of a small one, a tenth would be too little to tell.
+fn least_more(limit: f64) -> f64 {
+    0.35 * limit.sqrt()
+}

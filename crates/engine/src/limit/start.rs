@@ -1,0 +1,217 @@
+//! The start: doubles every round trip until more in flight bring little.
+//!
+//! A job that ends cannot wait for a careful climb. Each success allows one more, as long as the limit is what holds
+//! requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
+//! burst already tells how the service answers to a crowd.
+
+use super::arm::Arm;
+use super::decision::Reason;
+
+/// Where it begins: enough that a job of a second does not spend it climbing, few enough for the smallest service.
+pub(super) const FIRST: f64 = 8.0;
+/// Octaves up to the highest limit there is.
+const OCTAVES: usize = 17;
+/// Doubling that brings less than this much more goodput goes too far: half of the additional requests would only wait.
+const ELASTICITY_MIN: f64 = 0.5;
+/// Answers that take so many times as long as at first, and longer by so many standard deviations, allow no more; if the mean
+/// does, the start is over. Clients that share a service each see nearly all of what they add come back, and would all go on.
+const SLOWER: f64 = 1.1;
+const SLOWER_SDS: f64 = 0.5;
+/// Below this, latency is that of an empty service.
+const ELEVATED: f64 = 1.15;
+/// More than this share of the last answers were slow: the service is crowded, not only uneven.
+const CROWDED_SHARE: f64 = 0.6;
+const SHARE_OVER: f64 = 16.0;
+/// Latencies over which an octave must have been seen before it ends the start.
+const ROUNDS: f64 = 1.5;
+/// What is believed of the spread of ln(latency) before anything was measured, and for how many samples that counts.
+const PRIOR_VARIANCE: f64 = 0.05;
+const PRIOR_WEIGHT: f64 = 3.0;
+/// How sure it must be, in standard errors. It looks after each answer, so by less it would often be deceived.
+const SURE: f64 = 3.0;
+
+/// Latencies by octave of in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    octaves: [Arm; OCTAVES],
+    /// When each was first seen.
+    since: [f64; OCTAVES],
+    /// Running share of answers that were slow.
+    slow_share: f64,
+    /// Only what was sent after this allows more: by then the service was crowded.
+    crowded_at: f64,
+}
+
+/// What an answer says about doubling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Step {
+    /// One more.
+    More,
+    /// No more for this answer, which took long.
+    Stay,
+    /// Far enough: go on by probing from this limit, knowing this arm.
+    Leave {
+        limit: f64,
+        reason: Reason,
+        arm: Arm,
+    },
+}
+
+impl Start {
+    pub(super) fn new() -> Start {
+        Start {
+            octaves: [Arm::default(); OCTAVES],
+            since: [0.0; OCTAVES],
+            slow_share: 0.0,
+            crowded_at: f64::NEG_INFINITY,
+        }
+    }
+
+    /// A success, sent with so many in flight.
+    pub(super) fn succeeded(&mut self, now: f64, sent_at: f64, in_flight: f64) -> Step {
+        let ln_latency = (now - sent_at).max(1e-6).ln();
+        let octave = (in_flight.max(1.0).log2() as usize).min(OCTAVES - 1);
+        if self.octaves[octave].count == 0.0 {
+            self.since[octave] = now;
+        }
+        self.octaves[octave].add(ln_latency, in_flight, true);
+        let variance = self.variance();
+        let base = self.base(octave.max(1), variance);
+        if let Some(step) = self.too_far(now, octave, &base, variance) {
+            return step;
+        }
+        let is_slow = ln_latency - base.ln_latency > slower(variance);
+        self.slow_share += (f64::from(is_slow) - self.slow_share) / SHARE_OVER;
+        if self.slow_share > CROWDED_SHARE {
+            self.crowded_at = now;
+        }
+        match is_slow || sent_at < self.crowded_at {
+            true => Step::Stay,
+            false => Step::More,
+        }
+    }
+
+    /// The latency of the service while it is not crowded, in seconds.
+    pub(super) fn base_latency(&self) -> Option<f64> {
+        let base = self.base(OCTAVES, self.variance());
+        (base.count > 0.0).then(|| base.ln_latency.exp())
+    }
+
+    fn too_far(&self, now: f64, octave: usize, base: &Arm, variance: f64) -> Option<Step> {
+        let here = &self.octaves[octave];
+        // What comes back together has waited together: only two rounds tell what is chance.
+        let seen = (now - self.since[octave]) / here.ln_latency.exp();
+        if here.count < (f64::from(1 << octave) / 8.0).max(3.0) || seen < ROUNDS {
+            return None;
+        }
+        let before = self.octaves[..octave].iter().rfind(|arm| arm.count > 0.0)?;
+        let apart = (here.in_flight / before.in_flight).ln();
+        let elasticity = 1.0 - (here.ln_latency - before.ln_latency) / apart;
+        let se = se(here, before, variance) / apart;
+        if apart > 0.1 && elasticity + SURE * se < ELASTICITY_MIN {
+            // Bandwidth × delay: as many as were served at once before they began to wait.
+            let limit = here.in_flight * (base.ln_latency - here.ln_latency).min(0.0).exp();
+            return Some(Step::Leave {
+                limit: limit.max(1.0),
+                reason: Reason::Crowded { elasticity },
+                arm: *here,
+            });
+        }
+        let longer = here.ln_latency - base.ln_latency;
+        let is_slower = longer - SURE * self::se(here, base, variance) > slower(variance);
+        let pays = elasticity - SURE * se > ELASTICITY_MIN;
+        (is_slower && pays).then_some(Step::Leave {
+            limit: here.in_flight,
+            reason: Reason::Slower {
+                times: longer.exp(),
+            },
+            arm: *here,
+        })
+    }
+
+    /// The octaves below this one that were not crowded, as one arm.
+    fn base(&self, below: usize, variance: f64) -> Arm {
+        let mut arms = self.octaves[..below].iter().filter(|arm| arm.count > 0.0);
+        let mut base = arms.next().copied().unwrap_or_default();
+        for arm in arms {
+            if arm.ln_latency - base.ln_latency > ELEVATED.ln() + 2.0 * se(arm, &base, variance) {
+                break;
+            }
+            base = base.merged(*arm);
+        }
+        base
+    }
+
+    /// How much latencies vary with about the same number in flight.
+    fn variance(&self) -> f64 {
+        let (mut squares, mut count) = (PRIOR_WEIGHT * PRIOR_VARIANCE, PRIOR_WEIGHT);
+        for arm in self.octaves.iter().filter(|arm| arm.count > 1.0) {
+            squares += arm.squares();
+            count += arm.count - 1.0;
+        }
+        squares / count
+    }
+}
+
+/// How much longer than at first, as a logarithm, is slower.
+fn slower(variance: f64) -> f64 {
+    SLOWER.ln() + SLOWER_SDS * variance.sqrt()
+}
+
+/// How unsure the difference of two means is.
+fn se(one: &Arm, other: &Arm, variance: f64) -> f64 {
+    (variance * (1.0 / one.count + 1.0 / other.count)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Doubles at a service whose latency depends on the number in flight, one answer after the other; the limit it leaves
+    /// with, and after how many answers.
+    fn climb(mut latency: impl FnMut(f64) -> f64) -> (Option<f64>, u32) {
+        let mut start = Start::new();
+        let (mut now, mut limit) = (0.0, 8.0_f64);
+        for n in 1..=40_000 {
+            let took = latency(limit);
+            now += took / limit;
+            match start.succeeded(now, now - took, limit) {
+                Step::Leave { limit, .. } => return (Some(limit), n),
+                Step::More => limit += 1.0,
+                Step::Stay => {}
+            }
+            if limit > 4000.0 {
+                break;
+            }
+        }
+        (None, 0)
+    }
+
+    #[test]
+    fn it_steps_back_to_bandwidth_times_delay() {
+        let (limit, after) = climb(|n| 0.11 * (n / 110.0).max(1.0));
+        let limit = limit.unwrap();
+        assert!(
+            (100.0..130.0).contains(&limit) && after < 1500,
+            "{limit} {after}"
+        );
+    }
+
+    #[test]
+    fn it_goes_on_while_there_is_room() {
+        assert_eq!(climb(|_| 0.1).0, None);
+    }
+
+    #[test]
+    fn answers_that_slow_down_smoothly_end_it_too() {
+        let (limit, after) = climb(|n| 0.1 * n.powf(0.3));
+        assert!(limit.is_some() && after < 200, "{after}");
+    }
+
+    #[test]
+    fn answers_that_vary_do_not_end_it() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let ended = (0..100).filter(|_| climb(|_| (random.f64() * 4.0).exp()).0.is_some());
+        assert!(ended.count() <= 2);
+    }
+}
