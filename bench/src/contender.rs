@@ -79,7 +79,7 @@ pub(crate) fn inflight_run(
     items: u64,
 ) -> anyhow::Result<Outcome> {
     let command = tool.arg("run").arg(format!("0..{items}")).args(arguments);
-    let text = stdout(command.args(["--no-journal", "--quiet", "--json", "-"]))?;
+    let text = stdout(command.args(["--no-journal", "--no-profile", "--quiet", "--json", "-"]))?;
     let run: Run = serde_json::from_str(&text).context("failed to read our summary")?;
     ensure!(run.saved == items, "saved {} of {items} items", run.saved);
     Ok(Outcome {

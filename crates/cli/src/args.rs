@@ -147,6 +147,10 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = "parallel", value_parser = strategies(), help_heading = PACE)]
     pub(crate) strategy: Strategy,
 
+    /// Neither begin with what earlier runs have learnt of the service, nor keep what this one learns
+    #[arg(long, help_heading = PACE)]
+    pub(crate) no_profile: bool,
+
     #[command(flatten)]
     pub(crate) job: JobArgs,
     #[command(flatten)]
@@ -281,9 +285,14 @@ pub(crate) struct PaceArgs {
     #[arg(short, long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
     pub(crate) jobs: OrAuto,
 
-    /// Requests sent and not yet answered, for each of fetch and save, 1 to 65536
-    #[arg(short = 'c', long, value_name = "N", default_value = "100", value_parser = value::in_flight)]
-    pub(crate) in_flight: usize,
+    /// Requests sent and not yet answered, for each of fetch and save, 1 to 65536; auto finds as many as pay [default: auto for
+    /// run with parallel, else 100]
+    #[arg(short = 'c', long, value_name = "N|auto", value_parser = value::count_or_auto)]
+    pub(crate) in_flight: Option<OrAuto>,
+
+    /// The most that auto may find, 1 to 65536: each is a connection
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) max_in_flight: usize,
 
     /// Items that batched computes before it saves them, 1 to 1000000
     #[arg(short, long, value_name = "N", default_value = "100")]

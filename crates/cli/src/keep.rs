@@ -188,7 +188,7 @@ fn repeats_max(sink: &Sink, options: &Options) -> u64 {
         return 0;
     }
     let bulk = options.bulk.unwrap_or(usize::MAX).min(sink.bulk_max());
-    (options.in_flight * bulk) as u64 + Journal::UNRECORDED_MAX
+    (options.in_flight_max() * bulk) as u64 + Journal::UNRECORDED_MAX
 }
 
 /// What the input holds, as far as the journal is concerned: what it held when the journal began, if it still does.

@@ -37,6 +37,13 @@ impl Messages {
         Messages { loudness, bars }
     }
 
+    /// Says nothing.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Messages {
+        let (loudness, bars) = (Loudness::Quiet, None);
+        Messages { loudness, bars }
+    }
+
     /// The bars, where there are any.
     pub(crate) fn bars(&self) -> Option<&MultiProgress> {
         self.bars.as_ref()

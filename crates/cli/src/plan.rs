@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use inflight::{ComputeClock, Options, Strategy};
+use inflight::{ComputeClock, InFlightLimit, Options, Strategy};
 use inflight_connectors::{Format, Input};
 
 use crate::args::{self, CompareArgs, JobArgs, OutputArgs, PaceArgs, RunArgs};
@@ -24,6 +24,8 @@ use crate::value::{OrAuto, OrNever};
 #[derive(Debug)]
 pub(crate) struct RunPlan {
     pub(crate) work: Work,
+    /// Whether what earlier runs have learnt is used and kept.
+    pub(crate) with_profiles: bool,
     pub(crate) options: Options,
     pub(crate) keep: Keep,
     pub(crate) show: Show,
@@ -50,6 +52,8 @@ pub(crate) struct Work {
     pub(crate) settings: Settings,
     /// The sink as typed, without its secrets.
     pub(crate) save_shown: String,
+    /// The same of where it fetches.
+    pub(crate) fetch_shown: Option<String>,
 }
 
 /// What is shown, and where.
@@ -74,11 +78,17 @@ impl RunPlan {
             &args.job,
             &args.pace,
         )?;
-        let options = options(&args.pace, args.strategy, work.computation.clock())?;
+        // The others wait by their nature, so that they would seldom see what their limit does.
+        let unsaid = match args.strategy {
+            Strategy::Parallel => InFlightLimit::Auto,
+            _ => Options::default().in_flight,
+        };
+        let options = options(&args.pace, args.strategy, work.computation.clock(), unsaid)?;
         let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
             work,
+            with_profiles: !args.no_profile,
             options,
             keep,
             show,
@@ -114,7 +124,14 @@ impl ComparePlan {
                 args.strategies.len()
             )));
         }
-        let options = options(&args.pace, Strategy::Parallel, work.computation.clock())?;
+        // All four get the same, or the comparison would be of limits.
+        let unsaid = Options::default().in_flight;
+        let options = options(
+            &args.pace,
+            Strategy::Parallel,
+            work.computation.clock(),
+            unsaid,
+        )?;
         let show = Show::new(&args.output)?;
         Ok(ComparePlan {
             work,
@@ -149,6 +166,7 @@ impl Work {
             save: Target::parse(save).map_err(usage("--save"))?,
             settings: Settings::new(job, job_id(input, compute, save, job)),
             save_shown: public(save),
+            fetch_shown: fetch.map(public),
         })
     }
 }
@@ -162,6 +180,7 @@ fn options(
     pace: &PaceArgs,
     strategy: Strategy,
     compute_clock: ComputeClock,
+    unsaid: InFlightLimit,
 ) -> anyhow::Result<Options> {
     let defaults = Options::default();
     let options = Options {
@@ -170,7 +189,12 @@ fn options(
             OrAuto::Auto => defaults.jobs,
             OrAuto::Count(jobs) => jobs,
         },
-        in_flight: pace.in_flight,
+        in_flight: match pace.in_flight {
+            Some(OrAuto::Count(limit)) => InFlightLimit::Fixed(limit),
+            Some(OrAuto::Auto) => InFlightLimit::Auto,
+            None => unsaid,
+        },
+        max_in_flight: pace.max_in_flight,
         batch: pace.batch,
         bulk: match pace.bulk {
             OrAuto::Auto => None,
@@ -222,16 +246,23 @@ mod tests {
 
     #[test]
     fn flags_that_are_not_given_leave_the_engine_its_defaults() {
-        assert_eq!(
-            run("0..1 --save null:").unwrap().options,
-            Options::default()
-        );
+        let of = |line: &str| run(line).unwrap().options;
+        let found = Options {
+            in_flight: InFlightLimit::Auto,
+            ..Options::default()
+        };
+        assert_eq!(of("0..1 --save null:"), found);
+        let set = Options {
+            strategy: Strategy::Async,
+            ..Options::default()
+        };
+        assert_eq!(of("0..1 --save null: --strategy async"), set);
     }
 
     #[test]
     fn every_flag_of_pace_arrives() {
         let options = run(
-            "0..1 --save null: -j 3 -c 7 -b 9 --bulk 5 --yield-every never --rate 60/min \
+            "0..1 --save null: -j 3 -c 7 --max-in-flight 50 -b 9 --bulk 5 --yield-every never --rate 60/min \
             --timeout 1s --connect-timeout 2s --retries 0 --strategy async --compute sleep:1ms",
         )
         .unwrap()
@@ -239,7 +270,8 @@ mod tests {
         let expected = Options {
             strategy: Strategy::Async,
             jobs: 3,
-            in_flight: 7,
+            in_flight: InFlightLimit::Fixed(7),
+            max_in_flight: 50,
             batch: 9,
             bulk: Some(5),
             yield_every: None,

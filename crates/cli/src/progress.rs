@@ -142,6 +142,11 @@ impl Watch {
                     self.messages.detail(failure(attempt, verdict));
                 }
             }
+            Fact::Limit { step, at, decision } => self.messages.detail(format_args!(
+                "{}: after {}: in flight {decision}",
+                step.name(),
+                quantity::seconds(at.as_secs_f64())
+            )),
             Fact::Retry { step, index, fault } => {
                 let step = step.name();
                 self.messages.detail(format_args!(

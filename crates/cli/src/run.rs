@@ -10,9 +10,10 @@ use crate::keep::Kept;
 use crate::messages::Messages;
 use crate::opened::Opened;
 use crate::plan::{RunPlan, Show};
+use crate::profiles::{self, Profiles};
 use crate::progress::{DEAD_SHOWN_MAX, Watch};
 use crate::signals::Signals;
-use crate::{command, stdout, table};
+use crate::{command, open_files, stdout, table};
 
 /// Runs the job that was typed.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
@@ -24,11 +25,17 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
 
 /// Runs a job from where its journal is; only these items, if any are named.
 pub(crate) fn run_kept(
-    plan: RunPlan,
+    mut plan: RunPlan,
     kept: Option<Kept>,
     only: Option<Vec<u64>>,
 ) -> anyhow::Result<Exit> {
     let messages = plan.show.messages.clone();
+    open_files::allow(plan.options.in_flight_max());
+    let folder = profiles::folder().filter(|_| plan.with_profiles);
+    let profiles = Profiles::of(&plan.work, &plan.options, folder, &messages);
+    if let Some(profiles) = &profiles {
+        profiles.recall(&mut plan.options);
+    }
     let opened = Opened::new(&plan.work, &messages)?;
     let (sink, kept) = opened.sink_of(kept, plan.options.strategy)?;
     let path = kept.as_ref().map(|kept| kept.path.clone());
@@ -44,6 +51,9 @@ pub(crate) fn run_kept(
     };
     let summary = opened.run(sink, &plan.options, watch, signals.stop(), journal)?;
     messages.clear_bars();
+    if let Some(profiles) = &profiles {
+        profiles.remember(&summary);
+    }
     tell(&summary, &messages);
     let mut exit = Exit::of(&summary, signals.exit());
     if let Err(error) = show(&summary, plan.show) {

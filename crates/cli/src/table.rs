@@ -220,6 +220,8 @@ mod tests {
                 max: 100,
                 limit_final: 100,
             },
+            learnt: None,
+            learnt_fetch: None,
             bulk: Bulk::default(),
             loop_stall_ms_max: 16.8,
             cores_busy: 1.95 / elapsed_s,

@@ -30,15 +30,6 @@ pub(crate) fn count_or_auto(text: &str) -> Result<OrAuto, String> {
     Ok(OrAuto::Count(count))
 }
 
-/// The limit is a number until the engine finds it by itself.
-pub(crate) fn in_flight(text: &str) -> Result<usize, String> {
-    if text == "auto" {
-        return Err("auto is not available yet: give a number, 1 to 65536".to_owned());
-    }
-    text.parse()
-        .map_err(|_| "expected a whole number".to_owned())
-}
-
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -121,6 +112,5 @@ mod tests {
         assert!(count_or_auto("-1").is_err());
         assert_eq!(duration_or_never("never"), Ok(OrNever::Never));
         assert_eq!(duration_or_never("0"), Ok(OrNever::Every(Duration::ZERO)));
-        assert!(in_flight("auto").unwrap_err().contains("not available yet"));
     }
 }

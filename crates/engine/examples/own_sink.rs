@@ -7,7 +7,7 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use inflight::{Connection, Error, Fault, Job, Options, Record, Reply, Service};
+use inflight::{Connection, Error, Fault, InFlightLimit, Job, Options, Record, Reply, Service};
 
 /// What a warehouse sees; a real one would be at the other end of a wire.
 enum Event {
@@ -56,7 +56,7 @@ impl Connection<u64> for Door {
 fn main() -> Result<(), Error> {
     let (sender, events) = channel();
     let options = Options {
-        in_flight: 4,
+        in_flight: InFlightLimit::Fixed(4),
         ..Options::default()
     };
     let job = Job::new(0..1000).compute(|n: u64| n * n);

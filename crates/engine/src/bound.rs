@@ -38,6 +38,8 @@ pub enum Basis {
     Declared,
     /// Measured in this run.
     Measured,
+    /// Found in this run: more in flight, or sent more quickly, would have brought no more.
+    Learned,
 }
 
 /// One term of the bound.
@@ -62,6 +64,8 @@ pub(crate) struct Costs {
     pub(crate) save: StageCosts,
     /// Saves a second that the user allows.
     pub(crate) rate: Option<f64>,
+    /// The same that the service was found to allow.
+    pub(crate) rate_learned: Option<f64>,
     /// Time spent in reading the input.
     pub(crate) reading: Duration,
 }
@@ -74,7 +78,9 @@ pub(crate) struct StageCosts {
     /// How long one takes when the service is not loaded, measured.
     pub(crate) unloaded: Duration,
     pub(crate) declared: Declared,
-    /// The user's limit of requests in flight.
+    /// Requests a second that the service was found to give at best.
+    pub(crate) goodput: Option<f64>,
+    /// The most requests in flight that the user allows.
     pub(crate) limit: usize,
     /// The most requests the service has at once, by its nature, if that is fewer.
     pub(crate) connections_max: Option<usize>,
@@ -104,11 +110,14 @@ impl StageCosts {
     }
 
     fn service(&self) -> Option<Term> {
-        let declared = self.declared.goodput.map(|goodput| Term {
-            s: self.at_least_one(self.requests as f64 / goodput),
-            basis: Basis::Declared,
-        });
-        declared.or_else(|| Some(self.at_once(self.connections_max?)))
+        let with = |goodput: Option<f64>, basis| {
+            let s = self.requests as f64 / goodput?;
+            let s = self.at_least_one(s);
+            Some(Term { s, basis })
+        };
+        let declared = with(self.declared.goodput, Basis::Declared);
+        let known = declared.or_else(|| with(self.goodput, Basis::Learned));
+        known.or_else(|| Some(self.at_once(self.connections_max?)))
     }
 }
 
@@ -130,9 +139,10 @@ pub(crate) fn terms(costs: &Costs) -> BTreeMap<Wall, Term> {
             larger(&mut terms, Wall::Service, service);
         }
     }
-    if let Some(rate) = costs.rate {
+    let set = costs.rate.map(|rate| (rate, Basis::Declared));
+    let found = costs.rate_learned.map(|rate| (rate, Basis::Learned));
+    if let Some((rate, basis)) = set.or(found) {
         let s = costs.save.requests as f64 / rate;
-        let basis = Basis::Declared;
         terms.insert(Wall::Rate, Term { s, basis });
     }
     let ends = ends(costs, limited_by(&terms));
@@ -218,10 +228,12 @@ mod tests {
                     capacity,
                     goodput: capacity.map(|capacity| capacity as f64 / 0.1),
                 },
+                goodput: None,
                 limit: 100,
                 connections_max: None,
             },
             rate: None,
+            rate_learned: None,
             reading: Duration::ZERO,
         }
     }
@@ -261,6 +273,18 @@ mod tests {
             fetch.unloaded = 1000 * MS;
         }
         check(&slow, 600.0 + 0.116, Wall::Ceiling);
+    }
+
+    #[test]
+    fn what_was_learned_counts_where_nothing_was_declared() {
+        let mut learned = costs(960, 6000, None);
+        learned.save.goodput = Some(500.0);
+        check(&learned, 12.016, Wall::Service);
+        assert_eq!(terms(&learned)[&Wall::Service].basis, Basis::Learned);
+        learned.save.declared.goodput = Some(1000.0);
+        assert_eq!(terms(&learned)[&Wall::Service].basis, Basis::Declared);
+        learned.rate_learned = Some(100.0);
+        check(&learned, 60.016, Wall::Rate);
     }
 
     #[test]

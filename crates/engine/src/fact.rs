@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::fault::{Fault, Verdict};
 use crate::indexes::Indexes;
+use crate::limit::Decision;
 use crate::source::Place;
 
 /// A step of a job.
@@ -127,6 +128,15 @@ pub enum Fact {
     Abandoned {
         /// Records they carried.
         items: u64,
+    },
+    /// The limit of requests in flight was changed.
+    Limit {
+        /// Which step.
+        step: Step,
+        /// When.
+        at: Duration,
+        /// From what to what, and why.
+        decision: Decision,
     },
     /// A thread of the engine ended, having used this much CPU time.
     ThreadEnded {

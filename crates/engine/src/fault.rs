@@ -46,6 +46,7 @@ struct Inner {
     message: String,
     retry_after: Option<Duration>,
     ends_run: Option<Ends>,
+    hint: Option<Hint>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -58,6 +59,13 @@ pub(crate) enum Ends {
     Superseded,
 }
 
+/// What the limit wants to know of a fault beyond its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hint {
+    Quota,
+    TimedOut,
+}
+
 impl Fault {
     /// A fault with this verdict. The message is a lower-case fragment without a full stop.
     pub fn new(verdict: Verdict, message: impl Into<String>) -> Fault {
@@ -66,6 +74,7 @@ impl Fault {
             message: message.into(),
             retry_after: None,
             ends_run: None,
+            hint: None,
             cause: None,
         }))
     }
@@ -111,6 +120,13 @@ impl Fault {
         fault
     }
 
+    /// The request was sent, and no answer came within this time.
+    pub(crate) fn timed_out(deadline: Duration) -> Fault {
+        let mut fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"));
+        fault.0.hint = Some(Hint::TimedOut);
+        fault
+    }
+
     /// A panic in the user's code, caught: the same input would panic again.
     pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
         let text = panic
@@ -127,7 +143,16 @@ impl Fault {
         self
     }
 
-    /// How long the service asked to be left alone; the whole stage waits that long (at most an hour).
+    /// The service asks for less because of a quota over time (429), not because too much is inside: fewer in flight would
+    /// not help, sending more slowly will.
+    #[must_use]
+    pub fn by_quota(mut self) -> Fault {
+        self.0.hint = Some(Hint::Quota);
+        self
+    }
+
+    /// How long the service asked to be left alone (at most an hour). The whole stage waits that long if the limit was set, if
+    /// a quota is the reason, or if most requests are refused; else only this one.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Fault {
         self.0.retry_after = Some(wait);
@@ -149,6 +174,16 @@ impl Fault {
     /// What the fault means.
     pub fn verdict(&self) -> Verdict {
         self.0.verdict
+    }
+
+    /// Whether a quota over time was the reason.
+    pub fn is_by_quota(&self) -> bool {
+        self.0.hint == Some(Hint::Quota)
+    }
+
+    /// Whether it was that no answer came in time.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.0.hint == Some(Hint::TimedOut)
     }
 
     /// What the service asked for, if it did.

@@ -33,7 +33,8 @@
 //! The public names, by what they are for:
 //!
 //! - **what is done**: [`Job`], from a [`Source`] (any iterator is one);
-//! - **how**: [`Options`] with its [`Strategy`] and [`ComputeClock`]; [`Stop`] ends a run early, [`Halt`] one that fails;
+//! - **how**: [`Options`] with its [`Strategy`], [`InFlightLimit`] and [`ComputeClock`]; [`limit`] finds the number in flight;
+//!   [`Stop`] ends a run early, [`Halt`] one that fails;
 //! - **reaching a service**: [`Service`], its [`Connection`]s, the [`Record`]s these send and the [`Reply`] they
 //!   bring; [`Declared`] says what is known beforehand. [`FromFn`] makes one of an async function, and [`NoFetch`]
 //!   stands where none is;
@@ -91,7 +92,7 @@ pub use indexes::Indexes;
 pub use job::{Job, Types};
 pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
 pub use observer::Observer;
-pub use options::{ComputeClock, Options, Strategy};
+pub use options::{ComputeClock, InFlightLimit, Options, Strategy};
 pub use record::Record;
 pub use score::compare;
 pub use service::{Connection, Declared, Durable, FromFn, NoFetch, Reply, Service};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::halt::Halt;
+use crate::limit::Learnt;
 
 /// Where steps run and in what order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -54,6 +55,17 @@ pub enum ComputeClock {
     Elapsed,
 }
 
+/// How many requests may be in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InFlightLimit {
+    /// This many.
+    Fixed(usize),
+    /// As many as pay: the run finds out, see [`limit`](crate::limit).
+    Auto,
+}
+
+/// As many ports as one address has.
+const IN_FLIGHT_MAX: usize = 65_536;
 /// Slower is no rate but a calendar.
 const RATE_MIN: f64 = 1.0 / 86_400.0;
 /// Quicker than any thread sends.
@@ -76,9 +88,16 @@ pub struct Options {
     pub strategy: Strategy,
     /// Compute threads of `Parallel`, 1 to 1024. Default: one for each core.
     pub jobs: usize,
-    /// The limit: requests sent and not yet answered, for each of fetch and save, 1 to 65,536. Default
-    /// 100: enough for 1,000 requests a second at 100 ms, few enough for most services.
-    pub in_flight: usize,
+    /// The limit: requests sent and not yet answered, for each of fetch and save, 1 to 65,536, or found by
+    /// itself. Default 100: enough for 1,000 requests a second at 100 ms, few enough for most services.
+    pub in_flight: InFlightLimit,
+    /// The highest limit that may be found, 1 to 65,536. Default 1,000: each is a connection, and a process may
+    /// usually open about so many.
+    pub max_in_flight: usize,
+    /// What an earlier run learnt of the service that fetches come from, for a limit that finds itself. Default: nothing.
+    pub learnt_fetch: Option<Learnt>,
+    /// The same of the service that saves go to.
+    pub learnt_save: Option<Learnt>,
     /// Items that `Batched` computes before it saves them, 1 to 1,000,000. Default 100.
     pub batch: usize,
     /// The most records in one save request, if fewer than the sink takes. At least 1. Default: the sink's.
@@ -127,7 +146,10 @@ impl Default for Options {
         Options {
             strategy: Strategy::Parallel,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
-            in_flight: 100,
+            in_flight: InFlightLimit::Fixed(100),
+            max_in_flight: 1000,
+            learnt_fetch: None,
+            learnt_save: None,
             batch: 100,
             bulk: None,
             yield_every: Some(Duration::ZERO),
@@ -160,13 +182,24 @@ impl Options {
         }
     }
 
+    /// The most requests that may ever be in flight.
+    pub fn in_flight_max(&self) -> usize {
+        match self.in_flight {
+            InFlightLimit::Fixed(limit) => limit,
+            InFlightLimit::Auto => self.max_in_flight,
+        }
+    }
+
     /// Checks every bound.
     ///
     /// # Errors
     /// Names the option, its value and what is allowed.
     pub fn check(&self) -> Result<(), Error> {
         within("jobs", self.jobs, 1, 1024)?;
-        within("in-flight", self.in_flight, 1, 65_536)?;
+        if let InFlightLimit::Fixed(limit) = self.in_flight {
+            within("in-flight", limit, 1, IN_FLIGHT_MAX)?;
+        }
+        within("max-in-flight", self.max_in_flight, 1, IN_FLIGHT_MAX)?;
         within("batch", self.batch, 1, 1_000_000)?;
         within("bulk", self.bulk.unwrap_or(1), 1, 1_000_000)?;
         within("retries", self.retries.into(), 0, 1000)?;
@@ -262,7 +295,7 @@ mod tests {
         );
         check(
             Options {
-                in_flight: 0,
+                in_flight: InFlightLimit::Fixed(0),
                 ..default()
             },
             "in-flight",

@@ -323,7 +323,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         Fetch::Direct => Intake::Direct(items.clone().of_same_type()),
         Fetch::Service(service) => {
             // As many are ready as can be in flight; the rest waits in the queue before the stage.
-            let context = context(Step::Fetch, options.in_flight, None);
+            let context = context(Step::Fetch, options.in_flight_max(), None);
             Intake::Fetched(Fetching::start(items.clone(), service, &sizes, context))
         }
     };

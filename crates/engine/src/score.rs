@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::bound::{self, Costs, StageCosts, Term, Wall};
+use crate::limit::Learnt;
 use crate::memory;
 use crate::options::{Options, Strategy};
 use crate::sentence::sentence;
@@ -24,8 +25,12 @@ pub(crate) struct Setting<'a> {
 /// What is known of a stage's service, and the limit that was in force at the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    /// The user's.
+    /// The most that the user allows.
     pub(crate) limit: usize,
+    /// What was set, or found.
+    pub(crate) limit_final: usize,
+    /// What the next run may begin with.
+    pub(crate) learnt: Option<Learnt>,
     /// The service's own, if it is lower.
     pub(crate) connections_max: Option<usize>,
     pub(crate) declared: Declared,
@@ -53,8 +58,10 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
     summary.in_flight = InFlight {
         mean: tally.save.busy.as_secs_f64() / elapsed_s,
         max: tally.save.in_flight_max,
-        limit_final: setting.save.connections_max.unwrap_or(setting.save.limit),
+        limit_final: setting.save.limit_final,
     };
+    summary.learnt = setting.save.learnt;
+    summary.learnt_fetch = setting.fetch.and_then(|known| known.learnt);
     measure_against(&mut summary, terms, jobs, setting.save.declared);
     summary
 }
@@ -93,6 +100,8 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         save_ms: tally.save.times.dist(),
         fetch_ms: None,
         in_flight: InFlight::default(),
+        learnt: None,
+        learnt_fetch: None,
         bulk: Bulk {
             mean: tally.save.records as f64 / tally.save.succeeded.max(1) as f64,
             max: tally.save.records_max,
@@ -146,6 +155,7 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         requests: requests.succeeded,
         unloaded: requests.unloaded(),
         declared: known.declared,
+        goodput: known.learnt.and_then(|learnt| learnt.goodput),
         limit: known.limit,
         connections_max: known.connections_max,
     };
@@ -156,6 +166,7 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
         save: stage(&tally.save, setting.save),
         rate: setting.options.rate,
+        rate_learned: setting.save.learnt.and_then(|learnt| learnt.rate),
         reading: tally.reading,
     }
 }

@@ -1,6 +1,7 @@
 //! What limited a run, in one sentence that a person can act on. Pure.
 
-use crate::bound::Wall;
+use crate::bound::{Basis, Wall};
+use crate::limit::Learnt;
 use crate::options::Strategy;
 use crate::service::Declared;
 use crate::summary::{Ending, Summary};
@@ -40,9 +41,25 @@ pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> St
         return format!("{share}; {overload}");
     }
     let wall = wall(summary, jobs, declared);
+    let found = found(summary);
     match waste(summary) {
-        Some(waste) => format!("{share}; {waste}; the wall is {wall}"),
-        None => format!("{share}; limited by {wall}"),
+        Some(waste) => format!("{share}; {waste}; the wall is {wall}{found}"),
+        None => format!("{share}; limited by {wall}{found}"),
+    }
+}
+
+/// The limit that a run has found, if it had to.
+fn found(summary: &Summary) -> String {
+    let limit = summary.in_flight.limit_final;
+    match summary.learnt {
+        None => String::new(),
+        Some(Learnt {
+            rate: Some(rate), ..
+        }) => format!("; its quota was found to be about {rate:.0}/s"),
+        Some(Learnt {
+            goodput: Some(_), ..
+        }) => format!("; the right number in flight was found to be about {limit}"),
+        Some(_) => format!("; {} in flight were enough", summary.in_flight.max),
     }
 }
 
@@ -74,6 +91,8 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
         // Where computing shares the thread, answers also wait for that.
         None if summary.strategy != Strategy::Parallel => None,
         None if flying.limit_final == 1 => None,
+        // A limit that finds itself looks after that by itself.
+        None if summary.learnt.is_some() => None,
         None => (flying.mean > 0.5 * flying.limit_final as f64).then(|| {
             format!(
                 "overload: with {} in flight answers took {slower:.1} times as long as at their best; \
@@ -113,6 +132,13 @@ fn waste(summary: &Summary) -> Option<String> {
         Strategy::Parallel if io_thread_share(summary) > NEAR => {
             Some("sending and receiving kept the I/O thread busy".to_owned())
         }
+        // Whatever it waited for, more in flight would have shortened it.
+        Strategy::Parallel
+            if summary.learnt.is_some()
+                && matches!(summary.limited_by, Wall::Ceiling | Wall::Ends) =>
+        {
+            Some("finding the number in flight took its time".to_owned())
+        }
         Strategy::Async | Strategy::Parallel => None,
     }
 }
@@ -150,6 +176,14 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
             };
             format!("{service}; more cores will not help")
         }
+        Wall::Rate
+            if summary
+                .terms
+                .get(&Wall::Rate)
+                .is_some_and(|term| term.basis == Basis::Learned) =>
+        {
+            "the service's quota; nothing else would help".to_owned()
+        }
         Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
         Wall::Ceiling => format!(
             "the ceiling of {limit} in flight; a higher one would help if the service can take it"
@@ -183,6 +217,8 @@ mod tests {
         let options = Options::default();
         let known = Known {
             limit: 100,
+            limit_final: 100,
+            learnt: None,
             connections_max: None,
             declared,
         };
@@ -263,6 +299,34 @@ mod tests {
             |s| (s.attainment, s.outage_s, s.elapsed_s) = (0.5, 31.0, 60.0),
             "50 % of the limit; the service was away for 31 s; the wall is the service (100 at a time × \
              100ms); more cores will not help",
+        );
+    }
+
+    #[test]
+    fn the_limit_that_was_found() {
+        let learnt = Learnt {
+            limit: 104.0,
+            latency: Duration::from_millis(100),
+            goodput: Some(990.0),
+            rate: None,
+        };
+        let end = "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help; ";
+        check(
+            LAB,
+            |s| (s.learnt, s.in_flight.limit_final) = (Some(learnt), 104),
+            &format!("{end}the right number in flight was found to be about 104"),
+        );
+        let goodput = None;
+        check(
+            LAB,
+            |s| (s.learnt, s.in_flight.max) = (Some(Learnt { goodput, ..learnt }), 40),
+            &format!("{end}40 in flight were enough"),
+        );
+        let rate = Some(99.7);
+        check(
+            LAB,
+            |s| s.learnt = Some(Learnt { rate, ..learnt }),
+            &format!("{end}its quota was found to be about 100/s"),
         );
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bound::{Term, Wall};
+use crate::limit::Learnt;
 use crate::options::Strategy;
 use crate::times::Dist;
 
@@ -33,7 +34,7 @@ pub struct InFlight {
     pub mean: f64,
     /// The most at once.
     pub max: usize,
-    /// The limit in force at the end.
+    /// The limit at the end, as it was set or found.
     pub limit_final: usize,
 }
 
@@ -109,6 +110,12 @@ pub struct Summary {
     pub fetch_ms: Option<Dist>,
     /// Requests in flight.
     pub in_flight: InFlight,
+    /// What the run learnt of the service that saves go to, where it had to find the limit.
+    #[serde(default)]
+    pub learnt: Option<Learnt>,
+    /// The same of the service that fetches come from.
+    #[serde(default)]
+    pub learnt_fetch: Option<Learnt>,
     /// Records in one save request.
     pub bulk: Bulk,
     /// The longest the thread that serves I/O went without serving it.

@@ -127,7 +127,7 @@ impl Tally {
         let counts = &mut self.counts;
         match fact {
             Fact::Read { items } => counts.read += items,
-            Fact::ReadTo { .. } => {}
+            Fact::ReadTo { .. } | Fact::Limit { .. } => {}
             Fact::InputEnded { left, reading } => {
                 self.input_left = *left;
                 self.reading = *reading;

@@ -207,6 +207,7 @@ impl<'a> World<'a> {
             client.in_flight += 1;
             sent += 1;
             let sent = Sent {
+                allowed: now,
                 at: now,
                 in_flight: client.in_flight,
             };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::{get, inflight, inflight_with, lab};
+use crate::support::{get, inflight, inflight_in, inflight_with, lab};
 
 #[test]
 fn a_range_is_saved_and_the_last_line_counts() {
@@ -188,4 +188,36 @@ fn a_lab_that_always_fails_an_item_makes_it_a_dead_letter() {
         outcome.stderr
     );
     assert_eq!(outcome.last_line(), "saved=2 dead=1 in_doubt=0 left=0");
+}
+
+#[test]
+fn what_a_run_has_learnt_the_next_begins_with() {
+    let state = tempfile::tempdir().unwrap();
+    let inflight = |line: &str| inflight_in(state.path(), line, "");
+    let line = "run 0..300 --save lab:?latency=5ms&capacity=7 -v";
+    let first = inflight(line).expect(0);
+    assert!(first.stdout.contains("in flight"), "{}", first.stdout);
+    let next = inflight(line).expect(0);
+    assert!(
+        next.stderr.contains("as an earlier run found"),
+        "{}",
+        next.stderr
+    );
+    let alone = inflight(&format!("{line} --no-profile")).expect(0);
+    assert!(
+        !alone.stderr.contains("as an earlier run found"),
+        "{}",
+        alone.stderr
+    );
+}
+
+#[test]
+fn decisions_are_told_with_their_reason() {
+    let outcome =
+        inflight("run 0..400 --save lab:?latency=10ms&capacity=1 -v --no-profile").expect(0);
+    assert!(
+        outcome.stderr.contains("more in flight bring little (e = "),
+        "{}",
+        outcome.stderr
+    );
 }

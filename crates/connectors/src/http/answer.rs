@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use hyper::Response;
 use hyper::body::{Body as _, Incoming};
+use hyper::{Response, StatusCode};
 use inflight::{Fault, Verdict};
 
 use super::head::Head;
@@ -82,6 +82,9 @@ pub(super) async fn refused(
     };
     let colon = if text.is_empty() { "" } else { ": " };
     let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"));
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        fault = fault.by_quota();
+    }
     if let (Verdict::Overload, Some(wait)) = (verdict, wait) {
         fault = fault.retry_after(wait);
     }

@@ -4,6 +4,7 @@ use super::arm::Arm;
 use super::backoff::{Cap, LEFT};
 use super::decision::{Decision, Reason};
 use super::learnt::Learnt;
+use super::outcome::Sent;
 use super::probe::Probe;
 use super::start::{FIRST, Start, Step};
 use super::turn::Turn;
@@ -105,13 +106,14 @@ impl Auto {
         self.peak = self.peak.max(in_flight as f64);
     }
 
-    pub(super) fn succeeded(&mut self, now: f64, sent_at: f64, in_flight: f64) -> Option<Decision> {
+    pub(super) fn succeeded(&mut self, now: f64, sent: &Sent) -> Option<Decision> {
+        let (sent_at, in_flight) = (sent.at.as_secs_f64(), sent.in_flight as f64);
         self.timeouts = 0;
         let ln_latency = (now - sent_at).max(1e-6).ln();
         let memory = self.limit().max(4.0);
         let known = self.ln_latency.get_or_insert(ln_latency);
         *known += (ln_latency - *known) / memory;
-        let is_bound = self.blocked_at >= sent_at;
+        let is_bound = self.blocked_at >= sent.allowed.as_secs_f64();
         let from = self.limit();
         let left = match &mut self.phase {
             Phase::Start {
@@ -159,8 +161,8 @@ impl Auto {
     }
 
     /// The service refused because too much was inside.
-    pub(super) fn refused(&mut self, now: f64, sent_at: f64, in_flight: f64) -> Option<Decision> {
-        if sent_at < self.reacted_at {
+    pub(super) fn refused(&mut self, now: f64, allowed: f64, in_flight: f64) -> Option<Decision> {
+        if allowed < self.reacted_at {
             return None;
         }
         self.reacted_at = now;
@@ -184,8 +186,8 @@ impl Auto {
         }
     }
 
-    pub(super) fn timed_out(&mut self, now: f64, sent_at: f64) -> Option<Decision> {
-        if sent_at < self.reacted_at {
+    pub(super) fn timed_out(&mut self, now: f64, allowed: f64) -> Option<Decision> {
+        if allowed < self.reacted_at {
             return None;
         }
         self.timeouts += 1;
@@ -283,9 +285,20 @@ impl Phase {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LATENCY: f64 = 0.11;
+
+    fn sent(at: f64, in_flight: usize) -> Sent {
+        let at = Duration::from_secs_f64(at);
+        Sent {
+            allowed: at,
+            at,
+            in_flight,
+        }
+    }
 
     /// Plays a service that handles so many at once, in rounds of everything that may be in flight; the limit each second.
     fn play(
@@ -301,10 +314,12 @@ mod tests {
             if is_blocked {
                 auto.blocked(now);
             }
+            // To the nanosecond, as times come in.
             now += LATENCY * (in_flight as f64 / capacity(now)).max(1.0);
+            now = Duration::from_secs_f64(now).as_secs_f64();
             for n in 1..=in_flight {
                 auto.sent(n);
-                auto.succeeded(now, sent_at, in_flight as f64);
+                auto.succeeded(now, &sent(sent_at, in_flight));
             }
             limits.resize(now as usize, auto.limit());
         }
@@ -373,7 +388,7 @@ mod tests {
         play(&mut auto, |_| 100.0, true, 20.0);
         let before = auto.limit();
         assert_eq!(auto.timed_out(20.1, 20.0), None);
-        auto.succeeded(20.2, 20.1, 10.0);
+        auto.succeeded(20.2, &sent(20.1, 10));
         assert_eq!(auto.timed_out(20.3, 20.1), None);
         assert_eq!(auto.timed_out(20.3, 20.1), None);
         let decision = auto.timed_out(20.3, 20.1).unwrap();

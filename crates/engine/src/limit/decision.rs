@@ -93,7 +93,10 @@ impl fmt::Display for Reason {
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Decision { from, to, reason } = self;
-        write!(f, "{from:.0} → {to:.0}: {reason}")
+        match from == to {
+            true => write!(f, "{to:.0}: {reason}"),
+            false => write!(f, "{from:.0} → {to:.0}: {reason}"),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::outcome::{Outcome, Sent};
 use super::pace::Pace;
 
 /// The longest the service may ask to be left alone: what is longer is taken for garbage.
-const PAUSE_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// Everything waits when more than this share of the last answers were refusals; else only what was refused.
 const REFUSED_SHARE: f64 = 0.5;
 /// Answers over which that share is taken.
@@ -44,7 +44,7 @@ pub struct LimitSettings {
 /// let mut limit = Limit::new(settings);
 /// assert_eq!(limit.room(Duration::ZERO, 3), 5);
 /// limit.blocked(Duration::ZERO);
-/// let sent = Sent { at: Duration::ZERO, in_flight: 8 };
+/// let sent = Sent { allowed: Duration::ZERO, at: Duration::ZERO, in_flight: 8 };
 /// limit.sent(sent);
 /// limit.done(Duration::from_millis(100), sent, Outcome::Succeeded);
 /// assert_eq!(limit.limit(), 9);
@@ -125,7 +125,7 @@ impl Limit {
 
     /// A request is sent now.
     pub fn sent(&mut self, sent: Sent) {
-        self.pace.sent(sent.at.as_secs_f64());
+        self.pace.sent(sent.allowed.as_secs_f64());
         if let Law::Auto(auto) = &mut self.law {
             auto.sent(sent.in_flight);
         }
@@ -142,7 +142,7 @@ impl Limit {
     pub fn done(&mut self, now: Duration, sent: Sent, outcome: Outcome) -> Option<Decision> {
         let is_refusal = matches!(outcome, Outcome::Refused { .. });
         self.refused_share += (f64::from(is_refusal) - self.refused_share) / SHARE_OVER;
-        let (now_s, sent_s) = (now.as_secs_f64(), sent.at.as_secs_f64());
+        let now_s = now.as_secs_f64();
         if let Outcome::Refused { by_quota, wait } = outcome {
             return self.refused(now, sent, by_quota, wait);
         }
@@ -150,10 +150,10 @@ impl Limit {
             self.pace.taken();
         }
         match (&mut self.law, outcome) {
-            (Law::Auto(auto), Outcome::Succeeded) => {
-                auto.succeeded(now_s, sent_s, sent.in_flight as f64)
+            (Law::Auto(auto), Outcome::Succeeded) => auto.succeeded(now_s, &sent),
+            (Law::Auto(auto), Outcome::TimedOut) => {
+                auto.timed_out(now_s, sent.allowed.as_secs_f64())
             }
-            (Law::Auto(auto), Outcome::TimedOut) => auto.timed_out(now_s, sent_s),
             _ => None,
         }
     }
@@ -166,11 +166,14 @@ impl Limit {
         }
     }
 
-    /// Nothing is sent for so long, because the service asked for it; at most an hour. Says how long it will be.
-    pub fn pause(&mut self, now: Duration, wait: Duration) -> Duration {
-        let wait = wait.min(PAUSE_MAX);
-        self.pause_until = self.pause_until.max(now + wait);
-        wait
+    /// Nothing is sent for so long, because the service asked for it; at most an hour.
+    pub fn pause(&mut self, now: Duration, wait: Duration) {
+        self.pause_until = self.pause_until.max(now + wait.min(PAUSE_MAX));
+    }
+
+    /// Whether nothing is sent now because the service asked for it.
+    pub fn is_paused(&self, now: Duration) -> bool {
+        now < self.pause_until
     }
 
     /// What the next run may begin with; `None` before the first answer, and of a limit that was set.
@@ -204,13 +207,15 @@ impl Limit {
     ) -> Option<Decision> {
         let Law::Auto(auto) = &mut self.law else {
             // Whoever sets a limit is obeyed in that, and the service in this.
-            wait.map(|wait| self.pause(now, wait));
+            if let Some(wait) = wait {
+                self.pause(now, wait);
+            }
             return None;
         };
         let (now_s, sent_s) = (now.as_secs_f64(), sent.at.as_secs_f64());
         let mut decision = None;
         if by_quota {
-            if sent.at >= self.slowed_at {
+            if sent.allowed >= self.slowed_at {
                 self.slowed_at = now;
                 auto.over_quota();
                 let latency = auto.latency().unwrap_or_else(|| (now_s - sent_s).max(1e-3));
@@ -222,7 +227,7 @@ impl Limit {
                 decision = Some(Decision { from, to, reason });
             }
         } else {
-            decision = auto.refused(now_s, sent_s, sent.in_flight as f64);
+            decision = auto.refused(now_s, sent.allowed.as_secs_f64(), sent.in_flight as f64);
         }
         if let Some(wait) = wait
             && (by_quota || self.refused_share > REFUSED_SHARE)
@@ -296,7 +301,7 @@ mod tests {
             for (took, kind) in answers {
                 while limit.room(now, flying.len()) > 0 {
                     prop_assert!(now >= limit.send_at());
-                    let sent = Sent { at: now, in_flight: flying.len() + 1 };
+                    let sent = Sent { allowed: now, at: now, in_flight: flying.len() + 1 };
                     limit.sent(sent);
                     flying.push_back(sent);
                     prop_assert!(flying.len() <= limit.limit());
@@ -325,7 +330,13 @@ mod tests {
             rate: Some(100.0),
             ..settings()
         });
-        let send = |limit: &mut Limit, at| limit.sent(Sent { at, in_flight: 1 });
+        let send = |limit: &mut Limit, at| {
+            limit.sent(Sent {
+                allowed: at,
+                at,
+                in_flight: 1,
+            })
+        };
         send(&mut limit, MS);
         assert_eq!((limit.room(5 * MS, 0), limit.send_at()), (0, 10 * MS));
         send(&mut limit, 1000 * MS);
@@ -344,6 +355,7 @@ mod tests {
     fn a_few_refused_by_a_full_queue_hold_up_nobody_else() {
         let mut limit = Limit::new(settings());
         let sent = Sent {
+            allowed: MS,
             at: MS,
             in_flight: 8,
         };

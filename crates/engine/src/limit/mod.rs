@@ -18,6 +18,7 @@ mod start;
 mod turn;
 
 pub use decision::{Decision, Reason};
+pub(crate) use front::PAUSE_MAX;
 pub use front::{Limit, LimitSettings};
 pub use learnt::Learnt;
 pub use outcome::{Outcome, Sent};

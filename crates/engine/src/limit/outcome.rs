@@ -5,7 +5,9 @@ use std::time::Duration;
 /// How a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sent {
-    /// When, from the start of the run.
+    /// When it was allowed, from the start of the run: what the law knew then decided it.
+    pub allowed: Duration,
+    /// When it was sent: the same, unless a connection had to be opened first. Latency counts from here.
     pub at: Duration,
     /// Requests in flight then, itself included.
     pub in_flight: usize,

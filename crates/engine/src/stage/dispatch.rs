@@ -7,7 +7,8 @@ use super::backlog::Backlog;
 use super::gate::Gate;
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
-use crate::options::Options;
+use crate::limit::{Learnt, Limit, LimitSettings, Outcome, PAUSE_MAX, Sent};
+use crate::options::{InFlightLimit, Options};
 use crate::outage::Outage;
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
@@ -74,7 +75,7 @@ impl<Q> Dispatch<Q> {
             in_flight: 0,
             in_flight_records: 0,
             bulk_max: limits.bulk,
-            gate: Gate::new(limits.in_flight, rate, outage),
+            gate: Gate::new(limits.law(options, rate, step), outage),
             retry: Retry::new(options),
             budget: Budget::new(),
             random: fastrand::Rng::new(),
@@ -105,7 +106,7 @@ impl<Q> Dispatch<Q> {
         }
         self.in_flight += 1;
         self.in_flight_records += bulk.len();
-        self.gate.sent(now);
+        self.gate.sent(now, self.in_flight);
         Some(bulk)
     }
 
@@ -175,6 +176,11 @@ impl<Q> Dispatch<Q> {
         self.gate.limit()
     }
 
+    /// The limit that was set or found, and what the next run may begin with.
+    pub(crate) fn found(&self) -> (usize, Option<Learnt>) {
+        self.gate.found()
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -191,18 +197,18 @@ impl<Q> Dispatch<Q> {
     pub(crate) fn settle<A>(
         &mut self,
         now: Duration,
-        sent_at: Duration,
+        sent: Sent,
         bulk: Vec<Record<Q>>,
         outcome: Result<Reply<A>, Fault>,
     ) -> Settled<A> {
-        self.gate.outage.answered(now, sent_at);
+        let limited = self.limited(now, sent, &outcome);
         self.in_flight -= 1;
         self.in_flight_records -= bulk.len();
         let mut settled = Settled {
             done: Vec::new(),
             in_doubt: 0,
             verdict: None,
-            facts: Vec::new(),
+            facts: limited.into_iter().collect(),
             unavailable: None,
             ends_run: None,
         };
@@ -226,6 +232,21 @@ impl<Q> Dispatch<Q> {
             _ => self.gave_up(now),
         };
         settled
+    }
+
+    /// Tells the limit how a request ended; says what it makes of that.
+    fn limited<A>(
+        &mut self,
+        now: Duration,
+        sent: Sent,
+        outcome: &Result<Reply<A>, Fault>,
+    ) -> Option<Fact> {
+        if self.backlog.ready() > 0 && self.in_flight >= self.gate.limit() {
+            self.gate.blocked(now);
+        }
+        let decision = self.gate.done(now, sent, as_seen_by_the_limit(outcome))?;
+        let (step, at) = (self.step, now);
+        Some(Fact::Limit { step, at, decision })
     }
 
     fn each<A>(
@@ -330,15 +351,19 @@ impl<Q> Dispatch<Q> {
         self.backlog.again_last(now, record);
     }
 
-    /// The service asked for less: everything waits as told; the item is not to blame.
+    /// The service asked for less: everything waits as told, or only this; the item is not to blame.
     fn refused(&mut self, now: Duration, mut record: Record<Q>, fault: &Fault) {
         self.refused_since.get_or_insert(now);
         record.trail.overloads = (record.trail.overloads + 1).min(OVERLOADS_MAX);
         // A wait that is over already (a date in the past) says nothing of when to come back.
         match fault.wait_asked().filter(|wait| !wait.is_zero()) {
             Some(wait) => {
-                self.asked_max = self.asked_max.max(self.gate.pause(now, wait));
-                self.backlog.again_now(now, record);
+                let wait = wait.min(PAUSE_MAX);
+                self.asked_max = self.asked_max.max(wait);
+                match self.gate.is_paused(now) {
+                    true => self.backlog.again_now(now, record),
+                    false => self.backlog.again_at(now + wait, record),
+                }
             }
             None => {
                 let wait = self.retry.wait(record.trail.overloads, self.random.f64());
@@ -417,10 +442,59 @@ impl<Q> Dispatch<Q> {
 /// records be ready.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(crate) in_flight: usize,
+    /// The most requests the service has at once, by its nature.
+    pub(crate) connections: usize,
     pub(crate) bulk: usize,
     pub(crate) bytes: usize,
     pub(crate) ready: usize,
+    /// What the clock on the wall showed when the run's clock began.
+    pub(crate) wall: Duration,
+}
+
+impl Limits {
+    /// The law of how many requests may be in flight.
+    fn law(&self, options: &Options, rate: Option<f64>, step: Step) -> Limit {
+        let learnt = match step {
+            Step::Fetch => options.learnt_fetch,
+            _ => options.learnt_save,
+        };
+        Limit::new(LimitSettings {
+            fixed: match options.in_flight {
+                InFlightLimit::Fixed(limit) => Some(limit.min(self.connections)),
+                InFlightLimit::Auto => None,
+            },
+            ceiling: options.max_in_flight.min(self.connections),
+            rate,
+            wall: self.wall,
+            learnt,
+            seed: fastrand::u64(..),
+        })
+    }
+}
+
+/// How a request ended, as far as that tells how many should be in flight.
+fn as_seen_by_the_limit<A>(outcome: &Result<Reply<A>, Fault>) -> Outcome {
+    let fault = match outcome {
+        Ok(Reply::All(_)) => return Outcome::Succeeded,
+        Ok(Reply::Each(answers)) => {
+            let faults = answers.iter().filter_map(|answer| answer.as_ref().err());
+            let mut refusals = faults.filter(|fault| fault.verdict() == Verdict::Overload);
+            match refusals.next() {
+                Some(refusal) => refusal,
+                None if answers.iter().any(Result::is_ok) => return Outcome::Succeeded,
+                None => return Outcome::Failed,
+            }
+        }
+        Err(fault) => fault,
+    };
+    match fault.verdict() {
+        Verdict::Overload => Outcome::Refused {
+            by_quota: fault.is_by_quota(),
+            wait: fault.wait_asked().filter(|wait| !wait.is_zero()),
+        },
+        _ if fault.is_timeout() => Outcome::TimedOut,
+        _ => Outcome::Failed,
+    }
 }
 
 /// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
@@ -446,15 +520,17 @@ mod tests {
 
     fn dispatch(in_flight: usize, bulk: usize, rate: Option<f64>) -> Dispatch<u64> {
         let limits = Limits {
-            in_flight,
+            connections: usize::MAX,
             bulk,
             bytes: 1 << 20,
             ready: usize::MAX,
+            wall: Duration::ZERO,
         };
         let patient = Options {
             first_contact: 1_000_000 * SECOND,
             outage_budget: 1_000_000 * SECOND,
             rate,
+            in_flight: InFlightLimit::Fixed(in_flight),
             ..Options::default()
         };
         let mut dispatch = Dispatch::new(Step::Save, &patient, limits, |_| 0);
@@ -465,6 +541,14 @@ mod tests {
     fn offer(dispatch: &mut Dispatch<u64>, items: u64) {
         let records = (0..items).map(|n| Record::new(n, n)).collect();
         dispatch.offer(Duration::ZERO, Chunk::new(records, |_| 0));
+    }
+
+    fn sent(at: Duration) -> Sent {
+        Sent {
+            allowed: at,
+            at,
+            in_flight: 1,
+        }
     }
 
     /// One of the ways in which a request can end.
@@ -526,7 +610,7 @@ mod tests {
                 };
                 now += Duration::from_millis(10);
                 let outcome = outcome(kinds.next().unwrap_or(11), &bulk);
-                let settled = dispatch.settle(now, sent_at, bulk, outcome);
+                let settled = dispatch.settle(now, sent(sent_at), bulk, outcome);
                 ended.extend(settled.done.iter().map(|record| record.value));
                 ended.extend(settled.facts.iter().filter_map(|fact| match fact {
                     Fact::Dead { index, .. } => Some(*index),
@@ -550,7 +634,7 @@ mod tests {
             assert_eq!(dispatch.advance(now), None);
             while let Some(bulk) = dispatch.take(now) {
                 let failed: Result<Reply<()>, _> = Err(Fault::transient("500"));
-                facts.extend(dispatch.settle(now, now, bulk, failed).facts);
+                facts.extend(dispatch.settle(now, sent(now), bulk, failed).facts);
             }
         }
         let dead = facts.iter().filter(|f| matches!(f, Fact::Dead { .. }));
@@ -573,7 +657,7 @@ mod tests {
             if let Some(bulk) = dispatch.take(now) {
                 let refused = Fault::overload("answered 503").retry_after(SECOND);
                 let refused: Result<Reply<()>, _> = Err(refused);
-                if let Some(why) = dispatch.settle(now, now, bulk, refused).unavailable {
+                if let Some(why) = dispatch.settle(now, sent(now), bulk, refused).unavailable {
                     break why;
                 }
             }

@@ -57,7 +57,7 @@ pub(crate) struct Context<'a> {
 struct Inner<Q, S: Service<Q>> {
     step: Step,
     service: S,
-    /// The user's limit of requests in flight.
+    /// The most requests in flight that the user allows.
     limit: usize,
     size: fn(&Q) -> usize,
     deadlines: Deadlines,
@@ -101,14 +101,15 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let asked = options.bulk.filter(|_| context.step == Step::Save);
         let bulk = asked.unwrap_or(usize::MAX).min(service.bulk_max());
         let limits = Limits {
-            in_flight: options.in_flight.min(service.connections_max()).max(1),
+            connections: service.connections_max().max(1),
+            wall: context.clock.wall(),
             bulk: bulk.max(1),
             bytes: options.queue_bytes,
             ready: context.ready_max,
         };
         let stage = Stage(Rc::new(Inner {
             step: context.step,
-            limit: options.in_flight,
+            limit: options.in_flight_max(),
             size,
             deadlines: Deadlines {
                 connect: options.connect_timeout,
@@ -208,8 +209,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 
     /// What is known of the service, and the limits in force.
     pub(crate) fn known(&self) -> Known {
+        let (limit_final, learnt) = self.0.dispatch.borrow().found();
         Known {
             limit: self.0.limit,
+            limit_final,
+            learnt,
             connections_max: Some(self.0.service.connections_max())
                 .filter(|max| *max < self.0.limit),
             declared: self.0.service.declared(),
@@ -304,7 +308,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let settled = inner
             .dispatch
             .borrow_mut()
-            .settle(now, sent.at, bulk, outcome);
+            .settle(now, sent.told(), bulk, outcome);
         let attempt = Attempt {
             step: inner.step,
             at: sent.at,

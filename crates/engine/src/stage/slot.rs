@@ -131,8 +131,7 @@ async fn send<Q, C: Connection<Q>>(
         Ok(Ok(reply)) => reply,
         Ok(Err(fault)) => return Sent::new(Err(fault)),
         Err(_) => {
-            let fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"));
-            return Sent::new(Err(fault));
+            return Sent::new(Err(Fault::timed_out(deadline)));
         }
     };
     if reply.len() == bulk.len() {

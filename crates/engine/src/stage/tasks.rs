@@ -16,6 +16,7 @@ use super::slot::{Answered, Slot};
 use super::{Inner, Stage};
 use crate::fault::Fault;
 use crate::journal::Horizon;
+use crate::limit;
 use crate::service::Service;
 
 /// An idle connection is closed after this: longer than a pause in the work, shorter than most servers keep it.
@@ -30,10 +31,22 @@ pub(super) struct Idle {
 
 /// When and beside how many a request was sent.
 pub(super) struct Sent {
+    pub(super) taken: Duration,
     pub(super) at: Duration,
     pub(super) waited: Duration,
     pub(super) is_again: bool,
     pub(super) in_flight: usize,
+}
+
+impl Sent {
+    /// What of it the limit is told.
+    pub(super) fn told(&self) -> limit::Sent {
+        limit::Sent {
+            allowed: self.taken,
+            at: self.at,
+            in_flight: self.in_flight,
+        }
+    }
 }
 
 /// The life of a slot: take what is ready, send it, say how it went; wait to be called when nothing is.
@@ -59,6 +72,7 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
         };
         let trail = &bulk[0].trail;
         let mut sent = Sent {
+            taken: now,
             at: now,
             waited: now.saturating_sub(Duration::from_nanos(trail.ready_ns)),
             is_again: trail.attempts + trail.overloads > 0,
