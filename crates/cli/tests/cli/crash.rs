@@ -13,7 +13,7 @@ use crate::support::{Running, get, inflight_in, lab};
 const KILLS: u64 = 100;
 
 /// What a run into a plain service prints that a crash may repeat: in flight at most, and ahead of the journal.
-const REPEATS_MAX: u64 = 100 + 1024;
+const REPEATS_MAX: u64 = 1000 + 1024;
 
 /// Items of one job: enough for several kills at the pace below.
 const ITEMS: u64 = 400;

@@ -56,10 +56,6 @@ fn a_value_that_cannot_be_is_refused() {
         "run 0..1 --save null: --timeout 30",
         &["such as 100ms, 30s or 5m"],
     );
-    refused(
-        "run 0..1 --save null: -c auto",
-        &["auto is not available yet"],
-    );
     refused("run 0..1 --save null: --rate 50", &["such as 50/s"]);
     refused("run 0..1 --save lab:?fail=150%", &["fail", "probability"]);
     refused(
