@@ -24,6 +24,7 @@ mod spread;
 mod start;
 mod tell;
 mod tiny;
+mod workers;
 mod wrk;
 
 use std::process::ExitCode;
@@ -39,11 +40,12 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
     ("tiny", tiny::measure),
+    ("workers", workers::measure),
     ("in-flight", in_flight::measure),
     ("overhead", overhead::measure),
     ("memory", memory::measure),

@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use inflight::{Halt, Strategy};
 
+use crate::init::InitArgs;
 use crate::lab::LabArgs;
 use crate::value::{self, OrAuto};
 
@@ -38,6 +39,7 @@ const RUN_EXAMPLES: &str = "Examples:
   inflight run words.txt --compute sha256 --save file:hashes.jsonl
   inflight run ids.txt --fetch 'https://example.org/items/{}' --save 'sqlite:items.db?table=items'
   inflight run items.jsonl --compute 'exec:python3 worker.py' --save file:results.jsonl
+  inflight init && inflight run job.toml --in-flight 50
   inflight run 0..600 --compute sleep:5ms --save 'lab:?latency=100ms&capacity=100&fail=5%'";
 
 const COMPARE_EXAMPLES: &str = "Examples:
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     /// Run a job: fetch, compute, save every item
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Write a job file to fill in, which run and compare take in place of INPUT
+    Init(InitArgs),
     /// Serve the model service until Ctrl-C
     #[command(after_help = LAB_EXAMPLES)]
     Lab(Box<LabArgs>),
@@ -131,7 +135,7 @@ pub(crate) enum JournalCommand {
 /// `inflight run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A file (text or JSON lines), `-` for standard input, or a range such as 0..600
+    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, or a job file such as job.toml
     pub(crate) input: String,
 
     /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
@@ -164,7 +168,7 @@ pub(crate) struct RunArgs {
 /// `inflight compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A file (text or JSON lines), `-` for standard input, or a range such as 0..600
+    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, or a job file such as job.toml
     #[arg(default_value = "0..120")]
     pub(crate) input: String,
 

@@ -1,17 +1,18 @@
 //! `inflight dead-letters`: lists the items that were given up, and tries them again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
 use inflight::{Command, DeadLetter};
 
-use crate::args::{Cli, Command as Typed, DeadLettersCommand, RunArgs};
+use crate::args::{Command as Typed, DeadLettersCommand, RunArgs};
 use crate::exit::{Exit, Usage};
 use crate::journal;
 use crate::keep::{Keep, Kept};
+use crate::layers::{self, Refused};
 use crate::plan::RunPlan;
 use crate::quantity::count;
 use crate::run::run_kept;
@@ -112,9 +113,9 @@ fn retry(path: &Path, typed: Vec<String>) -> anyhow::Result<Exit> {
         stdout::write("there are no dead letters to try again\n")?;
         return Ok(Exit::Success);
     }
-    let args = command(&found.began.command, typed)?;
     let path = std::path::absolute(path)?;
     enter(&found.began.command)?;
+    let args = command(&found.began.command, typed)?;
     let mut plan = RunPlan::new(args)?;
     if let Keep::Journal {
         path: place,
@@ -143,10 +144,12 @@ fn command(command: &Command, typed: Vec<String>) -> anyhow::Result<RunArgs> {
             .collect(),
         false => typed,
     };
-    let cli = Cli::try_parse_from(std::iter::once("inflight".to_owned()).chain(words.clone()));
-    match cli.map(|cli| cli.command) {
+    let name = std::iter::once("inflight".into());
+    let line: Vec<OsString> = name.chain(words.iter().map(OsString::from)).collect();
+    match layers::parse(&line, &layers::variable).map(|cli| cli.command) {
         Ok(Typed::Run(args)) => Ok(*args),
-        Ok(_) | Err(_) => Err(Usage::error(format_args!(
+        Err(Refused::Below(error)) => Err(error),
+        Ok(_) | Err(Refused::Typed(_)) => Err(Usage::error(format_args!(
             "`{}` is no command that runs a job; give it after --, as in: inflight dead-letters retry FILE -- run INPUT --save SINK",
             words.join(" ")
         ))),

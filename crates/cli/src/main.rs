@@ -8,12 +8,15 @@ mod copies;
 mod dead_letters;
 mod exit;
 mod fits;
+mod init;
+mod job_file;
 mod job_id;
 mod journal;
 mod json;
 mod keep;
 mod lab;
 mod lab_simulate;
+mod layers;
 mod leash;
 mod messages;
 mod open_files;
@@ -33,10 +36,11 @@ mod value;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
+use crate::layers::Refused;
 
 /// Facts and results are allocated on one thread and freed on another, which it is good at.
 #[global_allocator]
@@ -46,8 +50,14 @@ fn main() -> ExitCode {
     if let Some(failed) = leash::become_worker(std::env::args_os()) {
         return failed;
     }
-    // clap itself prints help and usage errors, and leaves with 0 and 2.
-    let exit = match dispatch(Cli::parse()) {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let exit = match layers::parse(&typed, &layers::variable) {
+        // clap itself prints help and usage errors, and leaves with 0 and 2.
+        Err(Refused::Typed(error)) => error.exit(),
+        Err(Refused::Below(error)) => Err(error),
+        Ok(cli) => dispatch(cli),
+    };
+    let exit = match exit {
         Ok(exit) => exit,
         Err(error) => {
             messages::line(&format_args!("error: {error:#}"));
@@ -61,6 +71,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
+        Command::Init(args) => init::init(&args),
         Command::Lab(args) => lab::lab(*args),
         Command::DeadLetters(command) => dead_letters::dead_letters(command),
         Command::Journal(command) => journal::journal(command),

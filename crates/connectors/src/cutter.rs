@@ -66,6 +66,7 @@ impl Cutter {
                 .map(|value| Payload {
                     key: Payload::key_of(line),
                     bytes: self.block.cut(&value),
+                    is_json: false,
                 })
                 .map_err(|why| self.fault(&why)),
         };

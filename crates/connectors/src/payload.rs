@@ -11,6 +11,9 @@ pub struct Payload {
     pub key: u128,
     /// What the item is now: as read, as fetched, or as computed.
     pub bytes: Bytes,
+    /// Whether the bytes are the JSON of a value, which files and JSON bodies keep as that value instead of as a text.
+    /// Only what a worker answers is; a line of JSON that was read is a text like any other.
+    pub is_json: bool,
 }
 
 impl Payload {
@@ -26,6 +29,7 @@ impl Payload {
         Payload {
             key: Payload::key_of(&bytes),
             bytes,
+            is_json: false,
         }
     }
 
@@ -40,6 +44,16 @@ impl Payload {
         Payload {
             key: self.key,
             bytes: bytes.into(),
+            is_json: false,
+        }
+    }
+
+    /// The same item as the JSON of a value, which must be valid and on one line.
+    #[must_use]
+    pub fn becomes_json(self, json: impl Into<Bytes>) -> Payload {
+        Payload {
+            is_json: true,
+            ..self.becomes(json)
         }
     }
 

@@ -1,4 +1,5 @@
-//! One result as a line of JSON: `{"index":I,"result":"R"}`, the same in files and in HTTP bodies.
+//! One result as a line of JSON: `{"index":I,"result":"R"}`, the same in files and in HTTP bodies. A result that is the JSON
+//! of a value stands there as that value.
 
 use inflight::{Fault, Record};
 
@@ -17,7 +18,11 @@ pub(crate) fn write(record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<()
     buffer.extend_from_slice(b"{\"index\":");
     buffer.extend_from_slice(decimal(record.index, &mut [0; DIGITS_MAX]));
     buffer.extend_from_slice(b",\"result\":");
-    write_text(text, buffer);
+    if record.value.is_json {
+        buffer.extend_from_slice(text.as_bytes());
+    } else {
+        write_text(text, buffer);
+    }
     buffer.push(b'}');
     Ok(())
 }
@@ -40,5 +45,9 @@ mod tests {
         let fault = write(&Record::new(7, Payload::read(&b"\xff"[..])), &mut buffer).unwrap_err();
         assert!(fault.to_string().contains("not UTF-8"));
         assert_eq!(buffer.len(), 28);
+        buffer.clear();
+        let value = Payload::read("7").becomes_json("{\"a\": [1]}");
+        write(&Record::new(8, value), &mut buffer).unwrap();
+        assert_eq!(buffer, br#"{"index":8,"result":{"a": [1]}}"#);
     }
 }

@@ -43,9 +43,12 @@ impl Log {
         Log::new(self.recorder.clone())
     }
 
+    /// A dead letter does not wait: whoever set a bound on them wants to know at once.
     pub(crate) fn push(&mut self, now: Duration, fact: Fact) {
+        let is_urgent = matches!(fact, Fact::Dead { .. });
         self.facts.push(fact);
-        if self.facts.len() >= BATCH || now.saturating_sub(self.handed_over) >= DELAY {
+        let is_due = now.saturating_sub(self.handed_over) >= DELAY;
+        if is_due || is_urgent || self.facts.len() >= BATCH {
             self.hand_over(now);
         }
     }

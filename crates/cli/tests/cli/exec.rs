@@ -73,11 +73,11 @@ fn the_examples_count_words() {
         let saved = fs::read_to_string(to).unwrap();
         let saved = saved.replace(' ', "");
         assert!(
-            saved.contains(r#"{\"text\":\"onetwo\",\"words\":2}"#),
+            saved.contains(r#""result":{"text":"onetwo","words":2}"#),
             "{saved}"
         );
         assert!(
-            saved.contains(r#"{\"text\":\"three\",\"words\":1}"#),
+            saved.contains(r#""result":{"text":"three","words":1}"#),
             "{saved}"
         );
     }

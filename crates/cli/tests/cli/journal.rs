@@ -248,7 +248,7 @@ fn too_many_dead_letters_and_a_deadline_stop_a_run_that_can_be_resumed() {
     let long = "x".repeat(80);
     fs::write(
         folder.path().join("in.txt"),
-        format!("{long}\n").repeat(5000),
+        format!("{long}\n").repeat(100_000),
     )
     .unwrap();
     let input = folder.path().join("in.txt").display().to_string();

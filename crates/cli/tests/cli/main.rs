@@ -9,6 +9,7 @@ mod compare;
 mod crash;
 mod exec;
 mod help;
+mod job;
 mod journal;
 mod lab;
 mod run;

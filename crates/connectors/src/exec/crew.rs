@@ -190,9 +190,11 @@ impl Drop for Seat {
 
 /// Kills a process that was started in a group of its own, and all that is in the group.
 pub(super) fn kill_group(process: u32) {
-    let Ok(process) = i32::try_from(process) else {
-        return;
-    };
     // Fails when all have ended, which is what is wanted.
-    let _ = killpg(Pid::from_raw(process), Signal::SIGKILL);
+    let _ = killpg(pid(process), Signal::SIGKILL);
+}
+
+/// The number of a process as the system's calls take it.
+pub(super) fn pid(process: u32) -> Pid {
+    Pid::from_raw(i32::try_from(process).expect("the system numbers processes that way"))
 }

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long an end that has begun may take to be seen, so that the worker's own exit status is told and not ours.
 const DYING: Duration = Duration::from_millis(200);
 
-/// How often it is asked whether a process has ended.
+/// How often a worker that says nothing is looked after: it may have ended while something it started goes on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is asked whether a process that should end has ended.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
 /// Bytes read at once: as much as a pipe holds.
@@ -71,6 +74,8 @@ pub(super) struct Process {
     /// Closed to ask it to end; `None` after that, or when it has closed its end.
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
+    /// Whether it has been waited for, or is about to be.
+    is_gone: bool,
     /// Whether its output has ended, as it does when the process ends.
     is_ended: bool,
     /// `None` at its end.
@@ -107,6 +112,7 @@ impl Process {
             child,
             stdin,
             stdout: stdout.expect("it was asked for"),
+            is_gone: false,
             is_ended: false,
             stderr,
             incoming: Incoming::default(),
@@ -142,7 +148,16 @@ impl Process {
             if self.incoming.is_too_long() {
                 return Err(Broke::TooLong);
             }
-            self.turn(outgoing, deadline)?;
+            let now = Instant::now();
+            // Also for one that only writes to standard error, or a line that never ends.
+            if now >= deadline {
+                return Err(Broke::Silent);
+            }
+            match self.turn(outgoing, deadline.min(now + LOOK_EVERY)) {
+                Err(Broke::Silent) if self.has_ended() => self.end_of_output()?,
+                Ok(()) | Err(Broke::Silent) => {}
+                Err(broke) => return Err(broke),
+            }
         }
     }
 
@@ -155,6 +170,17 @@ impl Process {
     pub(super) fn is_open(&mut self) -> bool {
         let turn = self.turn(&mut Outgoing::default(), Instant::now());
         matches!(turn, Ok(()) | Err(Broke::Silent))
+    }
+
+    /// It has ended, but its output has not: something that it started still holds the other end.
+    fn end_of_output(&mut self) -> Result<(), Broke> {
+        match self.turn(&mut Outgoing::default(), Instant::now()) {
+            Err(Broke::Silent) => {
+                self.is_ended = true;
+                Err(Broke::Ended)
+            }
+            more => more,
+        }
     }
 
     /// Waits until one of the pipes has something for us or room, and serves it.
@@ -232,18 +258,15 @@ impl Process {
 
     /// Ends it, by force if need be, and says how it ended: for messages.
     pub(super) fn end(mut self) -> Ended {
-        self.seat.ends();
-        let by_itself = match self.is_ended {
-            true => self.ended_within(DYING),
-            false => None,
-        };
-        if by_itself.is_none() {
-            self.kill();
-        }
+        // Only one whose output has ended is on its way out; no other is waited for.
+        let by_itself = self.is_ended && self.has_ended_within(DYING);
+        let status = self.kill();
         // What it said last is in the pipe; more than a pipe holds cannot be.
         self.listen();
         Ended {
-            status: by_itself.map(|status| status.to_string()),
+            status: status
+                .filter(|_| by_itself)
+                .map(|status| status.to_string()),
             last_words: self.said.last_words().to_owned(),
         }
     }
@@ -252,32 +275,53 @@ impl Process {
     pub(super) fn close(mut self) {
         self.stdin = None;
         let deadline = Instant::now() + GRACE;
-        while self.turn(&mut Outgoing::default(), deadline).is_ok() {
+        while Instant::now() < deadline && self.turn(&mut Outgoing::default(), deadline).is_ok() {
             self.incoming.clear();
         }
-        self.seat.ends();
-        self.ended_within(deadline.saturating_duration_since(Instant::now()));
+        self.has_ended_within(deadline.saturating_duration_since(Instant::now()));
     }
 
-    fn ended_within(&mut self, time: Duration) -> Option<std::process::ExitStatus> {
+    fn has_ended_within(&mut self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        loop {
-            match self.child.try_wait() {
-                Ok(None) if Instant::now() < deadline => thread::sleep(ASK_EVERY),
-                Ok(status) => return status,
-                Err(_) => return None,
+        while !self.has_ended() {
+            if Instant::now() >= deadline {
+                return false;
             }
+            thread::sleep(ASK_EVERY);
         }
+        true
     }
 
-    /// A process that has been waited for is not killed: its number may be another's by now.
-    fn kill(&mut self) {
+    /// Whether it has ended. It is not waited for here, so that its number stays its own.
+    #[cfg(target_os = "linux")]
+    fn has_ended(&mut self) -> bool {
+        use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+        let ask = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let process = Id::Pid(super::crew::pid(self.child.id()));
+        !matches!(waitid(process, ask), Ok(WaitStatus::StillAlive))
+    }
+
+    /// Whether it has ended. Other systems cannot say so without giving its number away.
+    #[cfg(not(target_os = "linux"))]
+    fn has_ended(&mut self) -> bool {
         self.seat.ends();
-        if let Ok(None) = self.child.try_wait() {
-            super::crew::kill_group(self.child.id());
-            // Nothing survives that signal; only a process that the kernel itself holds up takes longer.
-            let _ = self.child.wait();
+        self.is_gone = !matches!(self.child.try_wait(), Ok(None));
+        if !self.is_gone {
+            self.seat.runs(self.child.id());
         }
+        self.is_gone
+    }
+
+    /// Kills it with all that it has started in its group, and waits for it. The status is its own if it had ended before.
+    fn kill(&mut self) -> Option<ExitStatus> {
+        if !self.is_gone {
+            super::crew::kill_group(self.child.id());
+        }
+        self.is_gone = true;
+        // From here on its number may be that of another process.
+        self.seat.ends();
+        // Nothing survives that signal; only a process that the kernel itself holds up takes longer.
+        self.child.wait().ok()
     }
 }
 

@@ -44,7 +44,16 @@ pub(super) enum Items {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) id: u64,
-    pub(super) outcome: Result<Bytes, Fault>,
+    pub(super) outcome: Result<Found, Fault>,
+}
+
+/// A result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Text, or bytes of any kind.
+    Bytes(Bytes),
+    /// The JSON of a value that is no text.
+    Json(Bytes),
 }
 
 impl Hello {
@@ -189,9 +198,8 @@ impl Words<'_> {
                 .map_err(|cause| format!("its result for item {id} is no text: {cause}"))?),
             (None, Some(base64), None) => {
                 let bytes = BASE64_STANDARD.decode(base64.as_bytes());
-                Ok(bytes
-                    .map_err(|cause| format!("its base64 for item {id}: {cause}"))?
-                    .into())
+                let bytes = bytes.map_err(|cause| format!("its base64 for item {id}: {cause}"))?;
+                Ok(Found::Bytes(bytes.into()))
             }
             (None, None, Some(error)) if self.retry => Err(Fault::transient(cut(&error))),
             (None, None, Some(error)) => Err(Fault::permanent(cut(&error))),
@@ -206,12 +214,13 @@ impl Words<'_> {
 }
 
 /// The content of a string, the JSON text of anything else.
-fn content(result: &RawValue) -> serde_json::Result<Bytes> {
+fn content(result: &RawValue) -> serde_json::Result<Found> {
     let text = result.get();
     if !text.starts_with('"') {
-        return Ok(Bytes::copy_from_slice(text.as_bytes()));
+        return Ok(Found::Json(Bytes::copy_from_slice(text.as_bytes())));
     }
-    serde_json::from_str::<String>(text).map(Bytes::from)
+    let text = serde_json::from_str::<String>(text)?;
+    Ok(Found::Bytes(text.into()))
 }
 
 /// The beginning of what a worker said, for people.
@@ -306,7 +315,8 @@ mod tests {
     fn read(line: &str) -> Result<Vec<(u64, String)>, String> {
         let answers = answers(line.as_bytes())?;
         let text = |answer: Answer| match answer.outcome {
-            Ok(bytes) => format!("{bytes:?}"),
+            Ok(Found::Bytes(bytes)) => format!("{bytes:?}"),
+            Ok(Found::Json(bytes)) => format!("JSON {bytes:?}"),
             Err(fault) => format!("{fault:?}"),
         };
         Ok(answers
@@ -331,9 +341,9 @@ mod tests {
         );
         check(
             r#" {"id":1, "result": {"a": [1]} } "#,
-            &[(1, r#"b"{\"a\": [1]}""#)],
+            &[(1, r#"JSON b"{\"a\": [1]}""#)],
         );
-        check(r#"{"id":1,"result":null}"#, &[(1, r#"b"null""#)]);
+        check(r#"{"id":1,"result":null}"#, &[(1, r#"JSON b"null""#)]);
         check(r#"{"id":1,"base64":"/w=="}"#, &[(1, r#"b"\xff""#)]);
         check(r#"{"id":1,"error":"bad"}"#, &[(1, "Permanent: bad")]);
         check(

@@ -11,7 +11,7 @@ use inflight::{Fault, Record, Reply};
 use super::crew::Shared;
 use super::incoming::LINE_MAX;
 use super::process::{Broke, Outgoing, Process};
-use super::protocol::{Answer, BATCH_MAX, Hello, answers, write_item};
+use super::protocol::{Answer, BATCH_MAX, Found, Hello, answers, write_item};
 use super::said::Said;
 use crate::payload::Payload;
 
@@ -166,7 +166,11 @@ impl<'a> Asked<'a> {
             let place = self
                 .place_of(id)
                 .ok_or_else(|| format!("it answered item {id}, which it was not asked for"))?;
-            let became = outcome.map(|bytes| self.bulk[place].value.clone().becomes(bytes));
+            let item = self.bulk[place].value.clone();
+            let became = outcome.map(|found| match found {
+                Found::Bytes(bytes) => item.becomes(bytes),
+                Found::Json(json) => item.becomes_json(json),
+            });
             self.answered[place] = Some(became);
             self.missing -= 1;
             self.next = place + 1;
@@ -301,7 +305,7 @@ mod tests {
         };
         let answer = |id, text: &'static str| Answer {
             id,
-            outcome: Ok(text.into()),
+            outcome: Ok(Found::Bytes(text.into())),
         };
         let mut asked = Asked::new(&bulk, hello);
         assert_eq!(asked.missing, 3);

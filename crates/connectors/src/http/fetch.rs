@@ -123,6 +123,7 @@ impl Connection<Payload> for FetchConnection {
             answers.push(Payload {
                 key: record.value.key,
                 bytes: body,
+                is_json: false,
             });
         }
         Ok(Reply::All(answers))

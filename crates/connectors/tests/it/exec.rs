@@ -23,6 +23,13 @@ def work(job):
     if item == "stranger": return {"id": 4711, "result": "?"}
     if item == "gigabyte":
         while True: sys.stdout.write("x" * (1 << 20))
+    if item == "shout forever":
+        while True: print("y", file=sys.stderr, flush=True); time.sleep(0.001)
+    if item == "drip":
+        while True: print(" ", end="", flush=True); time.sleep(0.001)
+    if item == "orphan":
+        if os.fork(): os._exit(7)
+        time.sleep(600)
     if item == "shout":
         for _ in range(20000): sys.stderr.write("y" * 1000 + "\n")
     if item == "refuse": return {"id": job["id"], "error": "not this one"}
@@ -169,6 +176,22 @@ fn one_that_hangs_costs_one_item() {
         "it gave no answer within 1s; it was killed",
         Duration::from_secs(1),
     );
+}
+
+#[test]
+fn one_that_hangs_and_is_not_silent_costs_one_item() {
+    let second = Duration::from_secs(1);
+    costs_one_item(
+        "shout forever",
+        "it gave no answer within 1s; it was killed",
+        second,
+    );
+    costs_one_item("drip", "it gave no answer within 1s; it was killed", second);
+}
+
+#[test]
+fn one_that_ends_and_leaves_a_child_with_its_pipes_costs_one_item() {
+    costs_one_item("orphan", "it ended (exit status: 7)", LONG);
 }
 
 #[test]

@@ -1,0 +1,168 @@
+//! Jobs written down: the file that `init` writes, what wins over what, and the examples.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{get, inflight, lab};
+
+/// What a command came to in this folder and environment: its code, standard output and standard error.
+fn inflight_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_inflight"))
+        .args(words)
+        .current_dir(folder)
+        .env("XDG_STATE_HOME", folder.join("state"))
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// A copy of an example, to run it in.
+fn example(name: &str) -> tempfile::TempDir {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/jobs")
+        .join(name);
+    let to = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    }
+    to
+}
+
+#[test]
+fn a_new_job_file_works_as_it_is_and_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = inflight_in(folder.path(), &["init"], &[]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (0, "wrote job.toml; try: inflight run job.toml\n")
+    );
+    let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("saved=600 dead=0"), "{stderr}");
+    let before = fs::read(folder.path().join("job.toml")).unwrap();
+    let (code, _, stderr) = inflight_in(folder.path(), &["init"], &[]);
+    assert!(
+        code == 2 && stderr.contains("cannot write job.toml"),
+        "{stderr}"
+    );
+    assert_eq!(fs::read(folder.path().join("job.toml")).unwrap(), before);
+    let (code, stdout, _) = inflight_in(folder.path(), &["init", "-"], &[]);
+    assert_eq!((code, stdout.into_bytes()), (0, before));
+}
+
+#[test]
+fn a_job_file_is_compared_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = "input = '0..20'\nsave = 'lab:?latency=1ms'\nstrategies = ['async', 'parallel']\nstrategy = 'async'\n";
+    fs::write(folder.path().join("job.toml"), job).unwrap();
+    let (code, stdout, stderr) =
+        inflight_in(folder.path(), &["compare", "job.toml", "--json", "-"], &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let compared: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(compared["runs"].as_array().unwrap().len(), 2);
+    assert_eq!(compared["workload"]["items"], 20);
+}
+
+#[test]
+fn mistakes_in_a_job_file_name_file_and_key_and_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |job: &str, part: &str| {
+        fs::write(folder.path().join("job.toml"), job).unwrap();
+        let (code, stdout, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(
+            stderr.starts_with("error: job.toml: ") && stderr.contains(part),
+            "{stderr}"
+        );
+    };
+    refused(
+        "inflight = 3",
+        "unknown key `inflight`; did you mean `in-flight`?",
+    );
+    refused(
+        "input = '0..1'\nsave = 'null:'\njobs = 'x'",
+        "key `jobs`: invalid value `x`",
+    );
+    refused(
+        "input = '${NOT_THERE}'\nsave = 'null:'",
+        "key `input`: the environment has no NOT_THERE",
+    );
+    refused("input = ", "line 1");
+}
+
+#[test]
+fn secrets_that_a_job_file_takes_from_the_environment_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = "input = '0..1'\nsave = 'http://127.0.0.1:1/?token=${CANARY}'\nheader = ['Authorization: Bearer ${CANARY}']\n\
+               retries = 0\n";
+    fs::write(folder.path().join("job.toml"), job).unwrap();
+    let variables = [("CANARY", "canary-4711")];
+    let (code, stdout, stderr) = inflight_in(folder.path(), &["run", "job.toml", "-v"], &variables);
+    assert_ne!(code, 0);
+    assert!(
+        !stdout.contains("4711") && !stderr.contains("4711"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_example_that_enriches_saves_values_and_one_dead_letter() {
+    let folder = example("enrich");
+    let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[]);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(
+        stderr.contains("dead: item 3, compute: ValueError: no address: without an address"),
+        "{stderr}"
+    );
+    let saved = fs::read_to_string(folder.path().join("enriched.jsonl")).unwrap();
+    let rows = saved
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|row| row["index"].as_u64());
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[1]["result"]["domain"], "navy.example");
+    assert_eq!(rows[4]["result"]["initials"], "ED");
+}
+
+#[test]
+fn the_example_that_calls_an_api_keeps_what_it_answered() {
+    let folder = example("api");
+    let (_lab, address) = lab("--latency 5ms");
+    let api = format!("http://{address}");
+    let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[("API", &api)]);
+    assert_eq!(code, 0, "{stderr}");
+    let kept = fs::read_to_string(folder.path().join("responses.jsonl")).unwrap();
+    assert_eq!(kept.lines().count(), 30);
+    assert!(
+        kept.lines().all(|line| line.contains(r#""status":200"#)),
+        "{kept}"
+    );
+    let results = get(&address, "/results");
+    assert!(
+        results.contains("1001") && results.contains("1030"),
+        "{results}"
+    );
+}
+
+#[test]
+fn a_toml_file_is_input_for_whoever_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lines.toml"), "one\ntwo\n").unwrap();
+    let words = ["run", "lines.toml", "--format", "text", "--save", "null:"];
+    let (code, _, stderr) = inflight_in(folder.path(), &words, &[]);
+    assert!(code == 0 && stderr.contains("saved=2 "), "{stderr}");
+    let outcome = inflight("run no-such.toml").expect(2);
+    assert!(
+        outcome.stderr.contains("no-such.toml: cannot be read"),
+        "{}",
+        outcome.stderr
+    );
+}
