@@ -11,6 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::exit::Exit;
 use crate::messages::Messages;
 
+/// `SIGXFSZ`: a file has grown to the size that the user allowed. Unheard, it would end the process in the middle of a
+/// write; a full disk does not do that either. Its number is the same on Linux and macOS.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// What stops runs when a signal arrives, and remembers which one it was.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
@@ -71,16 +75,19 @@ pub(crate) fn each(mut act: impl FnMut(u32, Exit) + Send + 'static) -> std::io::
         .enable_io()
         .build()?;
     // Handlers are in place before this returns: a signal that comes early is not lost.
-    let (mut interrupt, mut terminate) = {
+    let (mut interrupt, mut terminate, too_large) = {
         let _inside = runtime.enter();
         (
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
+            signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
         )
     };
     std::thread::Builder::new()
         .name("inflight-signal".to_owned())
         .spawn(move || {
+            // The write that failed says so by itself.
+            let _heard = too_large;
             for count in 1.. {
                 let exit = runtime.block_on(next(&mut interrupt, &mut terminate));
                 act(count, exit);

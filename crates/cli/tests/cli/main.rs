@@ -14,5 +14,6 @@ mod journal;
 mod lab;
 mod run;
 mod signals;
+mod storage;
 mod support;
 mod usage;
