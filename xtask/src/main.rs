@@ -1,4 +1,4 @@
-//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `limit` and `bench`.
+//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `torture`, `limit` and `bench`.
 //!
 //! It depends on nothing, so that the first command on a fresh machine starts in seconds.
 
@@ -10,6 +10,7 @@ mod peers;
 mod shell;
 mod test;
 mod tidy;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test                     installs what is missing, then runs all tests and doc tests
   ci                       format, tidy, clippy, docs, each feature alone, licences, test: what must hold before a push
   tidy                     the rules of the house that no other tool checks
+  torture                  a million losses of power, thousands of kills: the long form of what the tests try; about an hour
   limit                    plays every scenario in virtual time, checks what each must come to; writes docs/limit.md
   bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more";
 
@@ -40,6 +42,7 @@ fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
         (Some("test"), None) => test::test(),
         (Some("ci"), None) => ci::ci(root),
         (Some("tidy"), None) => tidy::tidy(root),
+        (Some("torture"), None) => torture::torture(),
         (Some("limit"), None) => limit::limit(),
         (Some("bench"), _) => bench::bench(root, &arguments[1..]),
         (Some("help" | "--help" | "-h"), None) => {

@@ -13,6 +13,7 @@ mod job;
 mod journal;
 mod lab;
 mod run;
+mod secrets;
 mod signals;
 mod storage;
 mod support;

@@ -1,0 +1,26 @@
+//! `cargo xtask torture`: the long form of what CI tries: more seeds, more kills, by optimised code.
+
+use crate::shell::{cargo, run};
+
+/// Losses of power of the journal alone, of a run in simulation, and kills of the real program. About an hour on two cores.
+const SIMULATED: &str = "1000000";
+const RUNS: &str = "50000";
+const KILLS: &str = "2000";
+
+/// Tries everything; stops at the first failure, which names its seed.
+///
+/// # Errors
+/// When a test fails.
+pub(crate) fn torture() -> Result<(), String> {
+    let test = ["test", "--release", "--locked"];
+    let engine = |filter, seeds| {
+        run(cargo(test)
+            .args(["--package", "inflight", "--lib", filter])
+            .env("INFLIGHT_SEEDS", seeds))
+    };
+    engine("journal::", SIMULATED)?;
+    engine("simulation::", RUNS)?;
+    run(cargo(test)
+        .args(["--package", "inflight-cli", "--test", "cli", "crash::"])
+        .env("INFLIGHT_KILLS", KILLS))
+}
