@@ -37,9 +37,9 @@ impl FileSink {
     /// A sentence, when the address names no file.
     pub fn new(text: &str, settings: &SinkSettings) -> Result<FileSink, String> {
         let path = path::local(text, "file:")?;
-        let found = match settings.append {
-            true => Found::Kept,
-            false => Found::Refused,
+        let found = Found {
+            may_be: settings.append,
+            gets_end: false,
         };
         Ok(FileSink {
             output: Arc::new(Output::new(path, "", found, settings.resume_at)),

@@ -28,13 +28,11 @@ pub(crate) struct Output {
 
 /// What becomes of lines that the file holds already, where no journal knows them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Found {
-    /// They are in the way.
-    Refused,
-    /// Others are appended; a last one that an earlier run left unfinished is taken off.
-    Kept,
-    /// Others are appended; a last one that has no end gets one.
-    Ended,
+pub(crate) struct Found {
+    /// Whether others are appended; else they are in the way.
+    pub(crate) may_be: bool,
+    /// Whether a last one without an end gets one, whatever it is; else it is taken off, where an earlier run left it so.
+    pub(crate) gets_end: bool,
 }
 
 /// The open file.
@@ -139,17 +137,16 @@ impl Output {
         let name = self.path.display();
         let fail = |cause: io::Error| format!("cannot read {name}: {cause}");
         let length = file.metadata().map_err(fail)?.len();
-        match self.found {
-            Found::Ended => Ok(()),
-            Found::Refused if length > 0 => Err(format!(
+        if length > 0 && !self.found.may_be {
+            return Err(format!(
                 "{name} holds {length} bytes already; name another file, or add --append"
+            ));
+        }
+        match Tail::of(file).map_err(fail)? {
+            Tail::Foreign if !self.found.gets_end => Err(format!(
+                "{name} ends in a line without an end that inflight did not write; end it, or name another file"
             )),
-            Found::Refused | Found::Kept => match Tail::of(file).map_err(fail)? {
-                Tail::Foreign => Err(format!(
-                    "{name} ends in a line without an end that inflight did not write; end it, or name another file"
-                )),
-                Tail::Whole | Tail::Cut(_) => Ok(()),
-            },
+            Tail::Whole | Tail::Cut(_) | Tail::Foreign => Ok(()),
         }
     }
 
@@ -168,18 +165,12 @@ impl Output {
     fn begin(&self) -> io::Result<Opened> {
         let mut file = open(&self.path)?;
         if file.metadata()?.is_file() {
-            match (self.resume_at, self.found) {
+            match (self.resume_at, Tail::of(&file)?) {
                 (Some(length), _) => file.set_len(length)?,
-                (None, Found::Refused | Found::Kept) => {
-                    if let Tail::Cut(length) = Tail::of(&file)? {
-                        file.set_len(length)?;
-                    }
-                }
-                (None, Found::Ended) => {
-                    if !is_line_end(&file, file.metadata()?.len())? {
-                        file.write_all(b"\n")?;
-                    }
-                }
+                (None, Tail::Whole) => {}
+                (None, _) if self.found.gets_end => file.write_all(b"\n")?,
+                (None, Tail::Cut(length)) => file.set_len(length)?,
+                (None, Tail::Foreign) => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
         let about = file.metadata()?;

@@ -22,7 +22,11 @@ pub(super) struct Responses(Arc<Output>);
 impl Responses {
     /// A file that is appended to; a last line that a crash left unfinished is ended. Nothing is opened yet.
     pub(super) fn new(path: PathBuf, settings: &SinkSettings) -> Responses {
-        let output = Output::new(path, "responses ", Found::Ended, settings.resume_at);
+        let found = Found {
+            may_be: true,
+            gets_end: true,
+        };
+        let output = Output::new(path, "responses ", found, settings.resume_at);
         Responses(Arc::new(output))
     }
 

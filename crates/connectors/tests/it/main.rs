@@ -16,6 +16,8 @@ mod server;
 mod sink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(all(unix, feature = "file", feature = "http", feature = "sqlite"))]
+mod storage;
 
 use inflight::{Connection, Fault, Record, Reply, Service};
 use inflight_connectors::{Payload, Sink, SinkConnection};
