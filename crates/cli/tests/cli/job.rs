@@ -133,6 +133,27 @@ fn the_example_that_enriches_saves_values_and_one_dead_letter() {
 }
 
 #[test]
+fn dead_letters_of_a_job_file_are_tried_again_from_anywhere() {
+    let folder = example("enrich");
+    let run = ["run", "job.toml", "--journal", "journal"];
+    let (code, _, stderr) = inflight_in(folder.path(), &run, &[]);
+    assert_eq!(code, 3, "{stderr}");
+    // The worker learns what to do about the one that it refused.
+    let worker = folder.path().join("enrich.py");
+    let script = fs::read_to_string(&worker).unwrap();
+    let script = script.replace("raise ValueError", "domain = str");
+    fs::write(&worker, script).unwrap();
+    let journal = folder.path().join("journal").display().to_string();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let retry = ["dead-letters", "retry", &journal];
+    let (code, _, stderr) = inflight_in(elsewhere.path(), &retry, &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let saved = fs::read_to_string(folder.path().join("enriched.jsonl")).unwrap();
+    assert_eq!(saved.lines().count(), 6, "{saved}");
+    assert!(saved.contains("no address: without an address"), "{saved}");
+}
+
+#[test]
 fn the_example_that_calls_an_api_keeps_what_it_answered() {
     let folder = example("api");
     let (_lab, address) = lab("--latency 5ms");
