@@ -1,11 +1,11 @@
 //! Where steps run and in what order. The steps are the same for all; only who drives differs.
 
 mod batched;
-mod crew;
 mod event_loop;
 mod intake;
 mod parallel;
 mod sequential;
+mod threads;
 
 use crate::cpu::Cpu;
 use crate::error::Error;

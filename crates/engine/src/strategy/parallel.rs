@@ -3,7 +3,7 @@
 use tokio::task::spawn_local;
 
 use super::Steps;
-use super::crew::{Crew, Work};
+use super::threads::{Threads, Work};
 use crate::error::Error;
 use crate::job::Types;
 use crate::options::Options;
@@ -25,8 +25,8 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
         deadline: options.compute_timeout,
         stop,
     };
-    let (crew, ended) = Crew::start(options.jobs, work)?;
-    let watching = spawn_local(crew.watch(ended));
+    let (threads, ended) = Threads::start(options.jobs, work)?;
+    let watching = spawn_local(threads.watch(ended));
     save.drain(results).await;
     // All is saved, or nothing more will be: whoever still waits for input need not.
     inputs.close();

@@ -21,7 +21,7 @@ const LOOKS: u32 = 20;
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
 
 /// The threads that compute.
-pub(super) struct Crew<Q, R> {
+pub(super) struct Threads<Q, R> {
     cpu: Cpu<Q, R>,
     inputs: Receiver<Q>,
     /// What another thread would need. Dropped when the input is over, so that the results end with the last thread.
@@ -49,7 +49,7 @@ struct Worker<R> {
 /// The ends of one thread: taken away when it ends, or is written off.
 struct Outlet<R>(Mutex<Option<Ends<R>>>);
 
-/// What a crew works with.
+/// What the threads work with.
 pub(super) struct Work<Q, R> {
     pub(super) cpu: Cpu<Q, R>,
     pub(super) inputs: Receiver<Q>,
@@ -58,13 +58,13 @@ pub(super) struct Work<Q, R> {
     pub(super) stop: Stop,
 }
 
-impl<Q: Send + 'static, R: Send + 'static> Crew<Q, R> {
+impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
     /// Starts so many threads; the other end says when they have ended.
-    pub(super) fn start(threads: usize, work: Work<Q, R>) -> Result<(Crew<Q, R>, Ended), Error> {
+    pub(super) fn start(threads: usize, work: Work<Q, R>) -> Result<(Threads<Q, R>, Ended), Error> {
         // One message says that the input is over; more say nothing more.
         let (ended, all_ended) = mpsc::channel(1);
         let results = work.results;
-        let mut crew = Crew {
+        let mut team = Threads {
             cpu: work.cpu,
             inputs: work.inputs,
             spare: Some(Ends { results, ended }),
@@ -75,9 +75,9 @@ impl<Q: Send + 'static, R: Send + 'static> Crew<Q, R> {
             stop: work.stop,
         };
         for _ in 0..threads {
-            crew.hire()?;
+            team.hire()?;
         }
-        Ok((crew, Ended(all_ended)))
+        Ok((team, Ended(all_ended)))
     }
 
     fn hire(&mut self) -> Result<(), Error> {
