@@ -56,6 +56,11 @@ fn a_value_that_cannot_be_is_refused() {
         "run 0..1 --save null: --timeout 30",
         &["such as 100ms, 30s or 5m"],
     );
+    refused("run 0..1 --save null: -c some", &["a whole number or auto"]);
+    refused(
+        "run 0..1 --save null: --max-in-flight 0",
+        &["max-in-flight must be between 1 and 65536, not 0"],
+    );
     refused("run 0..1 --save null: --rate 50", &["such as 50/s"]);
     refused("run 0..1 --save lab:?fail=150%", &["fail", "probability"]);
     refused(

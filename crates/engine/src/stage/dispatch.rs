@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::gate::Gate;
+use super::limits::{Limits, as_seen_by_the_limit};
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
-use crate::limit::{Learnt, Limit, LimitSettings, Outcome, PAUSE_MAX, Sent};
-use crate::options::{InFlightLimit, Options};
+use crate::limit::{Learnt, PAUSE_MAX, Sent};
+use crate::options::Options;
 use crate::outage::Outage;
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
@@ -438,65 +439,6 @@ impl<Q> Dispatch<Q> {
     }
 }
 
-/// How many requests, how many records in each, how many bytes may wait and how many
-/// records be ready.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// The most requests the service has at once, by its nature.
-    pub(crate) connections: usize,
-    pub(crate) bulk: usize,
-    pub(crate) bytes: usize,
-    pub(crate) ready: usize,
-    /// What the clock on the wall showed when the run's clock began.
-    pub(crate) wall: Duration,
-}
-
-impl Limits {
-    /// The law of how many requests may be in flight.
-    fn law(&self, options: &Options, rate: Option<f64>, step: Step) -> Limit {
-        let learnt = match step {
-            Step::Fetch => options.learnt_fetch,
-            _ => options.learnt_save,
-        };
-        Limit::new(LimitSettings {
-            fixed: match options.in_flight {
-                InFlightLimit::Fixed(limit) => Some(limit.min(self.connections)),
-                InFlightLimit::Auto => None,
-            },
-            ceiling: options.max_in_flight.min(self.connections),
-            rate,
-            wall: self.wall,
-            learnt,
-            seed: fastrand::u64(..),
-        })
-    }
-}
-
-/// How a request ended, as far as that tells how many should be in flight.
-fn as_seen_by_the_limit<A>(outcome: &Result<Reply<A>, Fault>) -> Outcome {
-    let fault = match outcome {
-        Ok(Reply::All(_)) => return Outcome::Succeeded,
-        Ok(Reply::Each(answers)) => {
-            let faults = answers.iter().filter_map(|answer| answer.as_ref().err());
-            let mut refusals = faults.filter(|fault| fault.verdict() == Verdict::Overload);
-            match refusals.next() {
-                Some(refusal) => refusal,
-                None if answers.iter().any(Result::is_ok) => return Outcome::Succeeded,
-                None => return Outcome::Failed,
-            }
-        }
-        Err(fault) => fault,
-    };
-    match fault.verdict() {
-        Verdict::Overload => Outcome::Refused {
-            by_quota: fault.is_by_quota(),
-            wait: fault.wait_asked().filter(|wait| !wait.is_zero()),
-        },
-        _ if fault.is_timeout() => Outcome::TimedOut,
-        _ => Outcome::Failed,
-    }
-}
-
 /// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
 /// an outage count towards the item's own deadline.
 fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
@@ -514,6 +456,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+    use crate::options::InFlightLimit;
     use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);

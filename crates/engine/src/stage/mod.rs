@@ -6,6 +6,7 @@
 mod backlog;
 mod dispatch;
 mod gate;
+mod limits;
 mod slot;
 mod tasks;
 #[cfg(test)]
@@ -30,7 +31,8 @@ use crate::record::{Chunk, Record};
 use crate::score::Known;
 use crate::service::Service;
 use crate::stop::Stop;
-use dispatch::{Dispatch, Limits, Settled};
+use dispatch::{Dispatch, Settled};
+use limits::Limits;
 use slot::{Answered, Deadlines};
 use tasks::{Idle, Sent};
 
