@@ -67,7 +67,7 @@ fn go_on(folder: &Path, address: &str, items: u64, settings: SinkSettings) -> Su
     Job::new(input.open().unwrap())
         .compute(|item: Payload| item)
         .save_to(sink)
-        .recorded_in(opened.start(&[]).unwrap())
+        .recorded_in(opened.start(&[], inflight::Command::default()).unwrap())
         .run(&Options::default())
         .unwrap()
 }
