@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+/// Where commands keep their state that need none of their own: never in the folder of who runs the tests.
+pub(crate) const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
 /// What a command came to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
