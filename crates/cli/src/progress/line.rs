@@ -6,7 +6,7 @@ use super::pace::Pace;
 use crate::quantity;
 
 /// A terminal so narrow that no bar fits beside the figures.
-const BAR_FROM: usize = 40;
+const BAR_FROM: usize = 36;
 
 /// One that has room for a long bar and for names in a column.
 const WIDE_FROM: usize = 80;

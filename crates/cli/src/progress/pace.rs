@@ -291,7 +291,9 @@ impl Pace {
                     true => computations * span_s / recent.computed as f64,
                     false => computations * compute_s / self.threads as f64,
                 };
-                let io = match is_io && recent.finished > 0 {
+                // Where slots are what limits, what they can do is known better than what they did: that begins with a wait.
+                let is_refused = matches!(holdup, Holdup::Refusals(_));
+                let io = match is_refused && recent.finished > 0 {
                     true => saves * span_s / recent.finished as f64,
                     false => requests * save_s / limit,
                 };
@@ -401,5 +403,162 @@ impl fmt::Display for Holdup {
             }
             Holdup::Source => write!(f, "limited by reading the input"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use inflight::{ComputeClock, Job, Summary};
+
+    use super::*;
+
+    /// What was said during a run of how much longer it would take: the time, and that.
+    type Said = Vec<(f64, f64)>;
+
+    /// Runs items that take this long to compute and to save, and listens.
+    fn run(items: u64, compute_ms: u64, save_ms: u64, options: Options) -> (Summary, Said) {
+        let options = Options {
+            jobs: 2,
+            compute_clock: ComputeClock::Elapsed,
+            ..options
+        };
+        let said = Arc::new(Mutex::new(Said::new()));
+        let (mut pace, says, mut due) = (Pace::of(&options), Arc::clone(&said), Duration::ZERO);
+        let summary = Job::new(0..items)
+            .compute(move |item: u64| {
+                std::thread::sleep(Duration::from_millis(compute_ms));
+                item
+            })
+            .save(move |_: &u64| async move {
+                tokio::time::sleep(Duration::from_millis(save_ms)).await;
+                Ok::<(), inflight::Fault>(())
+            })
+            .observed_by(move |fact: &Fact, counts: &Counts| {
+                pace.fold(fact);
+                if counts.elapsed >= due {
+                    due = counts.elapsed + Duration::from_millis(50);
+                    pace.tick(counts);
+                    if let Some(left) = pace.left(counts) {
+                        let now_s = counts.elapsed.as_secs_f64();
+                        says.lock().unwrap().push((now_s, left.as_secs_f64()));
+                    }
+                }
+            })
+            .run(&options)
+            .unwrap();
+        let said = said.lock().unwrap().clone();
+        (summary, said)
+    }
+
+    /// From a fifth of the run on, what was said is right to 15 % of what was left, and a twentieth of the whole.
+    #[track_caller]
+    fn check(name: &str, (summary, said): (Summary, Said)) {
+        let whole_s = summary.elapsed_s;
+        let late: Vec<_> = said
+            .iter()
+            .filter(|(at_s, _)| *at_s > 0.2 * whole_s)
+            .collect();
+        assert!(late.len() > 10, "{name}: {said:?}");
+        for (at_s, left_s) in late {
+            let truth_s = whole_s - at_s;
+            let off_s = (left_s - truth_s).abs();
+            assert!(
+                off_s <= 0.15 * truth_s + 0.05 * whole_s,
+                "{name}: at {at_s:.2} of {whole_s:.2} s: {left_s:.2} s to go"
+            );
+        }
+    }
+
+    #[test]
+    fn a_job_that_computing_limits_ends_when_it_was_said() {
+        check("parallel", run(400, 10, 20, Options::default()));
+        let strategy = Strategy::Async;
+        check(
+            "async",
+            run(
+                200,
+                10,
+                20,
+                Options {
+                    strategy,
+                    ..Options::default()
+                },
+            ),
+        );
+    }
+
+    #[test]
+    fn a_job_that_the_service_limits_ends_when_it_was_said() {
+        let in_flight = 10;
+        check(
+            "parallel",
+            run(
+                200,
+                1,
+                100,
+                Options {
+                    in_flight,
+                    ..Options::default()
+                },
+            ),
+        );
+        check(
+            "rate",
+            run(
+                200,
+                1,
+                10,
+                Options {
+                    rate: Some(100.0),
+                    ..Options::default()
+                },
+            ),
+        );
+    }
+
+    #[test]
+    fn a_job_of_both_ends_when_it_was_said() {
+        let in_flight = 25;
+        check(
+            "parallel",
+            run(
+                500,
+                8,
+                100,
+                Options {
+                    in_flight,
+                    ..Options::default()
+                },
+            ),
+        );
+        let strategy = Strategy::Sequential;
+        check(
+            "sequential",
+            run(
+                60,
+                15,
+                20,
+                Options {
+                    strategy,
+                    ..Options::default()
+                },
+            ),
+        );
+        let (strategy, batch) = (Strategy::Batched, 20);
+        check(
+            "batched",
+            run(
+                200,
+                5,
+                50,
+                Options {
+                    strategy,
+                    batch,
+                    ..Options::default()
+                },
+            ),
+        );
     }
 }

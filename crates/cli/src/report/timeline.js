@@ -87,13 +87,20 @@ function standingOut(rows) {
   return found;
 }
 
+// A text that turns nothing around it, with what cannot be seen made visible.
+function shown(text) {
+  const hidden = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+  const code = (letter) => `‹${letter.charCodeAt(0).toString(16).padStart(4, '0')}›`;
+  return `\u2068${text.replace(hidden, code)}\u2069`;
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // A colour as the four bytes of a pixel.
 function pixel(css) {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = 1;
-  const context = canvas.getContext('2d');
+  const context = canvas.getContext('2d', { willReadFrequently: true });
   context.fillStyle = css;
   context.fillRect(0, 0, 1, 1);
   return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
@@ -210,7 +217,8 @@ class Panel {
     const began = performance.now();
     const ratio = fitted(this.canvas, this.height);
     const { width, height } = this.canvas;
-    const context = this.canvas.getContext('2d');
+    // Pixels are written by us, so they had better lie where we can reach them.
+    const context = this.canvas.getContext('2d', { willReadFrequently: true });
     this.top = AXIS * ratio;
     this.rowHeight = (height - this.top) / Math.max(this.last - this.first, 1e-9);
     context.clearRect(0, 0, width, height);
@@ -306,7 +314,7 @@ class Panel {
   }
 
   name(index) {
-    return this.texts.has(index) ? `${index}: ${this.texts.get(index)}` : `item ${index}`;
+    return this.texts.has(index) ? `${index}: ${shown(this.texts.get(index))}` : `item ${index}`;
   }
 
   // The row and the time under a point, in pixels of the page.

@@ -5,12 +5,15 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod browser;
 mod compare;
 mod crash;
 mod exec;
 mod help;
 mod journal;
 mod lab;
+mod progress;
+mod report;
 mod run;
 mod signals;
 mod support;

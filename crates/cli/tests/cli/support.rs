@@ -51,6 +51,22 @@ pub(crate) fn inflight_in(state: &Path, line: &str, stdin: &str) -> Outcome {
     }
 }
 
+/// The same with other variables in the environment.
+#[track_caller]
+pub(crate) fn inflight_with_env(line: &str, env: &[(&str, &str)]) -> Outcome {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_inflight"))
+        .args(words(line))
+        .envs(env.iter().copied())
+        .timeout(Duration::from_secs(60))
+        .output()
+        .unwrap();
+    Outcome {
+        code: output.status.code().expect("the command ends by itself"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 impl Outcome {
     /// The last line on standard error.
     pub(crate) fn last_line(&self) -> &str {
@@ -191,7 +207,8 @@ pub(crate) fn get(address: &str, path: &str) -> String {
     body.to_owned()
 }
 
-fn words(line: &str) -> Vec<String> {
+/// A command line as words.
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut kept = false;
     for letter in line.chars() {
