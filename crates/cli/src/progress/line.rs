@@ -207,6 +207,7 @@ mod tests {
                 cost: Duration::from_millis(950),
             });
         }
+        pace.begin(&Counts::default());
         change(&mut counts);
         pace.tick(&counts);
         (counts, pace)

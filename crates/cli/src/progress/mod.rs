@@ -205,6 +205,7 @@ impl Watch {
 impl Observer for Watch {
     fn observe(&mut self, fact: &Fact, counts: &Counts) {
         if self.shape != Shape::None {
+            self.pace.begin(counts);
             self.pace.fold(fact);
             self.update(counts);
         }

@@ -65,6 +65,8 @@ pub(crate) struct Pace {
     outage_budget: Duration,
     first_contact: Duration,
     pub(crate) limit: Limit,
+    /// Items that earlier runs of the same journal had finished; nothing before the first tick.
+    before: Option<u64>,
     sums: Sums,
     past: VecDeque<Sums>,
     ready: usize,
@@ -126,6 +128,7 @@ impl Pace {
             outage_budget: options.outage_budget,
             first_contact: options.first_contact,
             limit: Limit::of(options),
+            before: None,
             sums: Sums::default(),
             past: VecDeque::new(),
             ready: 0,
@@ -163,10 +166,16 @@ impl Pace {
         }
     }
 
+    /// What is finished before anything has been done.
+    pub(crate) fn begin(&mut self, counts: &Counts) {
+        self.before.get_or_insert(counts.saved + counts.dead);
+    }
+
     /// A stretch is over.
     pub(crate) fn tick(&mut self, counts: &Counts) {
+        self.begin(counts);
         self.sums.at = counts.elapsed;
-        self.sums.finished = counts.saved + counts.dead;
+        self.sums.finished = counts.saved + counts.dead - self.before();
         self.sums.rejected = counts.rejected;
         if self.limit.ceiling.is_some() {
             self.limit.now = self.limit.now.max(counts.in_flight);
@@ -255,7 +264,7 @@ impl Pace {
         let finished = counts.saved + counts.dead;
         let saves = total.saturating_sub(finished) as f64;
         let computations = self.left_to_compute(counts)? as f64;
-        let fetches = total.saturating_sub(self.sums.fetch.records) as f64;
+        let fetches = total.saturating_sub(self.before() + self.sums.fetch.records) as f64;
         let limit = self.limit.now as f64;
         let save_s = recent.save.latency().as_secs_f64();
         let compute_s = recent.computing.as_secs_f64() / recent.computed.max(1) as f64;
@@ -309,9 +318,13 @@ impl Pace {
         Duration::try_from_secs_f64(left_s).ok()
     }
 
+    fn before(&self) -> u64 {
+        self.before.unwrap_or_default()
+    }
+
     fn left_to_compute(&self, counts: &Counts) -> Option<u64> {
         let total = counts.total?;
-        Some(total.saturating_sub(self.sums.computed))
+        Some(total.saturating_sub(self.before() + self.sums.computed))
     }
 
     /// What was done of late.
