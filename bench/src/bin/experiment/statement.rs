@@ -196,7 +196,7 @@ fn batch_size(tool: &Tool) -> anyhow::Result<Statement> {
     )?;
     let runs = || ran.points.iter().map(|point| &point.comparison.runs[0]);
     let quickest = runs().map(|run| run.save_ms.p50).fold(f64::MAX, f64::min);
-    let (first, last) = (runs().next(), runs().last());
+    let (first, last) = (runs().next(), runs().next_back());
     let (first, last) = (first.context("no run")?, last.context("no run")?);
     let figures = vec![
         seconds(first.elapsed_s),
