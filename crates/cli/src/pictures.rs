@@ -78,22 +78,38 @@ pub(crate) struct Taking {
 }
 
 impl Pictures {
-    /// Tries every file.
+    /// Tries every file; `json` goes elsewhere, and may go to standard output too.
     ///
     /// # Errors
-    /// A usage error when one cannot be written.
-    pub(crate) fn open(args: &PictureArgs) -> anyhow::Result<Pictures> {
-        Ok(Pictures {
+    /// A usage error when one cannot be written, or two want standard output.
+    pub(crate) fn open(args: &PictureArgs, json: Option<&OutFile>) -> anyhow::Result<Pictures> {
+        let pictures = Pictures {
             report: OutFile::open(args.report.as_deref())?,
             svg: OutFile::open(args.svg.as_deref())?,
             trace: OutFile::open(args.trace.as_deref())?,
             markdown: OutFile::open(args.markdown.as_deref())?,
-        })
+        };
+        pictures.check_stdout(json)?;
+        Ok(pictures)
     }
 
     /// Whether standard output belongs to one of them.
-    pub(crate) fn want_stdout(&self) -> bool {
+    fn want_stdout(&self) -> bool {
         self.all().into_iter().any(OutFile::is_stdout)
+    }
+
+    /// Standard output holds one thing, and then nothing else.
+    ///
+    /// # Errors
+    /// A usage error when several want it.
+    fn check_stdout(&self, json: Option<&OutFile>) -> anyhow::Result<()> {
+        let wanted = self.all().into_iter().chain(json);
+        if wanted.filter(|file| file.is_stdout()).count() > 1 {
+            return Err(Usage::error(
+                "standard output can hold one of --json, --report, --svg, --trace and --markdown; give the others a file",
+            ));
+        }
+        Ok(())
     }
 
     fn are_wanted(&self) -> bool {
@@ -136,6 +152,7 @@ impl Taking {
         recording: &RecordingArgs,
         work: &Work,
         runs: usize,
+        json: &OutFile,
     ) -> anyhow::Result<Taking> {
         if recording.item_text && work.input.is_stdin() {
             return Err(Usage::error(
@@ -143,7 +160,7 @@ impl Taking {
             ));
         }
         Ok(Taking {
-            pictures: Pictures::open(pictures)?,
+            pictures: Pictures::open(pictures, Some(json))?,
             is_recorded: !recording.no_record,
             texts: recording.item_text.then(|| work.input.clone()),
             has_fetch: work.fetch.is_some(),

@@ -101,7 +101,7 @@ impl RunPlan {
         let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
-            taking: Taking::new(&args.pictures, &args.recording, &work, 1)?,
+            taking: Taking::new(&args.pictures, &args.recording, &work, 1, &show.json)?,
             work,
             with_profiles: !args.no_profile,
             options,
@@ -140,7 +140,7 @@ impl ComparePlan {
             )));
         }
         let show = Show::new(&args.output)?;
-        let taking = Taking::new(&args.pictures, &args.recording, work, runs)?;
+        let taking = Taking::new(&args.pictures, &args.recording, work, runs, &show.json)?;
         Ok(ComparePlan {
             points,
             swept: args.sweep.map(|sweep| sweep.key().to_owned()),

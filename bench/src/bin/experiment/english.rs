@@ -56,8 +56,8 @@ alone* is the same computing, saved nowhere, measured in the same command.
         [
             "On one thread without yielding, no request is served until all computing is done",
             "Never yielding, the thread served nothing for {0}: all of its computing, {1}. It took {2} instead of {3} with a \
-             yield after each item, which left the thread unserved for {4} at most. A yield every fiftieth of a second or so is the \
-             usual advice, and took {5} ({6}): here a yield costs next to nothing, so each item may have one. As long as the thread is \
+             yield after each item, which left the thread unserved for {4} at most. With a yield every \
+             twentieth of a second, as is often advised, it took {5} ({6}): here a yield costs next to nothing, so each item may have one. As long as the thread is \
              unserved, whoever else is served by it waits.",
         ],
         [
@@ -69,8 +69,8 @@ alone* is the same computing, saved nowhere, measured in the same command.
             "What is left to the time of computing alone goes away when I/O is separated",
             "Against computing alone on as many threads, the worst slowdown over all costs was {0} for sequential, {1} for \
              batched, {2} for async and {3} for parallel. On one computing thread, where computing alone took {4}, async took \
-             {5} and parallel with a single job, its I/O on another thread, {6}; computing beside I/O cost {7} more CPU time than \
-             alone.",
+             {5} and parallel with a single job, its I/O on another thread, {6}; computing itself cost {7} of CPU time \
+             alone and {8} beside I/O: {9} times as much.",
         ],
     ];
 

@@ -384,14 +384,15 @@ fn yielding(tool: &Tool) -> anyhow::Result<Statement> {
 
 /// 7: an answer that is there waits until the computation is over.
 fn late_answers(tool: &Tool) -> anyhow::Result<Statement> {
+    let job = format!(
+        "0..25 --compute bcrypt:{} --save 'lab:?latency=100ms&capacity=100'",
+        tool.cost(12)
+    );
     let ran = tool.compare(
         "7-late-answers",
-        "0..25 --compute bcrypt:12 --save 'lab:?latency=100ms&capacity=100' --strategies async,parallel",
+        &format!("{job} --strategies async,parallel"),
     )?;
-    let timeline = tool.compare(
-        "7-one-thread",
-        "0..25 --compute bcrypt:12 --save 'lab:?latency=100ms&capacity=100' --strategies async",
-    )?;
+    let timeline = tool.compare("7-one-thread", &format!("{job} --strategies async"))?;
     let comparison = ran.comparison();
     let (asynchronous, parallel) = (comparison.run("async")?, comparison.run("parallel")?);
     let service = comparison
@@ -426,7 +427,12 @@ fn separation(tool: &Tool) -> anyhow::Result<Statement> {
     let items = tool.items(100);
     let all = tool.compare(
         "8-costs",
-        &format!("0..{items} --save 'lab:?latency=100ms&capacity=100' --sweep cost=8,10,11,12"),
+        &format!(
+            "0..{items} --save 'lab:?latency=100ms&capacity=100' --sweep cost={}",
+            [8, 10, 11, 12]
+                .map(|cost| tool.cost(cost).to_string())
+                .join(",")
+        ),
     )?;
     let one = tool.compare(
         "8-one-core",
@@ -434,6 +440,11 @@ fn separation(tool: &Tool) -> anyhow::Result<Statement> {
             "0..{items} --compute bcrypt:10 --jobs 1 --save 'lab:?latency=100ms&capacity=100' --strategies async,parallel"
         ),
     )?;
+    let alone = tool.compare(
+        "8-alone",
+        &format!("0..{items} --compute bcrypt:10 --save null: --strategies sequential"),
+    )?;
+    let alone_cpu_s = alone.comparison().run("sequential")?.compute_s;
     let chart = tool.draw("8-slowdown", &chart::lines(&slowdowns(&all)))?;
     let comparison = one.comparison();
     let (asynchronous, parallel) = (comparison.run("async")?, comparison.run("parallel")?);
@@ -453,7 +464,9 @@ fn separation(tool: &Tool) -> anyhow::Result<Statement> {
         seconds(one_alone_s),
         seconds(asynchronous.elapsed_s),
         seconds(parallel.elapsed_s),
-        percent(parallel.compute_s / one_alone_s - 1.0),
+        seconds(alone_cpu_s),
+        seconds(parallel.compute_s),
+        times(parallel.compute_s / alone_cpu_s),
     ];
     let is_held = parallel.elapsed_s < asynchronous.elapsed_s + 0.02 * one_alone_s
         && parallel.elapsed_s - 0.1 < 1.03 * one_alone_s;
@@ -470,7 +483,9 @@ fn separation(tool: &Tool) -> anyhow::Result<Statement> {
         Table::of_sweep(&all, &columns),
         Table::of(comparison, Threads::One, &beside),
     ];
-    let mut statement = Statement::new(vec![all, one], tables, figures, is_held);
+    let mut statement = Statement::new(vec![all, one, alone], tables, figures, is_held);
+    // Computing with nothing beside it has nothing to show.
+    statement.pictures.pop();
     statement.pictures.insert(0, chart);
     Ok(statement)
 }

@@ -23,14 +23,15 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
         .map_err(|error| Usage::error(format!("{error:#}")))?;
     let nothing_asked = PictureArgs::default() == args.pictures;
     let pictures = match nothing_asked {
-        false => Pictures::open(&args.pictures)?,
+        false => Pictures::open(&args.pictures, None)?,
         true => {
             let path = format!("inflight-{}.html", recording.about.id);
             messages::line(&format_args!("report: {path}"));
-            Pictures::open(&PictureArgs {
+            let report = PictureArgs {
                 report: Some(path.into()),
                 ..PictureArgs::default()
-            })?
+            };
+            Pictures::open(&report, None)?
         }
     };
     pictures.write(&recording)?;

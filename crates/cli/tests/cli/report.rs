@@ -248,7 +248,7 @@ fn a_million_items_fit_and_are_quick() {
     assert!(redraw_ms.as_f64() < Some(250.0), "{redraw_ms}");
     let stated = page.eval("document.body.innerText");
     let stated = stated.as_str().unwrap();
-    assert!(stated.contains("of 1000000: one of every 5"), "{stated}");
+    assert!(stated.contains("of 1000000: one of every 20"), "{stated}");
     page.eval(
         "inflight.panels[0].canvas.scrollIntoView(); document.getElementById('whole').click()",
     );
@@ -296,6 +296,23 @@ fn a_run_can_be_drawn_later() {
     );
     let refused = run("report yesterday").expect(2);
     assert!(refused.stderr.contains(&ids[0]), "{}", refused.stderr);
+}
+
+#[test]
+fn standard_output_holds_one_thing() {
+    let refused = inflight("run 0..5 --save null: --json - --markdown -").expect(2);
+    assert!(
+        refused.stderr.contains("give the others a file"),
+        "{}",
+        refused.stderr
+    );
+    let outcome = inflight("run 0..5 --save null: --markdown -").expect(0);
+    assert!(
+        outcome.stdout.starts_with("5 items × none → null:, "),
+        "{}",
+        outcome.stdout
+    );
+    assert!(outcome.stdout.contains("| saved | 5 |"));
 }
 
 #[test]
