@@ -6,6 +6,7 @@ mod chart;
 mod english;
 mod figure;
 mod korean;
+mod measures;
 mod page;
 mod statement;
 mod tool;
