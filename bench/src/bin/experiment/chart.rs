@@ -24,12 +24,13 @@ pub(crate) fn lines(series: &[Series]) -> String {
     let least = all().map(|point| point.0).fold(f64::MAX, f64::min);
     let most = all().map(|point| point.0).fold(least * 1.01, f64::max);
     let highest = all().map(|point| point.1).fold(1.1, f64::max) * 1.05;
+    let lowest = all().map(|point| point.1).fold(1.0, f64::min) * 0.97;
     let x = |ms: f64| {
         let share = (ms / least).ln() / (most / least).ln();
         LEFT + share * (WIDTH - LEFT - RIGHT)
     };
     let y = |slowdown: f64| {
-        let share = slowdown.max(0.95).ln() / highest.ln();
+        let share = (slowdown / lowest).ln() / (highest / lowest).ln();
         HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
     };
     let mut body = String::new();
