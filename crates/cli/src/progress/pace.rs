@@ -421,113 +421,208 @@ impl fmt::Display for Holdup {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use inflight::{ComputeClock, Job, Summary};
+    use inflight::Attempt;
 
     use super::*;
 
-    /// What was said during a run of how much longer it would take: the time, and that.
-    type Said = Vec<(f64, f64)>;
-
-    /// Runs items that take this long to compute and to save, and listens.
-    fn run(items: u64, compute_ms: u64, save_ms: u64, options: Options) -> (Summary, Said) {
-        let options = Options {
-            jobs: 2,
-            compute_clock: ComputeClock::Elapsed,
-            ..options
-        };
-        let said = Arc::new(Mutex::new(Said::new()));
-        let (mut pace, says, mut due) = (Pace::of(&options), Arc::clone(&said), Duration::ZERO);
-        let summary = Job::new(0..items)
-            .compute(move |item: u64| {
-                std::thread::sleep(Duration::from_millis(compute_ms));
-                item
-            })
-            .save(move |_: &u64| async move {
-                tokio::time::sleep(Duration::from_millis(save_ms)).await;
-                Ok::<(), inflight::Fault>(())
-            })
-            .observed_by(move |fact: &Fact, counts: &Counts| {
-                pace.fold(fact);
-                if counts.elapsed >= due {
-                    due = counts.elapsed + Duration::from_millis(50);
-                    pace.tick(counts);
-                    if let Some(left) = pace.left(counts) {
-                        let now_s = counts.elapsed.as_secs_f64();
-                        says.lock().unwrap().push((now_s, left.as_secs_f64()));
-                    }
-                }
-            })
-            .run(&options)
-            .unwrap();
-        let said = said.lock().unwrap().clone();
-        (summary, said)
+    /// A run in virtual time: what happens when.
+    struct Simulated {
+        options: Options,
+        facts: Vec<(Duration, Fact)>,
+        random: u64,
     }
 
-    /// From a fifth of the run on, what was said is right to 15 % of what was left, and a twentieth of the whole.
+    /// Times to compute and to save an item, in milliseconds, give or take a fifth.
+    #[derive(Clone, Copy)]
+    struct Job {
+        items: u64,
+        compute_ms: f64,
+        save_ms: f64,
+    }
+
+    impl Simulated {
+        /// A run of this job.
+        fn run(job: Job, options: Options) -> Simulated {
+            let mut run = Simulated {
+                facts: Vec::new(),
+                random: 1,
+                options: Options { jobs: 2, ..options },
+            };
+            let batch = match run.options.strategy {
+                Strategy::Sequential => 1,
+                Strategy::Batched => run.options.batch as u64,
+                Strategy::Async | Strategy::Parallel => job.items,
+            };
+            let mut at = Duration::ZERO;
+            for first in (0..job.items).step_by(batch as usize) {
+                at = run.batch(first..(first + batch).min(job.items), job, at);
+            }
+            run.facts.sort_by_key(|(at, _)| *at);
+            run
+        }
+
+        /// Computes these items from then on, and saves each as soon as the strategy does; says when all is over.
+        fn batch(&mut self, items: std::ops::Range<u64>, job: Job, from: Duration) -> Duration {
+            let mut threads = vec![from; self.options.compute_threads()];
+            let mut ready = Vec::new();
+            for index in items {
+                let took = self.about(job.compute_ms);
+                let thread = threads.iter_mut().min().unwrap();
+                let computed = Fact::Computed {
+                    first: index,
+                    last: index,
+                    items: 1,
+                    at: *thread,
+                    took,
+                    cost: took,
+                };
+                *thread += took;
+                self.facts.push((*thread, computed));
+                ready.push((*thread, index));
+            }
+            let computed = *threads.iter().max().unwrap();
+            let gap = self.options.rate.map_or(0.0, |rate| 1.0 / rate);
+            let mut slots = vec![from; self.options.in_flight];
+            let (mut next_send, mut over) = (from, computed);
+            for (ready, index) in ready {
+                let slot = slots.iter_mut().min().unwrap();
+                let waits_for_all = self.options.strategy == Strategy::Batched;
+                let ready = if waits_for_all { computed } else { ready };
+                let sent = ready.max(*slot).max(next_send);
+                next_send = sent + Duration::from_secs_f64(gap);
+                let took = self.about(job.save_ms);
+                let mut answered = sent + took;
+                if self.options.strategy == Strategy::Async && answered < computed {
+                    // The thread computes, and looks up after each item.
+                    let looks = self.facts.iter().map(|(at, _)| *at);
+                    answered = looks.filter(|at| *at >= answered).min().unwrap_or(answered);
+                }
+                *slot = answered;
+                over = over.max(answered);
+                let done = std::iter::once(index).collect();
+                let attempt = Attempt {
+                    step: Step::Save,
+                    at: sent,
+                    took: answered - sent,
+                    waited: sent - ready,
+                    is_again: false,
+                    in_flight: 1,
+                    records: 1,
+                    first: index,
+                    done,
+                    in_doubt: 0,
+                    mark: None,
+                    verdict: None,
+                };
+                self.facts.push((answered, Fact::Attempt(attempt)));
+            }
+            over
+        }
+
+        fn about(&mut self, ms: f64) -> Duration {
+            self.random = self
+                .random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let share = (self.random >> 40) as f64 / (1_u64 << 24) as f64;
+            Duration::from_secs_f64(ms * (0.8 + 0.4 * share) / 1e3)
+        }
+
+        /// Every 100 ms: the time, and how much longer it was said to take.
+        fn said(&self, total: u64) -> Vec<(Duration, Duration)> {
+            let tick = Duration::from_millis(100);
+            let (mut pace, mut due, mut said) = (Pace::of(&self.options), tick, Vec::new());
+            let mut counts = Counts {
+                total: Some(total),
+                ..Counts::default()
+            };
+            pace.begin(&counts);
+            for (at, fact) in &self.facts {
+                counts.elapsed = *at;
+                counts.saved += u64::from(matches!(fact, Fact::Attempt(_)));
+                pace.fold(fact);
+                if *at >= due {
+                    due = *at + tick;
+                    pace.tick(&counts);
+                    said.extend(pace.left(&counts).map(|left| (*at, left)));
+                }
+            }
+            said
+        }
+    }
+
+    /// From a fifth of the run on, what is said is right to 15 % of what is left and a fiftieth of the whole.
     #[track_caller]
-    fn check(name: &str, (summary, said): (Summary, Said)) {
-        let whole_s = summary.elapsed_s;
-        let late: Vec<_> = said
-            .iter()
-            .filter(|(at_s, _)| *at_s > 0.2 * whole_s)
-            .collect();
-        assert!(late.len() > 10, "{name}: {said:?}");
-        for (at_s, left_s) in late {
+    fn check(items: u64, compute_ms: f64, save_ms: f64, options: Options) {
+        let job = Job {
+            items,
+            compute_ms,
+            save_ms,
+        };
+        let strategy = options.strategy;
+        let run = Simulated::run(job, options);
+        let whole_s = run.facts.last().unwrap().0.as_secs_f64();
+        let said = run.said(items);
+        let mut checked = 0;
+        for (at, left) in said {
+            let (at_s, left_s) = (at.as_secs_f64(), left.as_secs_f64());
+            if at_s < 0.2 * whole_s {
+                continue;
+            }
+            checked += 1;
             let truth_s = whole_s - at_s;
-            let off_s = (left_s - truth_s).abs();
             assert!(
-                off_s <= 0.15 * truth_s + 0.05 * whole_s,
-                "{name}: at {at_s:.2} of {whole_s:.2} s: {left_s:.2} s to go"
+                (left_s - truth_s).abs() <= 0.15 * truth_s + 0.02 * whole_s,
+                "{strategy:?}: at {at_s:.2} of {whole_s:.2} s: {left_s:.2} s to go"
             );
+        }
+        assert!(checked > 10, "{strategy:?}: {checked}");
+    }
+
+    fn with(strategy: Strategy) -> Options {
+        Options {
+            strategy,
+            ..Options::default()
         }
     }
 
     #[test]
     fn a_job_that_computing_limits_ends_when_it_was_said() {
-        check("parallel", run(400, 10, 20, Options::default()));
-        let strategy = Strategy::Async;
+        check(1_000, 10.0, 100.0, with(Strategy::Parallel));
+        check(500, 10.0, 100.0, with(Strategy::Async));
+        check(100, 40.0, 20.0, with(Strategy::Sequential));
+        let batch = 50;
         check(
-            "async",
-            run(
-                200,
-                10,
-                20,
-                Options {
-                    strategy,
-                    ..Options::default()
-                },
-            ),
+            500,
+            10.0,
+            100.0,
+            Options {
+                batch,
+                ..with(Strategy::Batched)
+            },
         );
     }
 
     #[test]
     fn a_job_that_the_service_limits_ends_when_it_was_said() {
         let in_flight = 10;
+        for strategy in [Strategy::Parallel, Strategy::Async] {
+            let options = Options {
+                in_flight,
+                ..with(strategy)
+            };
+            check(500, 1.0, 100.0, options);
+        }
+        check(100, 1.0, 60.0, with(Strategy::Sequential));
+        let rate = Some(100.0);
         check(
-            "parallel",
-            run(
-                200,
-                1,
-                100,
-                Options {
-                    in_flight,
-                    ..Options::default()
-                },
-            ),
-        );
-        check(
-            "rate",
-            run(
-                200,
-                1,
-                10,
-                Options {
-                    rate: Some(100.0),
-                    ..Options::default()
-                },
-            ),
+            500,
+            1.0,
+            20.0,
+            Options {
+                rate,
+                ..with(Strategy::Parallel)
+            },
         );
     }
 
@@ -535,43 +630,21 @@ mod tests {
     fn a_job_of_both_ends_when_it_was_said() {
         let in_flight = 25;
         check(
-            "parallel",
-            run(
-                500,
-                8,
-                100,
-                Options {
-                    in_flight,
-                    ..Options::default()
-                },
-            ),
+            1_000,
+            8.0,
+            100.0,
+            Options {
+                in_flight,
+                ..with(Strategy::Parallel)
+            },
         );
-        let strategy = Strategy::Sequential;
-        check(
-            "sequential",
-            run(
-                60,
-                15,
-                20,
-                Options {
-                    strategy,
-                    ..Options::default()
-                },
-            ),
-        );
-        let (strategy, batch) = (Strategy::Batched, 20);
-        check(
-            "batched",
-            run(
-                200,
-                5,
-                50,
-                Options {
-                    strategy,
-                    batch,
-                    ..Options::default()
-                },
-            ),
-        );
+        check(100, 30.0, 30.0, with(Strategy::Sequential));
+        let (in_flight, batch) = (10, 20);
+        let options = Options {
+            in_flight,
+            batch,
+            ..with(Strategy::Batched)
+        };
+        check(400, 5.0, 50.0, options);
     }
 }
