@@ -19,6 +19,10 @@ const RECENT_SHARE: f64 = 0.5;
 /// "Now" is never shorter: a save takes that long.
 const RECENT_MIN: Duration = Duration::from_secs(1);
 
+/// Where a limit that is found begins, if nothing is known of the service. Only what is told depends on it, and only until the
+/// first decision.
+const FIRST: usize = 8;
+
 /// A resource that is used this much is what limits.
 const BUSY: f64 = 0.85;
 
@@ -37,7 +41,7 @@ impl Limit {
             InFlightLimit::Fixed(now) => Limit { now, ceiling: None },
             // The first decision says what it is; until then it is at least what is in flight.
             InFlightLimit::Auto => Limit {
-                now: 1,
+                now: FIRST.min(options.max_in_flight),
                 ceiling: Some(options.max_in_flight),
             },
         }
@@ -482,7 +486,7 @@ mod tests {
             }
             let computed = *threads.iter().max().unwrap();
             let gap = self.options.rate.map_or(0.0, |rate| 1.0 / rate);
-            let mut slots = vec![from; self.options.in_flight];
+            let mut slots = vec![from; self.options.in_flight_max()];
             let (mut next_send, mut over) = (from, computed);
             for (ready, index) in ready {
                 let slot = slots.iter_mut().min().unwrap();
@@ -605,7 +609,7 @@ mod tests {
 
     #[test]
     fn a_job_that_the_service_limits_ends_when_it_was_said() {
-        let in_flight = 10;
+        let in_flight = InFlightLimit::Fixed(10);
         for strategy in [Strategy::Parallel, Strategy::Async] {
             let options = Options {
                 in_flight,
@@ -628,7 +632,7 @@ mod tests {
 
     #[test]
     fn a_job_of_both_ends_when_it_was_said() {
-        let in_flight = 25;
+        let in_flight = InFlightLimit::Fixed(25);
         check(
             1_000,
             8.0,
@@ -639,7 +643,7 @@ mod tests {
             },
         );
         check(100, 30.0, 30.0, with(Strategy::Sequential));
-        let (in_flight, batch) = (10, 20);
+        let (in_flight, batch) = (InFlightLimit::Fixed(10), 20);
         let options = Options {
             in_flight,
             batch,

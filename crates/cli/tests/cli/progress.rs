@@ -11,7 +11,8 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use crate::support::{STATE, inflight, words};
 
 /// A run of a second and a half, in which computing is what limits.
-const JOB: &str = "run 0..300 --compute sleep:10ms -j 2 --save lab:?latency=20ms";
+const JOB: &str =
+    "run 0..300 --compute sleep:10ms -j 2 -c 100 --save lab:?latency=20ms --no-journal";
 
 /// What a terminal saw: every picture of its screen that differed from the one before, and all bytes.
 struct Seen {
@@ -155,7 +156,8 @@ fn a_dumb_terminal_gets_lines() {
 #[test]
 fn a_pipe_gets_a_line_every_ten_seconds() {
     let outcome =
-        inflight("run 0..110 --compute sleep:100ms -j 1 --save lab:?latency=5ms").expect(0);
+        inflight("run 0..110 --compute sleep:100ms -j 1 --save lab:?latency=5ms --no-journal")
+            .expect(0);
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
@@ -175,7 +177,7 @@ fn an_outage_says_what_it_waits_for() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let line = format!("run 0..5 --save http://{address}/add");
+    let line = format!("run 0..5 --save http://{address}/add --no-journal");
     let seen = on_terminal_leaving(&line, 100, &[], 4);
     let waiting = |screen: &Vec<String>| {
         let said = |line: &String| line.contains("waiting for the service, away for");
