@@ -5,7 +5,7 @@ use std::process::Command;
 use bench::Outcome;
 
 use crate::contender::{Contender, inflight_run};
-use crate::machine::Machine;
+use bench::Machine;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
