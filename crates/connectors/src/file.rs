@@ -89,7 +89,7 @@ impl Service<Payload> for FileSink {
     }
 
     fn durable(&self) -> Option<Box<dyn Durable>> {
-        self.output.durable()
+        self.output.durable(true)
     }
 }
 

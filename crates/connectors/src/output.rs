@@ -197,9 +197,11 @@ impl Output {
         lock(&self.opened).as_ref()?.told()
     }
 
-    /// What makes it durable; `None` where that means nothing.
-    pub(crate) fn durable(self: &Arc<Output>) -> Option<Box<dyn Durable>> {
-        let synced = Synced(Arc::clone(self));
+    /// What makes it durable; `None` where that means nothing. `is_all`: nothing but what stands here comes of a save, so
+    /// that cutting it off undoes the save.
+    pub(crate) fn durable(self: &Arc<Output>, is_all: bool) -> Option<Box<dyn Durable>> {
+        let output = Arc::clone(self);
+        let synced = Synced { output, is_all };
         self.is_file().then(|| Box::new(synced) as Box<dyn Durable>)
     }
 
@@ -283,19 +285,26 @@ impl Opened {
 
 /// Makes an output durable. One that was never opened has nothing to sync.
 #[derive(Debug)]
-struct Synced(Arc<Output>);
+struct Synced {
+    output: Arc<Output>,
+    is_all: bool,
+}
 
 impl Durable for Synced {
     fn sync(&mut self) -> io::Result<()> {
-        let opened = lock(&self.0.opened).clone();
+        let opened = lock(&self.output.opened).clone();
         opened.map_or(Ok(()), |opened| opened.sync())
     }
 
     fn mark(&mut self) -> io::Result<Option<u64>> {
-        let opened = self.0.open();
+        let opened = self.output.open();
         let opened = opened.map_err(|fault| io::Error::other(fault.to_string()))?;
-        sync_folder(self.0.path());
+        sync_folder(self.output.path());
         Ok(opened.told())
+    }
+
+    fn repeats_nothing(&self) -> bool {
+        self.is_all
     }
 }
 

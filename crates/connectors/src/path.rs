@@ -1,8 +1,11 @@
 //! The path in an address of something local: `file:PATH`, `sqlite:PATH`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(any(feature = "sqlite", feature = "file"))]
+use std::path::PathBuf;
 
 /// What follows the scheme, as a path; `file:///tmp/x` means `/tmp/x`, as in other programs.
+#[cfg(any(feature = "sqlite", feature = "file"))]
 pub(crate) fn local(text: &str, scheme: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix(scheme).unwrap_or(text);
     let path = match path.strip_prefix("//") {
@@ -36,7 +39,7 @@ pub(crate) fn remove_created(path: &Path) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "sqlite", feature = "file")))]
 mod tests {
     use super::*;
 

@@ -96,6 +96,12 @@ pub trait Durable: Send + std::fmt::Debug {
     fn mark(&mut self) -> std::io::Result<Option<u64>> {
         Ok(None)
     }
+
+    /// Whether what the journal does not know has no effect when a run goes on after a crash: it is cut off, or saved in
+    /// the same place. Then saving need not wait for the journal; else what a crash may repeat is bounded. Default: no.
+    fn repeats_nothing(&self) -> bool {
+        false
+    }
 }
 
 /// What a service says of itself before the first request; it enters the bound as "declared".

@@ -63,6 +63,6 @@ impl Responses {
 
     /// What makes the file durable.
     pub(super) fn durable(&self) -> Option<Box<dyn Durable>> {
-        self.0.durable()
+        self.0.durable(false)
     }
 }

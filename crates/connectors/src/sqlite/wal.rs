@@ -36,4 +36,8 @@ impl Durable for Log {
             Err(error) => Err(error),
         }
     }
+
+    fn repeats_nothing(&self) -> bool {
+        true // A row that is saved again replaces itself.
+    }
 }

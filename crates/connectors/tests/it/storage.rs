@@ -3,9 +3,9 @@
 //! The full disk is a limit on the size of files, set for a process of its own: the test starts itself once more.
 
 use std::path::Path;
-use std::process::Command;
+use std::process;
 
-use inflight::{Ending, Job, OpenedJournal, Options, Summary};
+use inflight::{Command, Ending, Job, OpenedJournal, Options, Summary};
 use inflight_connectors::{Input, Ledger, Payload, Sink, SinkSettings};
 
 use crate::server::Server;
@@ -30,7 +30,7 @@ fn check(test: &str, items: u64, run: impl Fn(&Path) -> Summary, look: impl FnOn
     let folder = tempfile::tempdir().unwrap();
     // Blocks of half a kilobyte; without the signal a write that is too much fails like any other.
     let limited = "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\"";
-    let child = Command::new("sh")
+    let child = process::Command::new("sh")
         .args(["-c", limited])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", &format!("storage::{test}"), "--nocapture"])
@@ -67,7 +67,7 @@ fn go_on(folder: &Path, address: &str, items: u64, settings: SinkSettings) -> Su
     Job::new(input.open().unwrap())
         .compute(|item: Payload| item)
         .save_to(sink)
-        .recorded_in(opened.start(&[], inflight::Command::default()).unwrap())
+        .recorded_in(opened.start(&[], Command::default()).unwrap())
         .run(&Options::default())
         .unwrap()
 }

@@ -23,6 +23,8 @@ pub(crate) struct Horizon {
     /// The first item that is not finished; and whether nobody cares any more.
     watermark: Mutex<(u64, bool)>,
     moved: Condvar,
+    /// Whether it does not matter how many answers are not in the journal yet.
+    repeats_nothing: AtomicBool,
     /// Items of this run that the journal calls saved.
     recorded: AtomicU64,
     /// Whether the stage waits to be told.
@@ -36,6 +38,16 @@ impl Horizon {
             watermark: Mutex::new((watermark, false)),
             ..Horizon::default()
         }
+    }
+
+    /// What is not in the journal has no effect after a crash, so the stage that saves need not wait for it.
+    pub(super) fn repeats_nothing(&self) {
+        self.repeats_nothing.store(true, Ordering::Release);
+    }
+
+    /// Whether the stage that saves waits, or will with its next answer, when so many items wait to be recorded.
+    pub(super) fn is_reached(&self, unrecorded: impl FnOnce() -> u64) -> bool {
+        !self.repeats_nothing.load(Ordering::Acquire) && unrecorded() >= UNRECORDED_MAX
     }
 
     /// So many more saved items are in the journal, and every finished one below the watermark.
@@ -81,6 +93,9 @@ impl Horizon {
 
     /// Whether more may be sent when so many were saved by now; if not, [`Horizon::advanced`] says when to ask again.
     pub(crate) fn allows(&self, saved: u64) -> bool {
+        if self.repeats_nothing.load(Ordering::Acquire) {
+            return true;
+        }
         let fits = || saved < self.recorded.load(Ordering::Acquire) + UNRECORDED_MAX;
         if fits() {
             return true;

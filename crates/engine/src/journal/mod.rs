@@ -122,6 +122,9 @@ impl Journal {
         let Some(durable) = &mut self.durable else {
             return Ok(());
         };
+        if durable.repeats_nothing() {
+            self.horizon.repeats_nothing();
+        }
         if self.state.mark.is_none()
             && let Some(mark) = durable.mark()?
         {
@@ -159,7 +162,9 @@ impl Journal {
     /// When the disk fails. Nothing may be written after that.
     pub(crate) fn advance(&mut self, now: Duration) -> io::Result<()> {
         let is_due = now >= self.written_at + self.write_every();
-        if !self.pending.is_empty() && (is_due || self.pending.is_large()) {
+        // From there on the stage that saves sends nothing before this has been written.
+        let is_awaited = self.horizon.is_reached(|| self.pending.saved());
+        if !self.pending.is_empty() && (is_due || is_awaited || self.pending.is_large()) {
             self.write(now)?;
         }
         if !self.is_synced && now >= self.synced_at + SYNC_EVERY {

@@ -320,7 +320,10 @@ fn an_empty_file_is_a_new_journal_and_any_other_is_none() {
 
 /// Output of a sink that stands somewhere, and is always durable.
 #[derive(Debug)]
-struct Output(u64);
+struct Output {
+    stands_at: u64,
+    repeats_nothing: bool,
+}
 
 impl Durable for Output {
     fn sync(&mut self) -> io::Result<()> {
@@ -328,7 +331,11 @@ impl Durable for Output {
     }
 
     fn mark(&mut self) -> io::Result<Option<u64>> {
-        Ok(Some(self.0))
+        Ok(Some(self.stands_at))
+    }
+
+    fn repeats_nothing(&self) -> bool {
+        self.repeats_nothing
     }
 }
 
@@ -341,7 +348,11 @@ fn where_the_output_began_is_known_before_anything_is_saved() {
             .unwrap()
             .start(&[], Command::default())
             .unwrap();
-        journal.follow(Some(Box::new(Output(stands_at)))).unwrap();
+        let output = Output {
+            stands_at,
+            repeats_nothing: false,
+        };
+        journal.follow(Some(Box::new(output))).unwrap();
         drop(journal);
         let mark = world.open().unwrap().found().unwrap().mark;
         assert_eq!(
@@ -349,5 +360,32 @@ fn where_the_output_began_is_known_before_anything_is_saved() {
             Some(7),
             "what a run that was killed has written stands behind it"
         );
+    }
+}
+
+#[test]
+fn whoever_waits_for_the_journal_is_not_kept_waiting() {
+    for repeats_nothing in [false, true] {
+        let world = World::new(1);
+        let mut journal = world
+            .open()
+            .unwrap()
+            .start(&[], Command::default())
+            .unwrap();
+        let output = Output {
+            stands_at: 0,
+            repeats_nothing,
+        };
+        journal.follow(Some(Box::new(output))).unwrap();
+        let horizon = journal.horizon();
+        let soon = Duration::from_millis(1);
+        journal.note(&saved(0..1023));
+        journal.advance(soon).unwrap();
+        assert!(horizon.allows(1023), "there is room for one more");
+        journal.note(&saved(1023..1024));
+        assert_eq!(horizon.allows(1024), repeats_nothing);
+        journal.advance(soon).unwrap();
+        assert!(horizon.allows(1024), "written long before it was due");
+        assert_eq!(journal.pending.is_empty(), !repeats_nothing);
     }
 }
