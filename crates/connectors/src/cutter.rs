@@ -88,5 +88,6 @@ impl Cutter {
 
     fn fault(&self, why: &str) -> Fault {
         Fault::permanent(format!("{} line {}: {why}", self.name, self.line))
+            .counted_as("a line that cannot be used")
     }
 }

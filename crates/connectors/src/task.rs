@@ -144,12 +144,14 @@ fn bcrypt_hash(item: Payload, cost: u32) -> Result<Payload, Fault> {
     if length > BCRYPT_BYTES_MAX {
         return Err(Fault::permanent(format!(
             "bcrypt takes at most {BCRYPT_BYTES_MAX} bytes, and the item has {length}; hash it with sha256 first"
-        )));
+        ))
+        .counted_as("too long for bcrypt"));
     }
     if memchr::memchr(0, &item.bytes).is_some() {
-        return Err(Fault::permanent(
-            "bcrypt ends at a NUL byte, and the item has one",
-        ));
+        return Err(
+            Fault::permanent("bcrypt ends at a NUL byte, and the item has one")
+                .counted_as("a NUL byte, where bcrypt ends"),
+        );
     }
     // The salt comes from the system: 16 bytes cost less than a microsecond, the cheapest hash a thousand.
     let hash = bcrypt::hash_bytes(&item.bytes, cost)

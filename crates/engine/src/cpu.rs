@@ -111,7 +111,7 @@ impl<Q, R> Cpu<Q, R> {
         self.begin(watch, 1);
         let result = self.compute(record);
         match self.post.end() {
-            true => self.told(watch, index, 1),
+            true => self.told(watch, (index, index), 1),
             false => return None,
         }
         result
@@ -125,9 +125,10 @@ impl<Q, R> Cpu<Q, R> {
     }
 
     fn together(&mut self, records: Vec<Record<Q>>) -> Vec<Record<R>> {
-        let Some(first) = records.first().map(|record| record.index) else {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
             return Vec::new();
         };
+        let ends = (first.index, last.index);
         let watch = Watch::start(self.clock, self.basis);
         let items = records.len();
         self.begin(watch, items);
@@ -139,7 +140,7 @@ impl<Q, R> Cpu<Q, R> {
                 .collect(),
         };
         match self.post.end() {
-            true => self.told(watch, first, items),
+            true => self.told(watch, ends, items),
             false => return Vec::new(),
         }
         results
@@ -194,7 +195,7 @@ impl<Q, R> Cpu<Q, R> {
         }
     }
 
-    fn told(&mut self, watch: Watch, first: u64, items: usize) {
+    fn told(&mut self, watch: Watch, (first, last): (u64, u64), items: usize) {
         let (took, cost) = watch.stop(self.clock);
         let now = watch.at + took;
         let waited = match &mut self.computing {
@@ -209,6 +210,7 @@ impl<Q, R> Cpu<Q, R> {
         }
         let fact = Fact::Computed {
             first,
+            last,
             items: items as u32,
             at: watch.at,
             took,

@@ -59,6 +59,8 @@ pub enum Fact {
     Computed {
         /// The first of them; they need not be neighbours.
         first: u64,
+        /// The last of them: of a chunk from the source all that lie between, but for bad items.
+        last: u64,
         /// How many.
         items: u32,
         /// When the first began.
@@ -162,6 +164,8 @@ pub struct Attempt {
     pub in_flight: usize,
     /// Records it carried.
     pub records: usize,
+    /// The item of its oldest record; names who was in a request that finished none.
+    pub first: u64,
     /// The items it finished.
     pub done: Indexes,
     /// How far the service's own output has come with them; see [`Connection::mark`](crate::Connection::mark).

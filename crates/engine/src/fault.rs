@@ -2,6 +2,7 @@
 //!
 //! The connector decides the verdict, because only it knows the service. Nobody parses the message.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,19 @@ pub enum Verdict {
     InDoubt,
     /// Nothing was sent: refused, no route, no such host. The service's fault, never an item's attempt.
     Unreached,
+}
+
+impl Verdict {
+    /// What it means, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Permanent => "failed for good",
+            Verdict::Transient => "failed this time",
+            Verdict::Overload => "refused: the service asks for less",
+            Verdict::InDoubt => "cut off, may have taken effect",
+            Verdict::Unreached => "not reached, nothing was sent",
+        }
+    }
 }
 
 /// Why one attempt at one request, or one computation, failed.
@@ -44,6 +58,7 @@ pub struct Fault(Box<Inner>);
 struct Inner {
     verdict: Verdict,
     message: String,
+    reason: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     ends_run: Option<Ends>,
     hint: Option<Hint>,
@@ -72,6 +87,7 @@ impl Fault {
         Fault(Box::new(Inner {
             verdict,
             message: message.into(),
+            reason: None,
             retry_after: None,
             ends_run: None,
             hint: None,
@@ -122,7 +138,8 @@ impl Fault {
 
     /// The request was sent, and no answer came within this time.
     pub(crate) fn timed_out(deadline: Duration) -> Fault {
-        let mut fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"));
+        let mut fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"))
+            .counted_as("no answer in time");
         fault.0.hint = Some(Hint::TimedOut);
         fault
     }
@@ -134,6 +151,7 @@ impl Fault {
             .copied()
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Fault::permanent(format!("panicked: {}", text.unwrap_or("without a message")))
+            .counted_as("panicked")
     }
 
     /// Keeps the error that led to this fault; it is printed after the message.
@@ -148,6 +166,14 @@ impl Fault {
     #[must_use]
     pub fn by_quota(mut self) -> Fault {
         self.0.hint = Some(Hint::Quota);
+        self
+    }
+
+    /// What a report counts it as: a few words that are the same for every item, and hold nothing of any.
+    /// Default: the verdict in words.
+    #[must_use]
+    pub fn counted_as(mut self, reason: impl Into<Cow<'static, str>>) -> Fault {
+        self.0.reason = Some(reason.into());
         self
     }
 
@@ -184,6 +210,14 @@ impl Fault {
     /// Whether it was that no answer came in time.
     pub(crate) fn is_timeout(&self) -> bool {
         self.0.hint == Some(Hint::TimedOut)
+    }
+
+    /// What a report counts it as; see [`Fault::counted_as`].
+    pub fn reason(&self) -> &str {
+        match &self.0.reason {
+            Some(reason) => reason,
+            None => self.0.verdict.words(),
+        }
     }
 
     /// What the service asked for, if it did.
@@ -241,6 +275,13 @@ mod tests {
         assert_eq!(size_of::<Fault>(), size_of::<usize>());
         let fault = Fault::in_doubt("connection cut").because(std::io::Error::other("reset"));
         assert_eq!(fault.to_string(), "connection cut: reset");
+    }
+
+    #[test]
+    fn a_report_counts_faults_by_what_all_of_them_share() {
+        let fault = Fault::permanent("row 7 holds no name");
+        assert_eq!(fault.reason(), "failed for good");
+        assert_eq!(fault.counted_as("no name").reason(), "no name");
     }
 
     #[test]

@@ -81,7 +81,9 @@ pub(super) async fn refused(
         Err(_) => String::new(),
     };
     let colon = if text.is_empty() { "" } else { ": " };
-    let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"));
+    // The body may repeat the item, so a report counts by the status alone.
+    let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"))
+        .counted_as(format!("answered {status}"));
     if status == StatusCode::TOO_MANY_REQUESTS {
         fault = fault.by_quota();
     }

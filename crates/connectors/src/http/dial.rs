@@ -115,6 +115,6 @@ impl Dialer {
 
     fn fault(&self, what: &str) -> Fault {
         let Origin { host, port, .. } = &self.origin;
-        Fault::unreached(format!("{what} {host} port {port}"))
+        Fault::unreached(format!("{what} {host} port {port}")).counted_as("no connection")
     }
 }

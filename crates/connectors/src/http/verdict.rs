@@ -54,7 +54,9 @@ pub(super) fn shown(body: &[u8]) -> String {
 pub(super) fn save_broken(title: &str, broken: Broken) -> Fault {
     match broken {
         Broken::Unsent(cause) => unsent(title, cause),
-        Broken::Sent(cause) => Fault::in_doubt(format!("{title}: no whole answer")).because(cause),
+        Broken::Sent(cause) => Fault::in_doubt(format!("{title}: no whole answer"))
+            .because(cause)
+            .counted_as("no whole answer"),
     }
 }
 
@@ -62,7 +64,9 @@ pub(super) fn save_broken(title: &str, broken: Broken) -> Fault {
 pub(super) fn fetch_broken(title: &str, broken: Broken) -> Fault {
     match broken {
         Broken::Unsent(cause) => unsent(title, cause),
-        Broken::Sent(cause) => Fault::transient(format!("{title}: no whole answer")).because(cause),
+        Broken::Sent(cause) => Fault::transient(format!("{title}: no whole answer"))
+            .because(cause)
+            .counted_as("no whole answer"),
     }
 }
 
@@ -71,6 +75,7 @@ fn unsent(title: &str, cause: hyper::Error) -> Fault {
         "{title}: connection was closed before the request was sent"
     ))
     .because(cause)
+    .counted_as("closed before the request was sent")
 }
 
 #[cfg(test)]

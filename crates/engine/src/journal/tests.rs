@@ -125,6 +125,7 @@ fn saved(range: Range<u64>) -> Fact {
         is_again: false,
         in_flight: 1,
         records: 1,
+        first: range.start,
         done: range.collect::<Indexes>(),
         mark: None,
         in_doubt: 0,

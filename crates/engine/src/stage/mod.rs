@@ -306,7 +306,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let inner = &self.0;
         let now = inner.clock.now();
         let Answered { outcome, mark } = answer;
-        let records = bulk.len();
+        let (records, first) = (bulk.len(), bulk[0].index);
         let settled = inner
             .dispatch
             .borrow_mut()
@@ -319,6 +319,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             is_again: sent.is_again,
             in_flight: sent.in_flight,
             records,
+            first,
             done: settled
                 .done
                 .iter()

@@ -97,9 +97,10 @@ async fn open<Q, S: Service<Q>>(service: &S, deadline: Duration) -> Result<S::Co
             Err(fault)
         }
         Ok(Err(fault)) => Err(Fault::unreached(fault.to_string())),
-        Err(_) => Err(Fault::unreached(format!(
-            "no connection within {deadline:.0?}"
-        ))),
+        Err(_) => Err(
+            Fault::unreached(format!("no connection within {deadline:.0?}"))
+                .counted_as("no connection in time"),
+        ),
     }
 }
 
