@@ -13,7 +13,8 @@ pub(crate) struct Need {
     pub(crate) package: &'static str,
 }
 
-/// To build and test: SQLite and the cryptography of TLS are C, and workers are tested in the languages of their examples.
+/// To build and test: SQLite and the cryptography of TLS are C, workers are tested in the languages of their examples, and
+/// reports are opened in a browser, which needs a font.
 pub(crate) const TEST: &[Need] = &[
     Need {
         command: "cc",
@@ -26,6 +27,10 @@ pub(crate) const TEST: &[Need] = &[
     Need {
         command: "node",
         package: "nodejs",
+    },
+    Need {
+        command: "chromium",
+        package: "chromium fonts-dejavu-core",
     },
 ];
 

@@ -11,6 +11,8 @@ use inflight::{Halt, Strategy};
 
 use crate::init::InitArgs;
 use crate::lab::LabArgs;
+use crate::pictures::{PictureArgs, RecordingArgs};
+use crate::sweep::Sweep;
 use crate::value::{self, OrAuto};
 
 const ABOUT: &str = "Runs fetch, compute, save jobs close to the physical limit, loses no item, and says what the wall was.";
@@ -46,7 +48,13 @@ const COMPARE_EXAMPLES: &str = "Examples:
   inflight compare
   inflight compare 0..600 --save 'lab:?latency=100ms&capacity=50'
   inflight compare words.txt --compute sha256:1000 --save null: --strategies async,parallel
-  inflight compare 0..200 --save http://127.0.0.1:8080/add --repeat-saves --json compare.json";
+  inflight compare 0..200 --save http://127.0.0.1:8080/add --repeat-saves --json compare.json
+  inflight compare 0..600 --sweep in-flight=10,30,100,300 --strategies parallel --report sweep.html";
+
+const REPORT_EXAMPLES: &str = "Examples:
+  inflight report
+  inflight report last --report monday.html
+  inflight report 20261124-144843 --svg timeline.svg --trace trace.json --markdown -";
 
 const LAB_EXAMPLES: &str = "Examples:
   inflight lab --latency 100ms --capacity 100
@@ -72,6 +80,9 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Write a job file to fill in, which run and compare take in place of INPUT
     Init(InitArgs),
+    /// Draw a run that was recorded
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Serve the model service until Ctrl-C
     #[command(after_help = LAB_EXAMPLES)]
     Lab(Box<LabArgs>),
@@ -163,10 +174,14 @@ pub(crate) struct RunArgs {
     pub(crate) keep: KeepArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
 }
 
 /// `inflight compare`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct CompareArgs {
     /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, or a job file such as job.toml
     #[arg(default_value = "0..120")]
@@ -197,6 +212,11 @@ pub(crate) struct CompareArgs {
     #[arg(long, hide = true)]
     pub(crate) no_journal: bool,
 
+    /// Compare once with each of these values of an option: in-flight, batch, bulk, jobs, rate, retries, timeout,
+    /// yield-every, cost (of the computation), or a key of a lab: such as capacity, latency or fail
+    #[arg(long, value_name = "KEY=V1,V2,…", value_parser = Sweep::parse, help_heading = PACE)]
+    pub(crate) sweep: Option<Sweep>,
+
     /// Allow a sink other than lab: or null:, though everything is saved once for each strategy
     #[arg(long, help_heading = JOB)]
     pub(crate) repeat_saves: bool,
@@ -207,6 +227,21 @@ pub(crate) struct CompareArgs {
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+}
+
+/// `inflight report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Which run: `last`, the name under which it was recorded (`run -v` says it), or a file
+    #[arg(default_value = "last")]
+    pub(crate) run: String,
+
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
 }
 
 const JOB: &str = "The job";
@@ -215,7 +250,7 @@ const KEEP: &str = "What is kept";
 const OUTPUT: &str = "What is shown";
 
 /// What is done with each item.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = JOB)]
 pub(crate) struct JobArgs {
     /// What the input is made of [default: jsonl for *.jsonl and *.ndjson, else text]
@@ -282,7 +317,7 @@ impl JobArgs {
 }
 
 /// How many at once, how fast, how often again.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = PACE)]
 pub(crate) struct PaceArgs {
     /// Compute threads of parallel, 1 to 1024; auto is one for each core
@@ -358,7 +393,7 @@ pub(crate) struct KeepArgs {
 }
 
 /// What is shown, and where.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 pub(crate) struct OutputArgs {
     /// Write the result as one JSON object to this file; `-` is standard output, and nothing else goes there

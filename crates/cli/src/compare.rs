@@ -1,7 +1,9 @@
-//! `inflight compare`: the same job once with each strategy, and what each reached.
+//! `inflight compare`: the same job once with each strategy, and what each reached; in a sweep, once for each value.
 //!
-//! All runs share one bound, that of all cores. Computing alone is measured in the same run of the program, on the same
-//! machine in the same state.
+//! All runs of one comparison share one bound, that of all cores. Computing alone is measured in the same run of the
+//! program, on the same machine in the same state.
+
+use std::sync::mpsc::Receiver;
 
 use inflight::{Dist, Ending, Options, Strategy, Summary};
 use inflight_connectors::Sink;
@@ -9,34 +11,95 @@ use inflight_connectors::Sink;
 use crate::args::CompareArgs;
 use crate::copies::Copies;
 use crate::exit::{Exit, Usage};
-use crate::json::{Comparison, Workload};
-use crate::opened::Opened;
-use crate::plan::ComparePlan;
-use crate::progress::Watch;
+use crate::json::{self, Workload};
+use crate::opened::{Opened, cores};
+use crate::pictures::run_of;
+use crate::plan::{ComparePlan, Point, Show};
+use crate::progress::{Pace, Watch};
+use crate::recording::{Compared, Group, Kept, Recording, Run};
 use crate::run::{last_line, tell};
 use crate::signals::Signals;
-use crate::{stdout, table};
+use crate::sweep::Swept;
+use crate::{about, stdout, sweep, table};
 
 /// Compares the strategies that were named.
 pub(crate) fn compare(args: CompareArgs) -> anyhow::Result<Exit> {
     let plan = ComparePlan::new(args)?;
-    let mut comparing = Comparing::open(&plan)?;
-    let ended = comparing.all();
-    plan.show.messages.clear_bars();
-    if !comparing.runs.is_empty() {
-        last_line(&comparing.runs, None, &plan.show.messages);
+    let messages = plan.show.messages.clone();
+    let first = &plan.points[0];
+    let mut about = about::begin(&first.work, &first.options);
+    about.swept = plan.swept.clone();
+    let signals = Signals::listen(&messages)?;
+    let (mut groups, mut halted) = (Vec::new(), None);
+    for point in &plan.points {
+        let ended = Comparing::open(&plan, point, &signals).map(Comparing::all);
+        let ended = ended.map_err(Halt::Error).and_then(|(group, ended)| {
+            groups.push(group);
+            ended
+        });
+        if let Err(halt) = ended {
+            halted = Some(halt);
+            break;
+        }
     }
-    let exit = match ended {
-        Ok(()) => comparing.exit(),
-        Err(Halt::Early(exit)) => return Ok(exit),
-        Err(Halt::Error(error)) => return Err(error),
+    messages.clear_bars();
+    let runs: Vec<Summary> = summaries(&groups).cloned().collect();
+    let told = || {
+        if !runs.is_empty() {
+            last_line(&runs, None, &messages);
+        }
     };
-    let comparison = comparing.result();
-    if !plan.show.json.is_stdout() {
-        stdout::write(&table::comparison(&comparison, stdout::is_styled()))?;
+    match halted {
+        None => {}
+        Some(halt) => {
+            told();
+            return match halt {
+                Halt::Early(exit) => Ok(exit),
+                Halt::Error(error) => Err(error),
+            };
+        }
     }
-    plan.show.json.write(&comparison)?;
-    Ok(exit)
+    let exits = runs.iter().map(|run| Exit::of(run, None));
+    // The worst of the runs: 3 when any has dead letters.
+    let exit = exits.max_by_key(|exit| exit.code());
+    about::count_items(&mut about, runs.first().map_or(0, |run| run.items));
+    let recording = Recording { about, groups };
+    let shown = show(&recording, plan.show, plan.taking.wants_stdout());
+    let kept = plan.taking.finish(recording, &messages);
+    told();
+    shown.and(kept)?;
+    Ok(exit.unwrap_or(Exit::Success))
+}
+
+fn summaries(groups: &[Group]) -> impl Iterator<Item = &Summary> {
+    let runs = groups.iter().flat_map(|group| &group.runs);
+    runs.map(|run| &run.summary)
+}
+
+/// The table for people, the object for programs.
+fn show(recording: &Recording, show: Show, is_stdout_taken: bool) -> anyhow::Result<()> {
+    let cores = recording.about.cores;
+    let comparisons = || {
+        let groups = recording.groups.iter();
+        groups.filter_map(move |group| group.comparison(cores))
+    };
+    let is_stdout_free = !show.json.is_stdout() && !is_stdout_taken;
+    match (&recording.about.swept, comparisons().next()) {
+        (Some(key), _) => {
+            let swept = Swept::new(key, recording);
+            if is_stdout_free {
+                stdout::write(&sweep::table(&recording.about, &swept, stdout::is_styled()))?;
+            }
+            json::write(show.json, &swept)
+        }
+        (None, Some(comparison)) => {
+            if is_stdout_free {
+                stdout::write(&table::comparison(&comparison, stdout::is_styled()))?;
+            }
+            json::write(show.json, &comparison)
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// Why a comparison cannot go on.
@@ -55,33 +118,47 @@ impl<E: Into<anyhow::Error>> From<E> for Halt {
 /// A comparison on its way.
 struct Comparing<'a> {
     plan: &'a ComparePlan,
+    point: &'a Point,
+    signals: &'a Signals,
     opened: Opened<'a>,
     copies: Option<Copies>,
-    signals: Signals,
     /// Computing alone, in seconds: on one thread, on all cores.
     compute_only: Option<(f64, f64)>,
     service_ms: Option<Dist>,
     runs: Vec<Summary>,
+    kept: Vec<(Options, Option<Receiver<Kept>>)>,
 }
 
 impl<'a> Comparing<'a> {
-    fn open(plan: &'a ComparePlan) -> anyhow::Result<Comparing<'a>> {
-        let opened = Opened::new(&plan.work, &plan.show.messages)?;
+    fn open(
+        plan: &'a ComparePlan,
+        point: &'a Point,
+        signals: &'a Signals,
+    ) -> anyhow::Result<Comparing<'a>> {
+        let opened = Opened::new(&point.work, &plan.show.messages)?;
         let mut copies = copies_of(&opened.save.address)?;
         // Says what is wrong with the sink before anything is computed.
-        fresh_sink(&opened, copies.as_mut(), plan.options.strategy, 0)?;
+        fresh_sink(&opened, copies.as_mut(), point.options.strategy, 0)?;
         Ok(Comparing {
             plan,
+            point,
+            signals,
             opened,
             copies,
-            signals: Signals::listen(&plan.show.messages)?,
             compute_only: None,
             service_ms: None,
             runs: Vec::new(),
+            kept: Vec::new(),
         })
     }
 
-    fn all(&mut self) -> Result<(), Halt> {
+    /// Runs them all, and says what came of it and whether it came to its end.
+    fn all(mut self) -> (Group, Result<(), Halt>) {
+        let ended = self.each();
+        (self.result(), ended)
+    }
+
+    fn each(&mut self) -> Result<(), Halt> {
         // What a fetch brings is not known beforehand, so nothing can be computed without it.
         if self.opened.fetch.is_none() {
             let one = self.compute_alone("computing, one thread", Strategy::Sequential)?;
@@ -100,9 +177,14 @@ impl<'a> Comparing<'a> {
             strategy,
             jobs: cores(),
             rate: None,
-            ..self.plan.options.clone()
+            ..self.point.options.clone()
         };
-        let summary = self.one(label, &options, self.opened.sink_at("null:", strategy)?)?;
+        let sink = self.opened.sink_at("null:", strategy)?;
+        let watch = self.watch(label, &options);
+        let summary = self
+            .opened
+            .run(sink, &options, watch, self.signals.stop(), None)?;
+        tell(&summary, &self.plan.show.messages);
         self.check(&summary)?;
         Ok(summary.elapsed_s)
     }
@@ -117,23 +199,33 @@ impl<'a> Comparing<'a> {
         self.opened.reset();
         let options = Options {
             strategy,
-            ..self.plan.options.clone()
+            ..self.point.options.clone()
         };
-        let summary = self.one(strategy.name(), &options, sink)?;
+        let watch = self.watch(strategy.name(), &options);
+        let (observer, kept) = self.plan.taking.observer(watch);
+        let summary = self
+            .opened
+            .run(sink, &options, observer, self.signals.stop(), None)?;
+        tell(&summary, &self.plan.show.messages);
         self.ask_lab(strategy);
         let checked = self.check(&summary);
         self.runs.push(summary);
+        self.kept.push((options, kept));
         checked
     }
 
-    fn one(&self, label: &str, options: &Options, sink: Sink) -> anyhow::Result<Summary> {
+    fn watch(&self, label: &str, options: &Options) -> Watch {
         let show = &self.plan.show;
-        let watch = Watch::new(format!("{label:<21}"), show.shape, &show.messages);
-        let summary = self
-            .opened
-            .run(sink, options, watch, self.signals.stop(), None)?;
-        tell(&summary, &show.messages);
-        Ok(summary)
+        let label = match (&self.plan.swept, &self.point.value) {
+            (Some(key), Some(value)) => format!("{key}={value} {label}"),
+            _ => label.to_owned(),
+        };
+        Watch::new(
+            format!("{label:<21}"),
+            show.shape,
+            &show.messages,
+            Pace::of(options),
+        )
     }
 
     fn check(&self, summary: &Summary) -> Result<(), Halt> {
@@ -161,31 +253,31 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    /// The worst of the runs: 3 when any has dead letters.
-    fn exit(&self) -> Exit {
-        let exits = self.runs.iter().map(|run| Exit::of(run, None));
-        exits
-            .max_by_key(|exit| exit.code())
-            .unwrap_or(Exit::Success)
-    }
-
-    fn result(mut self) -> Comparison {
+    fn result(mut self) -> Group {
         inflight::compare(&mut self.runs, cores(), self.opened.save.declared);
         let alone = self
             .compute_only
             .unwrap_or_else(|| computed_beside_fetching(&self.runs));
-        Comparison {
-            version: 1,
-            cores: cores(),
+        let work = &self.point.work;
+        let compared = Compared {
             workload: Workload {
                 items: self.runs.first().map_or(0, |run| run.items),
-                compute: self.plan.work.computation.to_string(),
-                sink: self.plan.work.save_shown.clone(),
+                compute: work.computation.to_string(),
+                sink: work.save_shown.clone(),
             },
             compute_only_s: alone.0,
             compute_only_all_s: alone.1,
             service_ms: self.service_ms,
-            runs: self.runs,
+        };
+        let runs = self.runs.into_iter().zip(self.kept);
+        Group {
+            value: self.point.value.clone(),
+            compared: Some(compared),
+            runs: runs
+                .map(|(summary, (options, kept))| {
+                    run_of(summary.strategy.name(), summary, &options, kept)
+                })
+                .collect::<Vec<Run>>(),
         }
     }
 }
@@ -218,9 +310,4 @@ fn computed_beside_fetching(runs: &[Summary]) -> (f64, f64) {
     let sequential = runs.iter().find(|run| run.strategy == Strategy::Sequential);
     let one = sequential.or(runs.first()).map_or(0.0, |run| run.compute_s);
     (one, one / cores() as f64)
-}
-
-/// The cores that this process may use.
-fn cores() -> usize {
-    Options::default().jobs
 }

@@ -9,7 +9,8 @@ use inflight_cli::simulate::{Played, Simulated, play, svg, sweep};
 use inflight_lab::Scenario;
 
 use crate::exit::{Exit, Usage};
-use crate::json::JsonTarget;
+use crate::json;
+use crate::out_file::OutFile;
 use crate::stdout;
 
 /// `inflight lab simulate`.
@@ -46,16 +47,16 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     if args.sweep {
         return tell_best(&scenario);
     }
-    let json = JsonTarget::open(args.json.as_deref())?;
+    let out = OutFile::open(args.json.as_deref())?;
     let played = play(&scenario, args.seed);
     if let Some(file) = &args.svg {
         fs::write(file, svg(&scenario, &played))
             .with_context(|| format!("failed to write {}", file.display()))?;
     }
-    if !json.is_stdout() {
+    if !out.is_stdout() {
         stdout::write(&told(&played, args.verbose))?;
     }
-    json.write(&played.simulated)?;
+    json::write(out, &played.simulated)?;
     Ok(Exit::Success)
 }
 

@@ -1,5 +1,6 @@
 //! The `inflight` command: reads what was typed, does it, and leaves with a code that says how it went.
 
+mod about;
 mod args;
 mod command;
 mod compare;
@@ -21,15 +22,21 @@ mod leash;
 mod messages;
 mod open_files;
 mod opened;
+mod out_file;
+mod pictures;
 mod plan;
 mod profiles;
 mod progress;
 mod quantity;
+mod recording;
+mod repeat;
+mod report;
 mod run;
 mod settings;
 mod signals;
 mod state;
 mod stdout;
+mod sweep;
 mod table;
 mod target;
 mod value;
@@ -72,6 +79,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
         Command::Init(args) => init::init(&args),
+        Command::Report(args) => report::report(&args),
         Command::Lab(args) => lab::lab(*args),
         Command::DeadLetters(command) => dead_letters::dead_letters(command),
         Command::Journal(command) => journal::journal(command),

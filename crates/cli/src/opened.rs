@@ -122,6 +122,11 @@ impl<'a> Opened<'a> {
     }
 }
 
+/// The cores that this process may use.
+pub(crate) fn cores() -> usize {
+    Options::default().jobs
+}
+
 /// What is the same with and without a fetch.
 struct How<'a> {
     computer: &'a Computer,

@@ -12,9 +12,10 @@ use crate::computation::Computation;
 use crate::exit::Usage;
 use crate::fits;
 use crate::job_id::{job_id, public};
-use crate::json::JsonTarget;
 use crate::keep::Keep;
 use crate::messages::Messages;
+use crate::out_file::OutFile;
+use crate::pictures::Taking;
 use crate::progress::Shape;
 use crate::settings::Settings;
 use crate::target::Target;
@@ -29,17 +30,30 @@ pub(crate) struct RunPlan {
     pub(crate) options: Options,
     pub(crate) keep: Keep,
     pub(crate) show: Show,
+    pub(crate) taking: Taking,
 }
 
 /// `inflight compare`, understood.
 #[derive(Debug)]
 pub(crate) struct ComparePlan {
-    pub(crate) work: Work,
+    /// At least one; several in a sweep.
+    pub(crate) points: Vec<Point>,
+    /// The option whose values the points have, in a sweep.
+    pub(crate) swept: Option<String>,
     /// At least one.
     pub(crate) strategies: Vec<Strategy>,
+    pub(crate) show: Show,
+    pub(crate) taking: Taking,
+}
+
+/// What is compared once.
+#[derive(Debug)]
+pub(crate) struct Point {
+    /// The value of the option that is swept.
+    pub(crate) value: Option<String>,
+    pub(crate) work: Work,
     /// The options of all runs; each sets its own strategy.
     pub(crate) options: Options,
-    pub(crate) show: Show,
 }
 
 /// What is done with each item.
@@ -61,7 +75,7 @@ pub(crate) struct Work {
 pub(crate) struct Show {
     pub(crate) shape: Shape,
     pub(crate) messages: Messages,
-    pub(crate) json: JsonTarget,
+    pub(crate) json: OutFile,
 }
 
 impl RunPlan {
@@ -87,6 +101,7 @@ impl RunPlan {
         let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
+            taking: Taking::new(&args.pictures, &args.recording, &work, 1, &show.json)?,
             work,
             with_profiles: !args.no_profile,
             options,
@@ -102,6 +117,42 @@ impl ComparePlan {
     /// # Errors
     /// As [`RunPlan::new`]; also when the job cannot or must not be repeated.
     pub(crate) fn new(args: CompareArgs) -> anyhow::Result<ComparePlan> {
+        let points = match &args.sweep {
+            None => vec![Point::new(None, &args)?],
+            Some(sweep) => sweep
+                .values()
+                .map(|value| Point::new(Some(value), &sweep.with(value, &args)?))
+                .collect::<Result<_, _>>()?,
+        };
+        let work = &points[0].work;
+        if work.input.is_stdin() {
+            return Err(Usage::error(
+                "compare reads its input once for each strategy, and standard input can be read only once; \
+                 write it to a file first",
+            ));
+        }
+        let runs = points.len() * args.strategies.len();
+        if !work.save.is_harmless() && !args.repeat_saves {
+            return Err(Usage::error(format_args!(
+                "compare saves everything once for each strategy, a file or database as temporary copies; add \
+                 --repeat-saves if {} may get it {runs} times",
+                work.save_shown,
+            )));
+        }
+        let show = Show::new(&args.output)?;
+        let taking = Taking::new(&args.pictures, &args.recording, work, runs, &show.json)?;
+        Ok(ComparePlan {
+            points,
+            swept: args.sweep.map(|sweep| sweep.key().to_owned()),
+            strategies: args.strategies,
+            show,
+            taking,
+        })
+    }
+}
+
+impl Point {
+    fn new(value: Option<&str>, args: &CompareArgs) -> anyhow::Result<Point> {
         fits::check(&args.save, &args.job, &args.pace)?;
         let work = Work::new(
             &args.input,
@@ -110,34 +161,17 @@ impl ComparePlan {
             &args.job,
             &args.pace,
         )?;
-        if work.input.is_stdin() {
-            return Err(Usage::error(
-                "compare reads its input once for each strategy, and standard input can be read only once; \
-                 write it to a file first",
-            ));
-        }
-        if !work.save.is_harmless() && !args.repeat_saves {
-            return Err(Usage::error(format_args!(
-                "compare saves everything once for each strategy, a file or database as temporary copies; add \
-                 --repeat-saves if {} may get it {} times",
-                work.save_shown,
-                args.strategies.len()
-            )));
-        }
         // All four get the same, or the comparison would be of limits.
         let unsaid = Options::default().in_flight;
-        let options = options(
-            &args.pace,
-            Strategy::Parallel,
-            work.computation.clock(),
-            unsaid,
-        )?;
-        let show = Show::new(&args.output)?;
-        Ok(ComparePlan {
+        Ok(Point {
+            value: value.map(str::to_owned),
+            options: options(
+                &args.pace,
+                Strategy::Parallel,
+                work.computation.clock(),
+                unsaid,
+            )?,
             work,
-            strategies: args.strategies,
-            options,
-            show,
         })
     }
 }
@@ -224,7 +258,7 @@ impl Show {
         Ok(Show {
             shape,
             messages: Messages::new(output, shape == Shape::Bar),
-            json: JsonTarget::open(output.json.as_deref())?,
+            json: OutFile::open(output.json.as_deref())?,
         })
     }
 }

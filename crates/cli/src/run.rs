@@ -9,11 +9,13 @@ use crate::exit::Exit;
 use crate::keep::Kept;
 use crate::messages::Messages;
 use crate::opened::Opened;
+use crate::pictures::{Taking, run_of};
 use crate::plan::{RunPlan, Show};
 use crate::profiles::{self, Profiles};
-use crate::progress::{DEAD_SHOWN_MAX, Watch};
+use crate::progress::{DEAD_SHOWN_MAX, Pace, Watch};
+use crate::recording::{About, Group, Recording, Run};
 use crate::signals::Signals;
-use crate::{command, open_files, stdout, table};
+use crate::{about, command, json, open_files, stdout, table};
 
 /// Runs the job that was typed.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
@@ -43,20 +45,24 @@ pub(crate) fn run_kept(
         kept.tell(&sink, &plan.options, &messages);
     }
     let signals = Signals::listen(&messages)?;
-    let watch = Watch::new("run", plan.show.shape, &messages);
+    let about = about::begin(&plan.work, &plan.options);
+    let watch = Watch::new("run", plan.show.shape, &messages, Pace::of(&plan.options));
+    let (observer, drawn) = plan.taking.observer(watch);
     let journal = match (kept, only) {
         (None, _) => None,
         (Some(kept), None) => Some(kept.start()?),
         (Some(kept), Some(only)) => Some(kept.retry(only)?),
     };
-    let summary = opened.run(sink, &plan.options, watch, signals.stop(), journal)?;
+    let summary = opened.run(sink, &plan.options, observer, signals.stop(), journal)?;
     messages.clear_bars();
     if let Some(profiles) = &profiles {
         profiles.remember(&summary);
     }
     tell(&summary, &messages);
     let mut exit = Exit::of(&summary, signals.exit());
-    if let Err(error) = show(&summary, plan.show) {
+    let run = run_of("run", summary.clone(), &plan.options, drawn);
+    let shown = show(&summary, plan.show, plan.taking.wants_stdout());
+    if let Err(error) = shown.and_then(|()| record(about, run, plan.taking, &messages)) {
         // What was saved is told even when nothing else can be.
         messages.always(format_args!("error: {error:#}"));
         exit = Exit::Internal;
@@ -71,14 +77,26 @@ pub(crate) fn run_kept(
 }
 
 /// The results, for people and for programs.
-fn show(summary: &Summary, show: Show) -> anyhow::Result<()> {
+fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> anyhow::Result<()> {
     let text = table::closing(summary);
-    if show.json.is_stdout() {
+    if show.json.is_stdout() || is_stdout_taken {
         show.messages.say(text.trim_end());
     } else {
         stdout::write(&text)?;
     }
-    show.json.write(summary)
+    json::write(show.json, summary)
+}
+
+/// The recording, and what is made of it.
+fn record(mut about: About, run: Run, taking: Taking, messages: &Messages) -> anyhow::Result<()> {
+    about::count_items(&mut about, run.summary.items);
+    let group = Group {
+        value: None,
+        compared: None,
+        runs: vec![run],
+    };
+    let groups = vec![group];
+    taking.finish(Recording { about, groups }, messages)
 }
 
 /// Says what the counts alone do not: dead letters that were not shown, and why a run stopped early.

@@ -8,7 +8,8 @@ use inflight::{Summary, Wall};
 use crate::json::Comparison;
 use crate::quantity::{count, milliseconds, percent, rate, seconds};
 
-const HEADER: [&str; 10] = [
+/// The columns of a row; the first and the last hold words, the others figures.
+pub(crate) const HEADER: [&str; 10] = [
     "strategy",
     "time",
     "× seq.",
@@ -24,9 +25,9 @@ const HEADER: [&str; 10] = [
 /// The whole result of `compare`: workload above, one row for each strategy, one conclusion below.
 pub(crate) fn comparison(comparison: &Comparison, styled: bool) -> String {
     let mut text = preamble(comparison);
-    let rows: Vec<[String; 10]> = comparison.runs.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = comparison.runs.iter().map(row).collect();
     text.push('\n');
-    for line in aligned(&rows, styled) {
+    for line in aligned(&HEADER, &rows, styled) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -93,8 +94,9 @@ fn preamble(comparison: &Comparison) -> String {
     text
 }
 
-fn row(run: &Summary) -> [String; 10] {
-    [
+/// One run, as [`HEADER`] says.
+pub(crate) fn row(run: &Summary) -> Vec<String> {
+    vec![
         run.strategy.name().to_owned(),
         seconds(run.elapsed_s),
         run.speedup
@@ -110,8 +112,8 @@ fn row(run: &Summary) -> [String; 10] {
 }
 
 /// Words to the left, figures to the right; two spaces between columns.
-fn aligned(rows: &[[String; 10]], styled: bool) -> Vec<String> {
-    let header = HEADER.map(str::to_owned);
+pub(crate) fn aligned(header: &[&str], rows: &[Vec<String>], styled: bool) -> Vec<String> {
+    let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
     let width = |column: usize| {
         let cells = rows.iter().chain([&header]);
         cells
@@ -119,16 +121,21 @@ fn aligned(rows: &[[String; 10]], styled: bool) -> Vec<String> {
             .max()
             .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
-    let line = |row: &[String; 10]| {
-        let cells =
-            row.iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, &width))| match column {
-                    0 | 9 => format!("{cell:<width$}"),
-                    _ => format!("{cell:>width$}"),
-                });
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let is_words = |column: usize| {
+        let first = rows.iter().map(|row| &row[column]);
+        let mut letters = first.filter_map(|cell| cell.chars().next());
+        letters.any(char::is_alphabetic)
+    };
+    let words: Vec<bool> = (0..header.len()).map(is_words).collect();
+    let line = |row: &[String]| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let width = widths[column];
+            match words[column] {
+                true => format!("{cell:<width$}"),
+                false => format!("{cell:>width$}"),
+            }
+        });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let heading = match styled {
@@ -136,7 +143,7 @@ fn aligned(rows: &[[String; 10]], styled: bool) -> Vec<String> {
         false => line(&header),
     };
     std::iter::once(heading)
-        .chain(rows.iter().map(line))
+        .chain(rows.iter().map(|row| line(row)))
         .collect()
 }
 
@@ -171,14 +178,14 @@ fn conclusion(runs: &[Summary]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::json::Workload;
     use std::collections::BTreeMap;
 
     use inflight::{Bulk, Dist, Ending, InFlight, Strategy};
 
-    fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
+    pub(crate) fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
         let save_ms = Dist {
             mean: 102.0,
             p50: 101.2,

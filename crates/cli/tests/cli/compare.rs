@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{get, inflight, lab};
+use crate::support::{STATE, get, inflight, lab};
 
 const QUICK: &str = "compare 0..10 --compute spin:1ms";
 
@@ -136,6 +136,7 @@ fn a_service_that_knows_keys_saves_every_run() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_inflight"))
+        .env("XDG_STATE_HOME", STATE)
         .args(format!("{QUICK} --save null:").split(' '))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -25,6 +25,11 @@ fn compare() {
 }
 
 #[test]
+fn report() {
+    check("report", "report --help");
+}
+
+#[test]
 fn lab() {
     check("lab", "lab --help");
 }

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod browser;
 mod compare;
 mod crash;
 mod exec;
@@ -12,6 +13,8 @@ mod help;
 mod job;
 mod journal;
 mod lab;
+mod progress;
+mod report;
 mod run;
 mod secrets;
 mod signals;

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+/// Where commands keep their state that need none of their own: never in the folder of who runs the tests.
+pub(crate) const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
 /// What a command came to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -38,6 +41,22 @@ pub(crate) fn inflight_in(state: &Path, line: &str, stdin: &str) -> Outcome {
         .env("COLUMNS", "100")
         .write_stdin(stdin)
         // Far more than any of them takes, on a machine that does other things too.
+        .timeout(Duration::from_secs(60))
+        .output()
+        .unwrap();
+    Outcome {
+        code: output.status.code().expect("the command ends by itself"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The same with other variables in the environment.
+#[track_caller]
+pub(crate) fn inflight_with_env(line: &str, env: &[(&str, &str)]) -> Outcome {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_inflight"))
+        .args(words(line))
+        .envs(env.iter().copied())
         .timeout(Duration::from_secs(60))
         .output()
         .unwrap();
@@ -188,7 +207,8 @@ pub(crate) fn get(address: &str, path: &str) -> String {
     body.to_owned()
 }
 
-fn words(line: &str) -> Vec<String> {
+/// A command line as words.
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut kept = false;
     for letter in line.chars() {

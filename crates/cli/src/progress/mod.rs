@@ -1,22 +1,30 @@
 //! Shows how a run goes while it goes, and tells of dead letters and outages as they happen.
 //!
-//! Listens to the engine's facts; it counts nothing that the engine has counted.
+//! Listens to the engine's facts; it counts nothing that the engine has counted. What to say is decided in [`pace`] and put
+//! into words in [`line`]; here is the terminal.
 
+mod line;
+mod pace;
+
+use std::env;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use inflight::{Attempt, Counts, Fact, Observer, Verdict};
 
 use crate::args::{OutputArgs, ProgressArg};
 use crate::messages::Messages;
 use crate::quantity;
+use line::{Line, plain};
+pub(crate) use pace::Pace;
 
 /// Dead letters told one by one; more would bury everything else.
 pub(crate) const DEAD_SHOWN_MAX: u64 = 20;
 
-/// Between two updates of a bar: quick enough to look alive, slow enough to cost nothing.
-const BAR_EVERY: Duration = Duration::from_millis(100);
+/// Between two updates: quick enough to look alive, slow enough to cost nothing.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Between two plain lines: a log of an hour stays readable.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -34,13 +42,23 @@ impl Shape {
     pub(crate) fn of(output: &OutputArgs) -> Shape {
         match output.progress {
             _ if output.quiet => Shape::None,
+            // A terminal that cannot go back to the beginning of a line cannot draw a line twice.
+            ProgressArg::Bar if is_dumb() => Shape::Plain,
             ProgressArg::Bar => Shape::Bar,
             ProgressArg::Plain => Shape::Plain,
             ProgressArg::None => Shape::None,
-            ProgressArg::Auto if stderr().is_terminal() => Shape::Bar,
+            ProgressArg::Auto if stderr().is_terminal() && !is_dumb() => Shape::Bar,
             ProgressArg::Auto => Shape::Plain,
         }
     }
+}
+
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+fn is_styled() -> bool {
+    stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Watches one run.
@@ -51,20 +69,28 @@ pub(crate) struct Watch {
     shape: Shape,
     /// Added to the bars when the run begins; stands still when the watch is dropped with the run.
     bar: Option<ProgressBar>,
+    is_styled: bool,
+    pace: Pace,
     /// As of the last fact, for what stands there in the end.
     counts: Counts,
-    /// When in the run the next update is due.
+    /// When in the run the next update is due, and the next plain line.
     due: Duration,
+    plain_due: Duration,
     dead_shown: u64,
 }
 
 impl Watch {
     /// A watch for a run of this name; blanks at its end keep several bars aligned.
-    pub(crate) fn new(label: impl Into<String>, shape: Shape, messages: &Messages) -> Watch {
+    pub(crate) fn new(
+        label: impl Into<String>,
+        shape: Shape,
+        messages: &Messages,
+        pace: Pace,
+    ) -> Watch {
         let label = label.into();
         let bar = messages.bars().map(|bars| {
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {msg}");
-            let bar = ProgressBar::new(0).with_prefix(label.clone());
+            let style = ProgressStyle::with_template("{msg}");
+            let bar = ProgressBar::new(0);
             bars.add(bar.with_style(style.expect("the template is a constant")))
         });
         Watch {
@@ -72,11 +98,11 @@ impl Watch {
             messages: messages.clone(),
             shape,
             bar,
+            is_styled: is_styled(),
+            pace,
             counts: Counts::default(),
-            due: match shape {
-                Shape::Plain => PLAIN_EVERY,
-                Shape::Bar | Shape::None => Duration::ZERO,
-            },
+            due: Duration::ZERO,
+            plain_due: PLAIN_EVERY,
             dead_shown: 0,
         }
     }
@@ -85,20 +111,38 @@ impl Watch {
         if counts.elapsed < self.due {
             return;
         }
+        self.due = counts.elapsed + TICK;
+        self.pace.tick(counts);
         match (self.shape, &self.bar) {
             (Shape::Bar, Some(bar)) => {
-                self.due = counts.elapsed + BAR_EVERY;
-                draw(bar, counts, status(counts));
+                let line = self.line();
+                let (figures, holdup) = (
+                    line.running(counts, &self.pace),
+                    line.holdup(counts, &self.pace),
+                );
+                bar.set_message(format!("{figures}\n{holdup}"));
             }
-            (Shape::Plain, _) => {
-                self.due = counts.elapsed + PLAIN_EVERY;
+            (Shape::Plain, _) if counts.elapsed >= self.plain_due => {
+                self.plain_due = counts.elapsed + PLAIN_EVERY;
                 self.messages.say(format_args!(
                     "{}: {}",
                     self.label.trim_end(),
-                    status(counts)
+                    plain(counts, &self.pace)
                 ));
             }
-            _ => self.due = Duration::MAX,
+            _ => {}
+        }
+    }
+
+    /// As wide as the terminal is now: people change that. The last column stays free, or it would wrap.
+    fn line(&self) -> Line<'_> {
+        let columns = Term::stderr()
+            .size_checked()
+            .map_or(80, |(_, columns)| columns);
+        Line {
+            label: &self.label,
+            width: usize::from(columns).saturating_sub(1),
+            is_styled: self.is_styled,
         }
     }
 
@@ -160,8 +204,12 @@ impl Watch {
 
 impl Observer for Watch {
     fn observe(&mut self, fact: &Fact, counts: &Counts) {
+        if self.shape != Shape::None {
+            self.pace.begin(counts);
+            self.pace.fold(fact);
+            self.update(counts);
+        }
         self.tell(fact, counts);
-        self.update(counts);
         self.counts = *counts;
     }
 }
@@ -169,12 +217,7 @@ impl Observer for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
-            let took = quantity::seconds(self.counts.elapsed.as_secs_f64());
-            draw(
-                bar,
-                &self.counts,
-                format!("{} done in {took}", finished(&self.counts)),
-            );
+            bar.set_message(self.line().over(&self.counts));
             bar.abandon();
         }
     }
@@ -195,91 +238,4 @@ fn failure(attempt: &Attempt, verdict: Verdict) -> String {
         "{} of {records} failed after {took}, {meaning}",
         attempt.step.name()
     )
-}
-
-fn draw(bar: &ProgressBar, counts: &Counts, message: String) {
-    bar.set_length(counts.total.unwrap_or(counts.read));
-    bar.set_position(finished(counts));
-    bar.set_message(message);
-}
-
-/// Items that need nothing more.
-fn finished(counts: &Counts) -> u64 {
-    counts.saved + counts.dead
-}
-
-/// Where a run stands, in one line.
-fn status(counts: &Counts) -> String {
-    let finished = finished(counts);
-    let mut status = match counts.total {
-        Some(total) => format!("{finished} of {total} done"),
-        None => format!("{finished} done"),
-    };
-    if let Some(since) = counts.outage_since {
-        let away = counts.elapsed.saturating_sub(since).as_secs();
-        return format!("{status}, service away for {away} s, nothing is lost");
-    }
-    let elapsed_s = counts.elapsed.as_secs_f64();
-    if finished > 0 {
-        status += &format!(", {}", quantity::rate(finished, elapsed_s));
-    }
-    status += &format!(", {} in flight", counts.in_flight);
-    if counts.dead > 0 {
-        status += &format!(", {} dead", counts.dead);
-    }
-    let left = counts.total.map(|total| total.saturating_sub(finished));
-    if let (Some(left @ 1..), 1..) = (left, finished) {
-        let left_s = elapsed_s / finished as f64 * left as f64;
-        status += &format!(", {} to go", quantity::about(left_s));
-    }
-    status
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counts() -> Counts {
-        Counts {
-            total: Some(120),
-            saved: 58,
-            dead: 2,
-            in_flight: 40,
-            elapsed: Duration::from_secs(30),
-            ..Counts::default()
-        }
-    }
-
-    #[test]
-    fn a_status_says_what_matters_now() {
-        assert_eq!(
-            status(&counts()),
-            "60 of 120 done, 2.0/s, 40 in flight, 2 dead, 30 s to go"
-        );
-        let unknown = Counts {
-            total: None,
-            dead: 0,
-            ..counts()
-        };
-        assert_eq!(status(&unknown), "58 done, 1.9/s, 40 in flight");
-        // A try whose answer no longer matters may still be out.
-        let done = Counts {
-            saved: 118,
-            in_flight: 2,
-            ..counts()
-        };
-        assert_eq!(status(&done), "120 of 120 done, 4.0/s, 2 in flight, 2 dead");
-    }
-
-    #[test]
-    fn an_outage_comes_before_figures() {
-        let away = Counts {
-            outage_since: Some(Duration::from_secs(18)),
-            ..counts()
-        };
-        assert_eq!(
-            status(&away),
-            "60 of 120 done, service away for 12 s, nothing is lost"
-        );
-    }
 }
