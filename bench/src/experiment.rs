@@ -6,10 +6,10 @@ use bench::Outcome;
 
 use crate::contender::{Contender, inflight_run, outcome};
 use crate::lab::{Setup, saved_to_lab};
-use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
+use bench::Machine;
 
 const ITEMS: u64 = 600;
 const PAIRS: usize = 5;

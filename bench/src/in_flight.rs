@@ -6,12 +6,12 @@ use bench::Outcome;
 
 use crate::contender::{Contender, inflight_run, outcome};
 use crate::lab::{Lab, Setup, saved_to_lab};
-use crate::machine::Machine;
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
 use crate::wrk::{self, Load};
+use bench::Machine;
 
 const ITEMS: u64 = 100_000;
 const IN_FLIGHT: usize = 10_000;

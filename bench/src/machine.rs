@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 /// Where something was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Machine {
-    pub(crate) cores: usize,
+pub struct Machine {
+    /// Cores that this process may use.
+    pub cores: usize,
     /// Such as "Linux 6.1".
-    pub(crate) kernel: String,
+    pub kernel: String,
     /// Cores that others kept busy just before, on average.
-    pub(crate) cores_busy: f64,
+    pub cores_busy: f64,
 }
 
 /// How long others are watched: long enough to see a build, short enough not to be noticed.
@@ -20,7 +21,7 @@ const WATCHED: Duration = Duration::from_secs(2);
 
 impl Machine {
     /// Asked while nothing of ours runs; takes two seconds.
-    pub(crate) fn now() -> Machine {
+    pub fn now() -> Machine {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let before = read("/proc/stat");
@@ -33,7 +34,7 @@ impl Machine {
     }
 
     /// Whether others wanted so much of it that a measurement feels it.
-    pub(crate) fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.cores_busy > 0.1 * self.cores as f64
     }
 }

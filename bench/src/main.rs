@@ -9,7 +9,6 @@ mod document;
 mod experiment;
 mod in_flight;
 mod lab;
-mod machine;
 mod many_cores;
 mod markdown;
 mod memory;

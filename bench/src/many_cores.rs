@@ -6,11 +6,11 @@ use bench::Outcome;
 
 use crate::contender::{Contender, inflight_run};
 use crate::lab::{Setup, saved_to_lab};
-use crate::machine::Machine;
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
+use bench::Machine;
 
 const ITEMS: u64 = 20_000;
 /// A job as short as the experiment, in which the ends weigh.

@@ -5,11 +5,11 @@ use std::process::Command;
 use bench::Outcome;
 
 use crate::contender::{Contender, inflight_run, outcome};
-use crate::machine::Machine;
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
+use bench::Machine;
 
 const ITEMS: u64 = 10_000_000;
 const PAIRS: usize = 5;

@@ -1,11 +1,11 @@
 //! What the library costs by itself: numbers through nothing into nothing.
 
 use crate::contender::{Contender, outcome};
-use crate::machine::Machine;
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
+use bench::Machine;
 
 const ITEMS: u64 = 10_000_000;
 const PAIRS: usize = 7;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
 use crate::spread::{Spread, exponent};
+use bench::Machine;
 
 /// One bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

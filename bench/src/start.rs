@@ -7,10 +7,10 @@ use anyhow::{Context, ensure};
 use bench::Outcome;
 
 use crate::contender::Contender;
-use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Row, Section, Verdict};
+use bench::Machine;
 
 const PAIRS: usize = 50;
 

@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::contender::{Contender, inflight_run, outcome};
 use crate::lab::{Lab, Setup, saved_to_lab, sum_of_hashes};
-use crate::machine::Machine;
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
 use crate::wrk::{self, Load};
+use bench::Machine;
 
 const ITEMS: u64 = 500_000;
 const PAIRS: usize = 5;

@@ -1,9 +1,11 @@
-//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `torture`, `limit` and `bench`.
+//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `torture`, `limit`, `bench` and
+//! `experiment`.
 //!
 //! It depends on nothing, so that the first command on a fresh machine starts in seconds.
 
 mod bench;
 mod ci;
+mod experiment;
 mod limit;
 mod needs;
 mod peers;
@@ -23,7 +25,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy                     the rules of the house that no other tool checks
   torture                  a million losses of power, thousands of kills: the long form of what the tests try; about an hour
   limit                    plays every scenario in virtual time, checks what each must come to; writes docs/limit.md
-  bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more";
+  bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more
+  experiment [--quick]     measures the eight statements of the experiment; writes docs/experiment.md and its pictures";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -45,6 +48,7 @@ fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
         (Some("torture"), None) => torture::torture(),
         (Some("limit"), None) => limit::limit(),
         (Some("bench"), _) => bench::bench(root, &arguments[1..]),
+        (Some("experiment"), _) => experiment::experiment(&arguments[1..]),
         (Some("help" | "--help" | "-h"), None) => {
             shell::tell(USAGE);
             Ok(())
