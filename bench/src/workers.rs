@@ -5,10 +5,10 @@ use std::process::Command;
 use bench::Outcome;
 
 use crate::contender::{Contender, inflight_run};
-use bench::Machine;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
 use crate::section::{Growth, Row, Section, Verdict};
+use bench::Machine;
 
 /// Each takes about 16 ms.
 const HASHES: u64 = 600;
