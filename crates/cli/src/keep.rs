@@ -82,7 +82,13 @@ fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
         place.push(std::env::current_dir()?);
     }
     let name = format!("{:016x}", xxh3_64(place.as_encoded_bytes()));
-    let folder = state::folder()?.join("jobs").join(name);
+    let jobs = state::folder("jobs").ok_or_else(|| {
+        Usage::error(
+            "there is no place for the journal: set XDG_STATE_HOME or HOME, name one with --journal FILE, or add \
+             --no-journal",
+        )
+    })?;
+    let folder = jobs.join(name);
     state::create(&folder)?;
     Ok(folder.join("journal"))
 }

@@ -179,11 +179,7 @@ impl Profile {
 
 /// The folder of profiles, if the environment names one.
 pub(crate) fn folder() -> Option<PathBuf> {
-    let named = |name| std::env::var_os(name).map(PathBuf::from);
-    // The standard says that a relative path is to be ignored.
-    let state = named("XDG_STATE_HOME").filter(|path| path.is_absolute());
-    let state = state.or_else(|| Some(named("HOME")?.join(".local/state")))?;
-    Some(state.join(Path::new("inflight/profiles")))
+    crate::state::folder("profiles")
 }
 
 /// An address without its query, which may hold secrets; of a lab all is kept, because its query is what it is.

@@ -1,4 +1,5 @@
-//! Where inflight keeps what outlives a run: `$XDG_STATE_HOME/inflight`, or `~/.local/state/inflight`.
+//! Where inflight keeps what outlives a run: `$XDG_STATE_HOME/inflight`, or `~/.local/state/inflight`. Journals, recordings and
+//! what was learnt of services each have a folder of their own in it.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -7,21 +8,17 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Usage;
 
-/// The folder, which may not exist yet.
-///
-/// # Errors
-/// A usage error, when the environment names none.
-pub(crate) fn folder() -> anyhow::Result<PathBuf> {
-    let named = |name| env::var_os(name).map(PathBuf::from);
+/// The folder of this name, which may not exist yet; `None` when the environment names no place.
+pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     // The standard says that a relative path is to be ignored.
-    let state = named("XDG_STATE_HOME").filter(|path| path.is_absolute());
-    let state = state.or_else(|| named("HOME").map(|home| home.join(".local/state")));
-    state.map(|state| state.join("inflight")).ok_or_else(|| {
-        Usage::error(
-            "there is no place for the journal: set XDG_STATE_HOME or HOME, name one with --journal FILE, or add \
-             --no-journal",
-        )
-    })
+    let absolute = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("inflight").join(name))
 }
 
 /// Makes a folder that is there, for its owner alone.

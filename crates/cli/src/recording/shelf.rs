@@ -35,13 +35,7 @@ pub(crate) struct Shelf(PathBuf);
 impl Shelf {
     /// `runs` under the state directory of this program, if the environment says where that is.
     pub(crate) fn of_user() -> Option<Shelf> {
-        let absolute = |name| {
-            let path = std::env::var_os(name).map(PathBuf::from);
-            path.filter(|path| path.is_absolute())
-        };
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-        Some(Shelf(state.join("inflight/runs")))
+        crate::state::folder("runs").map(Shelf)
     }
 
     #[cfg(test)]
