@@ -2,9 +2,8 @@
 
 use crate::shell::{cargo, run};
 
-/// Losses of power of the journal alone, of a run in simulation, and kills of the real program. About an hour on two cores.
+/// Losses of power of the journal alone, and kills of the real program. About an hour on two cores.
 const SIMULATED: &str = "1000000";
-const RUNS: &str = "50000";
 const KILLS: &str = "2000";
 
 /// Tries everything; stops at the first failure, which names its seed.
@@ -19,7 +18,6 @@ pub(crate) fn torture() -> Result<(), String> {
             .env("INFLIGHT_SEEDS", seeds))
     };
     engine("journal::", SIMULATED)?;
-    engine("simulation::", RUNS)?;
     run(cargo(test)
         .args(["--package", "inflight-cli", "--test", "cli", "crash::"])
         .env("INFLIGHT_KILLS", KILLS))
