@@ -42,6 +42,7 @@ impl Recorder {
         std::thread::Builder::new()
             .name("inflight-recorder".to_owned())
             .spawn(move || {
+                let _guard = StopIfPanicking(recording.stop.clone());
                 recording.record(&facts);
                 recording
             })
@@ -54,6 +55,17 @@ impl Recorder {
         self.0.join().map_err(|panic| {
             Error::internal(format!("observer {}", crate::Fault::panicked(&*panic)))
         })
+    }
+}
+
+/// Stops the run when an observer panics: nobody writes its journal any more, so who saves would wait for it for ever.
+struct StopIfPanicking(Stop);
+
+impl Drop for StopIfPanicking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.now();
+        }
     }
 }
 
@@ -112,5 +124,42 @@ impl Recording {
         if let Some(journal) = self.journal.take() {
             self.stop.because(Reason::Storage(journal.failure(error)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::ErrorKind;
+    use crate::fact::Fact;
+    use crate::fault::Fault;
+    use crate::job::Job;
+    use crate::journal::{Command, Journal, OpenedJournal};
+    use crate::observer::Observer;
+    use crate::options::Options;
+    use crate::tally::Counts;
+
+    struct Panics;
+
+    impl Observer for Panics {
+        fn observe(&mut self, fact: &Fact, _counts: &Counts) {
+            assert!(!matches!(fact, Fact::Attempt(_)), "on purpose");
+        }
+    }
+
+    #[test]
+    fn an_observer_that_panics_ends_a_run_with_a_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = OpenedJournal::open(&folder.path().join("journal")).unwrap();
+        let journal = opened.start(&[], Command::default()).unwrap();
+        // Enough for the answers to come up against the bound beyond which they wait for the journal.
+        let error = Job::new(0..20 * Journal::UNRECORDED_MAX)
+            .compute(|item| item)
+            .save(async |_: &u64| Ok::<(), Fault>(()))
+            .recorded_in(journal)
+            .observed_by(Panics)
+            .run(&Options::default())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.to_string().contains("on purpose"), "{error}");
     }
 }
