@@ -80,15 +80,13 @@ impl Horizon {
         );
     }
 
-    /// Lets everybody go: nothing more will be recorded.
+    /// Lets the reader go: nobody takes what it reads any more. What was read may still be saved, so who saves waits on.
     pub(crate) fn close(&self) {
         self.watermark
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .1 = true;
         self.moved.notify_all();
-        self.recorded.store(u64::MAX / 2, Ordering::Release);
-        self.advanced.notify_one();
     }
 
     /// Whether more may be sent when so many were saved by now; if not, [`Horizon::advanced`] says when to ask again.
@@ -108,5 +106,21 @@ impl Horizon {
     /// Waits until the journal has advanced, for one that was not allowed to go on.
     pub(crate) async fn advanced(&self) {
         self.advanced.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_let_the_reader_go_lets_no_more_answers_ahead_of_the_journal() {
+        let horizon = Horizon::starting_at(0);
+        assert!(horizon.allows(UNRECORDED_MAX - 1));
+        horizon.close();
+        horizon.wait_for(u64::MAX / 2);
+        assert!(!horizon.allows(UNRECORDED_MAX));
+        horizon.recorded(1, 1);
+        assert!(horizon.allows(UNRECORDED_MAX));
     }
 }
