@@ -49,6 +49,7 @@
 mod bound;
 mod clock;
 mod cpu;
+mod driver;
 mod error;
 mod fact;
 mod fault;
@@ -74,6 +75,8 @@ mod run;
 mod score;
 mod sentence;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod stage;
 mod stop;

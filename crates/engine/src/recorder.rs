@@ -84,6 +84,26 @@ impl Recording {
         }
     }
 
+    /// The same where nothing may block: looks for facts after each of these times.
+    #[cfg(test)]
+    pub(crate) async fn follow(
+        &mut self,
+        facts: Receiver<Vec<Fact>>,
+        mut lag: impl FnMut() -> Duration,
+    ) {
+        loop {
+            while let Ok(facts) = facts.try_recv() {
+                if facts.is_empty() {
+                    return;
+                }
+                facts.iter().for_each(|fact| self.fold(fact));
+                self.advance_journal();
+            }
+            self.advance_journal();
+            tokio::time::sleep(lag()).await;
+        }
+    }
+
     fn fold(&mut self, fact: &Fact) {
         self.tally.fold(fact);
         if let Some(journal) = &mut self.journal {

@@ -27,6 +27,8 @@ pub(crate) struct Horizon {
     repeats_nothing: AtomicBool,
     /// Items of this run that the journal calls saved.
     recorded: AtomicU64,
+    /// How many may be saved and not recorded.
+    unrecorded_max: u64,
     /// Whether the stage waits to be told.
     is_awaited: AtomicBool,
     advanced: Notify,
@@ -36,6 +38,7 @@ impl Horizon {
     pub(crate) fn starting_at(watermark: u64) -> Horizon {
         Horizon {
             watermark: Mutex::new((watermark, false)),
+            unrecorded_max: UNRECORDED_MAX,
             ..Horizon::default()
         }
     }
@@ -47,7 +50,16 @@ impl Horizon {
 
     /// Whether the stage that saves waits, or will with its next answer, when so many items wait to be recorded.
     pub(super) fn is_reached(&self, unrecorded: impl FnOnce() -> u64) -> bool {
-        !self.repeats_nothing.load(Ordering::Acquire) && unrecorded() >= UNRECORDED_MAX
+        !self.repeats_nothing.load(Ordering::Acquire) && unrecorded() >= self.unrecorded_max
+    }
+
+    /// With another bound: small jobs never come up against that of earnest ones.
+    #[cfg(test)]
+    pub(super) fn bounded(self, unrecorded_max: u64) -> Horizon {
+        Horizon {
+            unrecorded_max,
+            ..self
+        }
     }
 
     /// So many more saved items are in the journal, and every finished one below the watermark.
@@ -94,7 +106,7 @@ impl Horizon {
         if self.repeats_nothing.load(Ordering::Acquire) {
             return true;
         }
-        let fits = || saved < self.recorded.load(Ordering::Acquire) + UNRECORDED_MAX;
+        let fits = || saved < self.recorded.load(Ordering::Acquire) + self.unrecorded_max;
         if fits() {
             return true;
         }

@@ -34,6 +34,8 @@ pub(crate) use horizon::Horizon;
 use horizon::UNRECORDED_MAX;
 pub use opened::{Found, OpenedJournal};
 use pending::Pending;
+#[cfg(test)]
+pub(crate) use simulated::{Simulated, open_simulated};
 use state::State;
 pub(crate) use todo::{Items as TodoItems, Todo};
 
@@ -136,6 +138,13 @@ impl Journal {
             self.sync(Duration::ZERO)?;
         }
         Ok(())
+    }
+
+    /// Lets fewer answers be ahead of it.
+    #[cfg(test)]
+    pub(crate) fn bound_unrecorded(&mut self, max: u64) {
+        let watermark = self.state.finished.watermark();
+        self.horizon = Arc::new(Horizon::starting_at(watermark).bounded(max));
     }
 
     /// Takes note of what a fact says of items, to be written when it is due.

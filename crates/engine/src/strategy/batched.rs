@@ -11,6 +11,7 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
         mut cpu,
         save,
         stop,
+        ..
     } = steps;
     let mut batches = Batches::new(intake, batch);
     while let Some(inputs) = batches.next().await {
