@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::finished::WINDOW;
+use crate::planted::planted;
 
 /// Items answered and not in the journal yet, at most: at a hundred thousand saves a second that is ten milliseconds,
 /// which is twice as long as a write of the journal is put off.
@@ -107,7 +108,7 @@ impl Horizon {
             return true;
         }
         let fits = || saved < self.recorded.load(Ordering::Acquire) + self.unrecorded_max;
-        if fits() {
+        if fits() || planted!(WindowUnbounded) {
             return true;
         }
         self.is_awaited.store(true, Ordering::Release);

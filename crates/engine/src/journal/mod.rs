@@ -15,7 +15,7 @@ mod recover;
 mod simulated;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod todo;
 
 use std::io;
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fact::Fact;
+use crate::planted::planted;
 use crate::service::Durable;
 pub use dead_letters::DeadLetter;
 use dead_letters::DeadLetters;
@@ -206,13 +207,20 @@ impl Journal {
 
     fn write(&mut self, now: Duration) -> io::Result<()> {
         // In this order: what the journal calls saved or dead must outlive whatever the journal outlives.
-        if let Some(durable) = &mut self.durable {
+        if let Some(durable) = &mut self.durable
+            && !planted!(OutputSyncSkipped)
+        {
             durable.sync()?;
         }
-        self.letters.write()?;
+        if !planted!(LetterAfterJournal) {
+            self.letters.write()?;
+        }
         let saved = self.pending.saved();
         let progress = self.pending.take();
         self.append(Entry::Progress(progress))?;
+        if planted!(LetterAfterJournal) {
+            self.letters.write()?;
+        }
         self.written_at = now;
         self.horizon
             .recorded(saved, self.state.finished.watermark());
@@ -223,7 +231,7 @@ impl Journal {
         let frame = Frame {
             sequence: self.state.sequence,
             chain: self.state.chain,
-            is_after_sync: self.is_synced && self.state.sequence > 0,
+            is_after_sync: (self.is_synced || planted!(ClaimsSynced)) && self.state.sequence > 0,
             entry,
         };
         let mut bytes = Vec::new();
@@ -236,7 +244,9 @@ impl Journal {
     }
 
     fn sync(&mut self, now: Duration) -> io::Result<()> {
-        self.disk.sync()?;
+        if !planted!(SyncSkipped) {
+            self.disk.sync()?;
+        }
         self.is_synced = true;
         self.synced_at = now;
         Ok(())

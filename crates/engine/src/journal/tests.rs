@@ -143,7 +143,7 @@ fn a_loss_of_power_forgets_nothing_durable_and_invents_nothing() {
 ///
 /// # Panics
 /// When something durable is lost or something is invented.
-fn lose_power(seed: u64) {
+pub(crate) fn lose_power(seed: u64) {
     let mut world = World::new(seed);
     for _ in 0..3 {
         let mut journal = world

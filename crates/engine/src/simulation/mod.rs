@@ -8,6 +8,7 @@
 mod life;
 mod nth_call;
 mod oracle;
+mod planted_bugs;
 mod plug;
 mod scenario;
 mod seeds;

@@ -11,6 +11,7 @@ use crate::fault::{Fault, Verdict};
 use crate::limit::{Learnt, PAUSE_MAX, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
+use crate::planted::planted;
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
@@ -162,7 +163,7 @@ impl<Q> Dispatch<Q> {
 
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight == 0 && (self.stopped || self.backlog.is_empty())
+        self.in_flight == 0 && (self.stopped || self.backlog.is_empty() || planted!(DrainForgets))
     }
 
     pub(crate) fn stop(&mut self) {
@@ -203,7 +204,7 @@ impl<Q> Dispatch<Q> {
         outcome: Result<Reply<A>, Fault>,
     ) -> Settled<A> {
         let limited = self.limited(now, sent, &outcome);
-        self.in_flight -= 1;
+        self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome.is_ok());
         self.in_flight_records -= bulk.len();
         let is_alone = bulk.len() == 1 && self.in_flight == 0 && self.backlog.is_empty();
         let mut settled = Settled {
@@ -265,13 +266,16 @@ impl<Q> Dispatch<Q> {
     fn each<A>(
         &mut self,
         now: Duration,
-        bulk: Vec<Record<Q>>,
+        mut bulk: Vec<Record<Q>>,
         answers: Vec<Result<A, Fault>>,
         settled: &mut Settled<A>,
     ) {
         let successes = answers.iter().filter(|a| a.is_ok()).count();
         if successes > 0 {
             self.succeeded(now, &mut settled.facts);
+        }
+        if planted!(BulkShifted) {
+            bulk.rotate_left(1);
         }
         for (record, answer) in bulk.into_iter().zip(answers) {
             match answer {
@@ -307,7 +311,9 @@ impl<Q> Dispatch<Q> {
             // One of them is bad: halve until it is alone.
             let second = bulk.split_off(bulk.len() / 2);
             self.backlog.half(bulk);
-            self.backlog.half(second);
+            if !planted!(HalfForgotten) {
+                self.backlog.half(second);
+            }
             return;
         }
         for record in bulk {
@@ -367,6 +373,7 @@ impl<Q> Dispatch<Q> {
     /// The service asked for less: everything waits as told, or only this; the item is not to blame.
     fn refused(&mut self, now: Duration, mut record: Record<Q>, fault: &Fault) {
         self.refused_since.get_or_insert(now);
+        record.trail.attempts += u16::from(planted!(RefusalCounted));
         record.trail.overloads = (record.trail.overloads + 1).min(OVERLOADS_MAX);
         // A wait that is over already (a date in the past) says nothing of when to come back.
         match fault.wait_asked().filter(|wait| !wait.is_zero()) {
@@ -469,7 +476,7 @@ fn shows_that_it_is_there<A>(outcome: &Result<Reply<A>, Fault>, is_alone: bool) 
 /// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
 /// an outage count towards the item's own deadline.
 fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
-    if trail.streak == streak && trail.attempts_in_streak > 0 {
+    if trail.streak == streak && trail.attempts_in_streak > 0 && !planted!(NotForgiven) {
         let attempts = trail.attempts_in_streak;
         facts.push(Fact::Forgiven { step, attempts });
         trail.attempts -= attempts;
