@@ -24,6 +24,13 @@ impl Clock {
         }
     }
 
+    /// With the clock on the wall at this time.
+    #[cfg(test)]
+    pub(crate) fn start_at(wall: Duration) -> Clock {
+        let start = Instant::now();
+        Clock { start, wall }
+    }
+
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()
     }

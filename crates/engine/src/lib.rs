@@ -49,6 +49,7 @@
 mod bound;
 mod clock;
 mod cpu;
+mod driver;
 mod error;
 mod fact;
 mod fault;
@@ -64,6 +65,7 @@ mod memory;
 mod observer;
 mod options;
 mod outage;
+mod planted;
 mod post;
 mod queue;
 mod reader;
@@ -74,6 +76,8 @@ mod run;
 mod score;
 mod sentence;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod stage;
 mod stop;

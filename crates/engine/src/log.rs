@@ -29,6 +29,13 @@ pub(crate) fn channel() -> (Log, Receiver<Vec<Fact>>) {
     (Log::new(recorder), facts)
 }
 
+/// The same without a bound, where one thread does all: it cannot wait for itself.
+#[cfg(test)]
+pub(crate) fn simulated_channel() -> (Log, Receiver<Vec<Fact>>) {
+    let (recorder, facts) = crossbeam_channel::unbounded();
+    (Log::new(recorder), facts)
+}
+
 impl Log {
     fn new(recorder: Sender<Vec<Fact>>) -> Log {
         Log {

@@ -104,6 +104,21 @@ impl Outage {
         self.away.take().map(|away| now.saturating_sub(away.began))
     }
 
+    /// The service is there, though it saved nothing: it found an item bad, or failed at the only item there is to ask it
+    /// with. Says how long it had been away, if it was.
+    pub(crate) fn is_there(&mut self, now: Duration) -> Option<Duration> {
+        let away = self.away.take()?;
+        self.first_failure = None;
+        self.failed.clear();
+        self.streak += 1;
+        Some(now.saturating_sub(away.began))
+    }
+
+    /// What failed until now was no outage, and is forgiven nobody.
+    pub(crate) fn is_decided(&mut self) {
+        self.streak += 1;
+    }
+
     /// An item failed by a 5xx or a broken connection, with this many items ready or in flight beside it.
     /// Says whether that begins an outage.
     pub(crate) fn failed(&mut self, now: Duration, index: u64, others: usize) -> bool {
@@ -204,6 +219,17 @@ mod tests {
         for second in 1..100 {
             assert!(!outage.failed(s(second), 7, 0));
         }
+    }
+
+    #[test]
+    fn an_outage_ends_with_an_answer_and_may_begin_again() {
+        let mut outage = outage();
+        outage.succeeded(s(0));
+        assert_eq!(outage.is_there(s(1)), None);
+        assert!(outage.unreached(s(10)));
+        assert_eq!(outage.is_there(s(12)), Some(s(2)));
+        assert!(!outage.is_away() && !outage.failed(s(12), 7, 0));
+        assert!(outage.unreached(s(12)));
     }
 
     #[test]

@@ -1,12 +1,16 @@
-//! Reads the source on a thread of its own: numbers the items, leaves out those that are finished, cuts chunks, reports
+//! Reads the source, on a thread of its own: numbers the items, leaves out those that are finished, cuts chunks, reports
 //! bad items.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
 use crate::clock::{Clock, thread_cpu};
 use crate::cpu::ChunkSize;
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
@@ -33,45 +37,51 @@ pub(crate) struct Reading<T> {
     pub(crate) log: Log,
 }
 
-/// The thread that reads. Ends with the input, or when nobody takes its chunks.
+/// Who reads: a thread, or a task in simulated time. Ends with the input, or when nobody takes its chunks.
 pub(crate) struct Reader {
-    thread: thread::JoinHandle<()>,
-    ended: mpsc::Receiver<Result<(), Fault>>,
+    thread: Option<thread::JoinHandle<()>>,
+    ended: oneshot::Receiver<Result<(), Fault>>,
 }
 
 impl Reader {
     pub(crate) fn start<T: Send + 'static>(
         reading: Reading<T>,
         to: Sender<T>,
+        driver: Driver,
     ) -> Result<Reader, Error> {
-        let (end, ended) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("inflight-source".to_owned())
-            .spawn(move || {
-                // The other side may have lost its patience.
-                let _ = end.send(read(reading, to));
-            })
-            .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
+        let (end, ended) = oneshot::channel();
+        let thread = match driver {
+            Driver::Threads => {
+                let thread = thread::Builder::new().name("inflight-source".to_owned());
+                let reading = thread.spawn(move || {
+                    // The other side may have lost its patience.
+                    let _ = end.send(read(reading, to));
+                });
+                Some(
+                    reading
+                        .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?,
+                )
+            }
+            #[cfg(test)]
+            Driver::Simulated { .. } => {
+                tokio::task::spawn_local(async move {
+                    // As above.
+                    let _ = end.send(read_as_task(reading, to).await);
+                });
+                None
+            }
+        };
         Ok(Reader { thread, ended })
     }
 
     /// Why the input could not be read on, if that is how it ended.
-    pub(crate) fn finish(self) -> Result<Option<Fault>, Error> {
-        match self.ended.recv_timeout(PATIENCE) {
-            Ok(ended) => {
-                let joined = self.thread.join();
-                debug_assert!(joined.is_ok(), "it ended by itself");
-                Ok(ended.err())
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
-            Err(mpsc::RecvTimeoutError::Disconnected) => match self.thread.join() {
-                Err(panic) => Err(Error::internal(format!(
-                    "source {}",
-                    Fault::panicked(&*panic)
-                ))),
-                Ok(()) => Ok(None),
-            },
-        }
+    pub(crate) async fn finish(self) -> Result<Option<Fault>, Error> {
+        let Ok(ended) = timeout(PATIENCE, self.ended).await else {
+            return Ok(None);
+        };
+        let joined = self.thread.map_or(Ok(()), thread::JoinHandle::join);
+        joined.map_err(|panic| Error::internal(format!("source {}", Fault::panicked(&*panic))))?;
+        Ok(ended.ok().and_then(Result::err))
     }
 }
 
@@ -82,73 +92,133 @@ enum End {
     Unwanted,
 }
 
-fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
-    let mut items = Vec::new();
-    let mut index = reading.todo.from.as_ref().map_or(0, |(index, _)| *index);
-    let mut places = Places::new(index);
-    let mut spent = Duration::ZERO;
+fn read<T: Send + 'static>(reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
+    let mut progress = Progress::of(reading);
     let outcome = loop {
+        let Portion { chunk, end } = progress.read_once();
+        if chunk.is_some_and(|chunk| to.send(chunk).is_err()) {
+            break Ok(End::Unwanted);
+        }
+        if let Some(end) = end {
+            break end;
+        }
+    };
+    // Whoever computes sees the end now, not after the rest has been counted.
+    drop(to);
+    progress.end(outcome)
+}
+
+/// The same where nothing may block.
+#[cfg(test)]
+async fn read_as_task<T: Send + 'static>(reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
+    let mut progress = Progress::of(reading);
+    let outcome = loop {
+        let Portion { chunk, end } = progress.read_once();
+        if let Some(chunk) = chunk {
+            if to.room().await.is_err() {
+                break Ok(End::Unwanted);
+            }
+            to.push(chunk);
+        }
+        if let Some(end) = end {
+            break end;
+        }
+    };
+    drop(to);
+    progress.end(outcome)
+}
+
+/// How far reading has come.
+struct Progress<T> {
+    reading: Reading<T>,
+    /// What was read last, until it is numbered; kept for its space.
+    items: Vec<Result<T, Fault>>,
+    /// The next item.
+    index: u64,
+    places: Places,
+    /// Time spent in reads.
+    spent: Duration,
+}
+
+/// What one read came to: what is to be handed on, and then perhaps the end.
+struct Portion<T> {
+    chunk: Option<Chunk<T>>,
+    end: Option<Result<End, Fault>>,
+}
+
+impl<T: Send + 'static> Progress<T> {
+    fn of(reading: Reading<T>) -> Progress<T> {
+        let index = reading.todo.from.as_ref().map_or(0, |(index, _)| *index);
+        Progress {
+            reading,
+            items: Vec::new(),
+            index,
+            places: Places::new(index),
+            spent: Duration::ZERO,
+        }
+    }
+
+    /// Reads once.
+    fn read_once(&mut self) -> Portion<T> {
+        let reading = &mut self.reading;
         if reading.todo.items.is_over() {
-            break Ok(End::Reached);
+            let (chunk, end) = (None, Some(Ok(End::Reached)));
+            return Portion { chunk, end };
         }
         let began = reading.clock.now();
         // The next read may wait for long, and what was read must not be unheard of meanwhile.
         reading.log.hand_over(began);
         if let Some(horizon) = &reading.horizon {
-            horizon.wait_for(index);
+            horizon.wait_for(self.index);
         }
-        let outcome = reading.source.read(reading.chunk_size.items(), &mut items);
+        let items = &mut self.items;
+        let outcome = reading.source.read(reading.chunk_size.items(), items);
         let now = reading.clock.now();
-        spent += now - began;
+        self.spent += now - began;
         let read = items.len() as u64;
-        if read > 0 {
-            let records = number(&mut reading, &mut items, index, now);
-            index += read;
-            if reading.horizon.is_some() && places.is_due(index, now) {
-                tell_place(&mut reading, index, now);
-            }
-            if !records.is_empty() && to.send(Chunk::new(records, reading.size)).is_err() {
-                break Ok(End::Unwanted);
-            }
+        let records = number(reading, items, self.index, now);
+        self.index += read;
+        if read > 0 && reading.horizon.is_some() && self.places.is_due(self.index, now) {
+            tell_place(reading, self.index, now);
         }
-        if outcome.is_err() || read == 0 {
-            break outcome.map(|()| End::Reached);
+        let is_end = outcome.is_err() || read == 0;
+        Portion {
+            chunk: (!records.is_empty()).then(|| Chunk::new(records, reading.size)),
+            end: is_end.then(|| outcome.map(|()| End::Reached)),
         }
-    };
-    // Whoever computes sees the end now, not after the rest has been counted.
-    drop(to);
-    tell_end(reading, index, spent, &outcome);
-    outcome.map(drop)
-}
-
-fn tell_end<T: Send + 'static>(
-    mut reading: Reading<T>,
-    index: u64,
-    spent: Duration,
-    outcome: &Result<End, Fault>,
-) {
-    let left = match outcome {
-        Ok(End::Reached) => Some(0),
-        Ok(End::Unwanted) => {
-            let rest = reading.source.count_rest();
-            rest.map(|rest| reading.todo.items.count_wanted(index, rest))
-        }
-        Err(_) => None,
-    };
-    let now = reading.clock.now();
-    if reading.horizon.is_some() && outcome.is_ok() {
-        tell_place(&mut reading, index, now);
     }
-    let ended = Fact::InputEnded {
-        left,
-        reading: spent,
-    };
-    reading.log.push(now, ended);
-    reading
-        .log
-        .push(now, Fact::ThreadEnded { cpu: thread_cpu() });
-    // Before the source is dropped, which may take its time.
-    reading.log.hand_over(now);
+
+    /// Tells how it ended.
+    fn end(self, outcome: Result<End, Fault>) -> Result<(), Fault> {
+        let Progress {
+            mut reading,
+            index,
+            spent,
+            ..
+        } = self;
+        let left = match &outcome {
+            Ok(End::Reached) => Some(0),
+            Ok(End::Unwanted) => {
+                let rest = reading.source.count_rest();
+                rest.map(|rest| reading.todo.items.count_wanted(index, rest))
+            }
+            Err(_) => None,
+        };
+        let now = reading.clock.now();
+        if reading.horizon.is_some() && outcome.is_ok() {
+            tell_place(&mut reading, index, now);
+        }
+        let ended = Fact::InputEnded {
+            left,
+            reading: spent,
+        };
+        reading.log.push(now, ended);
+        let cpu = thread_cpu();
+        reading.log.push(now, Fact::ThreadEnded { cpu });
+        // Before the source is dropped, which may take its time.
+        reading.log.hand_over(now);
+        outcome.map(drop)
+    }
 }
 
 /// Gives items their index. Those that are finished are left out, bad ones become dead letters here.

@@ -13,6 +13,7 @@ use crate::fact::Fact;
 use crate::halt::Halt;
 use crate::journal::Journal;
 use crate::observer::Observer;
+use crate::planted::planted;
 use crate::stop::{Reason, Stop};
 use crate::tally::Tally;
 
@@ -42,6 +43,7 @@ impl Recorder {
         std::thread::Builder::new()
             .name("inflight-recorder".to_owned())
             .spawn(move || {
+                let _guard = StopIfPanicking(recording.stop.clone());
                 recording.record(&facts);
                 recording
             })
@@ -57,6 +59,17 @@ impl Recorder {
     }
 }
 
+/// Stops the run when an observer panics: nobody writes its journal any more, so who saves would wait for it for ever.
+struct StopIfPanicking(Stop);
+
+impl Drop for StopIfPanicking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.now();
+        }
+    }
+}
+
 impl Recording {
     fn record(&mut self, facts: &Receiver<Vec<Fact>>) {
         loop {
@@ -69,6 +82,26 @@ impl Recording {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.advance_journal();
+        }
+    }
+
+    /// The same where nothing may block: looks for facts after each of these times.
+    #[cfg(test)]
+    pub(crate) async fn follow(
+        &mut self,
+        facts: Receiver<Vec<Fact>>,
+        mut lag: impl FnMut() -> Duration,
+    ) {
+        loop {
+            while let Ok(facts) = facts.try_recv() {
+                if facts.is_empty() {
+                    return;
+                }
+                facts.iter().for_each(|fact| self.fold(fact));
+                self.advance_journal();
+            }
+            self.advance_journal();
+            tokio::time::sleep(lag()).await;
         }
     }
 
@@ -91,7 +124,9 @@ impl Recording {
         let Some(journal) = &mut self.journal else {
             return;
         };
-        if let Err(error) = journal.advance(self.clock.now()) {
+        if let Err(error) = journal.advance(self.clock.now())
+            && !planted!(FailureIgnored)
+        {
             self.give_up_journal(&error);
         }
     }
@@ -112,5 +147,42 @@ impl Recording {
         if let Some(journal) = self.journal.take() {
             self.stop.because(Reason::Storage(journal.failure(error)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::ErrorKind;
+    use crate::fact::Fact;
+    use crate::fault::Fault;
+    use crate::job::Job;
+    use crate::journal::{Command, Journal, OpenedJournal};
+    use crate::observer::Observer;
+    use crate::options::Options;
+    use crate::tally::Counts;
+
+    struct Panics;
+
+    impl Observer for Panics {
+        fn observe(&mut self, fact: &Fact, _counts: &Counts) {
+            assert!(!matches!(fact, Fact::Attempt(_)), "on purpose");
+        }
+    }
+
+    #[test]
+    fn an_observer_that_panics_ends_a_run_with_a_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = OpenedJournal::open(&folder.path().join("journal")).unwrap();
+        let journal = opened.start(&[], Command::default()).unwrap();
+        // Enough for the answers to come up against the bound beyond which they wait for the journal.
+        let error = Job::new(0..20 * Journal::UNRECORDED_MAX)
+            .compute(|item| item)
+            .save(async |_: &u64| Ok::<(), Fault>(()))
+            .recorded_in(journal)
+            .observed_by(Panics)
+            .run(&Options::default())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.to_string().contains("on purpose"), "{error}");
     }
 }

@@ -118,6 +118,49 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn an_item_is_tried_as_often_as_was_asked_and_waits_no_longer(
+            retries in 0u16..1000,
+            base_ms in 1u64..100_000,
+            max_ms in 1u64..100_000,
+            failures in 1u16..2000,
+            random in 0.0..1.0f64,
+        ) {
+            let (backoff, backoff_max) = (Duration::from_millis(base_ms), Duration::from_millis(max_ms));
+            let retry = Retry::new(&Options { retries, backoff, backoff_max, ..Options::default() });
+            prop_assert_eq!(retry.allows(failures, Duration::ZERO), failures <= retries);
+            prop_assert!(!retry.allows(failures, Options::default().total_timeout));
+            prop_assert!(retry.wait(failures, random) <= backoff_max);
+            prop_assert!(retry.wait(1, random) <= backoff);
+            prop_assert!(retry.wait(failures, random) <= retry.wait(failures + 1, random));
+        }
+
+        /// Whatever happens: no more retries than the reserve, the time and the successes allow, and one when it was promised.
+        #[test]
+        fn the_budget_is_kept(steps in prop::collection::vec((0u64..200, 0u8..30, 0u8..200), 1..60)) {
+            let mut budget = Budget::new();
+            let (mut now, mut taken, mut successes) = (Duration::ZERO, 0u32, 0u32);
+            for (passed_ms, succeeded, wanted) in steps {
+                now += Duration::from_millis(passed_ms);
+                (0..succeeded).for_each(|_| budget.succeeded());
+                successes += u32::from(succeeded);
+                for _ in 0..wanted {
+                    let is_due = budget.ready_at(now) <= now;
+                    let is_taken = budget.take(now);
+                    prop_assert_eq!(is_due, is_taken);
+                    taken += u32::from(is_taken);
+                }
+                let allowed = RESERVE
+                    + REFILL_PER_SECOND * now.as_secs_f64()
+                    + REFILL_PER_SUCCESS * f64::from(successes);
+                prop_assert!(f64::from(taken) <= allowed + 1e-6);
+            }
+            let at = budget.ready_at(now);
+            prop_assert!(budget.take(at));
+        }
+
         #[test]
         fn a_wait_is_never_longer_than_its_cap(failures in 0u16.., random in 0.0..1.0f64) {
             let retry = Retry::new(&Options::default());

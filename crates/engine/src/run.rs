@@ -14,6 +14,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::clock::{Clock, children_cpu, thread_cpu};
 use crate::cpu::{ChunkSize, Computing, Cpu};
+use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
@@ -79,13 +80,35 @@ impl Drop for StopOnDrop {
     }
 }
 
-fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
+fn on_io_thread<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::internal(format!("failed to start the event loop: {e}")))?;
-    let clock = Clock::start();
     let (mut log, facts) = log::channel();
+    let (start, recording) = prepare::<W>(job, options, Driver::Threads)?;
+    let (clock, stop) = (start.clock, start.stop.clone());
+    let recorder = Recorder::start(facts, recording)?;
+    let children_before = children_cpu();
+    let local = LocalSet::new();
+    let outcome = runtime.block_on(local.run_until(conduct::<W>(start, log.another())));
+    let elapsed = clock.now();
+    // Cancels what was abandoned, and lets go of its part of the log.
+    drop(local);
+    // Processes that computed have ended with the threads that used them.
+    let cpu = thread_cpu() + children_cpu().saturating_sub(children_before);
+    log.push(elapsed, Fact::ThreadEnded { cpu });
+    log.end();
+    conclude(recorder.finish()?, outcome, options, elapsed, &stop)
+}
+
+/// What the run begins with, and what it is recorded in.
+pub(crate) fn prepare<W: Types>(
+    mut job: JobOf<W>,
+    options: &Options,
+    driver: Driver,
+) -> Result<(Start<'_, W>, Recording), Error> {
+    let clock = driver.clock();
     let stop = job.watch.stop.of_run();
     let mut journal = job.watch.journal.take();
     let total = job.source.remaining();
@@ -99,27 +122,27 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
         stop: stop.clone(),
         clock,
     };
-    let recorder = Recorder::start(facts, recording)?;
-    let children_before = children_cpu();
-    let local = LocalSet::new();
     let start = Start {
         job,
         options,
+        driver,
         clock,
-        stop: stop.clone(),
+        stop,
         ahead,
     };
-    let outcome = runtime.block_on(local.run_until(conduct::<W>(start, log.another())));
-    let elapsed = clock.now();
-    // Cancels what was abandoned, and lets go of its part of the log.
-    drop(local);
-    // Processes that computed have ended with the threads that used them.
-    let cpu = thread_cpu() + children_cpu().saturating_sub(children_before);
-    log.push(elapsed, Fact::ThreadEnded { cpu });
-    log.end();
-    let mut recording = recorder.finish()?;
+    Ok((start, recording))
+}
+
+/// What all of it came to.
+pub(crate) fn conclude(
+    mut recording: Recording,
+    outcome: Result<Conducted, Error>,
+    options: &Options,
+    elapsed: Duration,
+    stop: &Stop,
+) -> Result<Summary, Error> {
     let finished = outcome.and_then(|conducted| {
-        let ending = checked(conducted.ending, &recording.tally, &stop)?;
+        let ending = checked(conducted.ending, &recording.tally, stop)?;
         Ok((ending, conducted.fetch, conducted.save))
     });
     recording.finish_journal(matches!(finished, Ok((Ending::Complete, ..))));
@@ -127,7 +150,7 @@ fn on_io_thread<W: Types>(mut job: JobOf<W>, options: &Options) -> Result<Summar
     let setting = Setting {
         options,
         elapsed,
-        ending: with_reason(ending, &stop),
+        ending: with_reason(ending, stop),
         fetch,
         save,
     };
@@ -196,24 +219,28 @@ fn checked(ending: Ending, tally: &Tally, stop: &Stop) -> Result<Ending, Error> 
 }
 
 /// How the work itself went.
-struct Conducted {
+pub(crate) struct Conducted {
     ending: Ending,
     fetch: Option<Known>,
     save: Known,
 }
 
 /// What a run begins with.
-struct Start<'a, W: Types> {
+pub(crate) struct Start<'a, W: Types> {
     job: JobOf<W>,
     options: &'a Options,
-    clock: Clock,
+    driver: Driver,
+    pub(crate) clock: Clock,
     /// The run's own.
-    stop: Stop,
+    pub(crate) stop: Stop,
     ahead: Ahead,
 }
 
 /// Drives the steps to their end, and says how it came.
-async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducted, Error> {
+pub(crate) async fn conduct<W: Types>(
+    start: Start<'_, W>,
+    mut log: Log,
+) -> Result<Conducted, Error> {
     let (options, clock, stop) = (start.options, start.clock, start.stop.clone());
     let Wired {
         steps,
@@ -241,19 +268,24 @@ async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducte
         });
     }
     let driving = strategy::drive(steps, options);
-    match unless(driving, aborted(&stop, options.drain)).await {
-        Some(outcome) => outcome?,
-        None => {
-            let items = save.records_in_flight() as u64;
-            log.push(clock.now(), Fact::Abandoned { items });
+    let is_abandoned = match unless(driving, aborted(&stop, options.drain)).await {
+        Some(outcome) => {
+            outcome?;
+            false
         }
-    }
+        None => true,
+    };
     // Nobody takes items any more; a reader that waits to hand some over must see that before it is waited for.
     input.close();
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     let unavailable = fetch_unavailable.or(save.unavailable()).or(health.over());
+    let ending = ending(unavailable, reader).await?;
+    if is_abandoned {
+        let items = save.records_in_flight() as u64;
+        log.push(clock.now(), Fact::Abandoned { items });
+    }
     Ok(Conducted {
-        ending: ending(unavailable, reader)?,
+        ending,
         fetch: fetch.as_ref().map(Stage::known),
         save: save.known(),
     })
@@ -294,6 +326,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
     let Start {
         job,
         options,
+        driver,
         clock,
         stop,
         ahead: Ahead { todo, horizon },
@@ -309,7 +342,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         clock,
         log: log.another(),
     };
-    let reader = Reader::start(reading, sender)?;
+    let reader = Reader::start(reading, sender, driver)?;
     let context = |step, ready_max, horizon| Context {
         step,
         options,
@@ -349,6 +382,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         },
         save: Stage::start(job.save, sizes.result, Box::new(drop), context),
         stop,
+        driver,
     };
     Ok(Wired {
         steps,
@@ -402,8 +436,8 @@ async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>)
 }
 
 /// Why the work ended, as far as the parts know: a stop that came too late to stop anything is none.
-fn ending(unavailable: Option<String>, reader: Reader) -> Result<Ending, Error> {
-    let unreadable = reader.finish()?;
+async fn ending(unavailable: Option<String>, reader: Reader) -> Result<Ending, Error> {
+    let unreadable = reader.finish().await?;
     Ok(match (unavailable, unreadable) {
         (Some(why), _) => Ending::Unavailable(why),
         (None, Some(fault)) => Ending::Unreadable(fault.to_string()),

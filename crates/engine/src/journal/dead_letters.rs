@@ -61,9 +61,9 @@ impl DeadLetters {
 
     /// On a disk that is there.
     #[cfg(test)]
-    pub(super) fn on(disk: Disk) -> DeadLetters {
+    pub(super) fn on(mut disk: Disk) -> DeadLetters {
         DeadLetters {
-            end: disk.len().expect("a simulated disk knows its length"),
+            end: whole_lines(&mut disk).expect("a simulated disk can be read"),
             disk: Some(disk),
             ..DeadLetters::beside(Path::new("simulated"))
         }

@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::finished::WINDOW;
+use crate::planted::planted;
 
 /// Items answered and not in the journal yet, at most: at a hundred thousand saves a second that is ten milliseconds,
 /// which is twice as long as a write of the journal is put off.
@@ -27,6 +28,8 @@ pub(crate) struct Horizon {
     repeats_nothing: AtomicBool,
     /// Items of this run that the journal calls saved.
     recorded: AtomicU64,
+    /// How many may be saved and not recorded.
+    unrecorded_max: u64,
     /// Whether the stage waits to be told.
     is_awaited: AtomicBool,
     advanced: Notify,
@@ -36,6 +39,7 @@ impl Horizon {
     pub(crate) fn starting_at(watermark: u64) -> Horizon {
         Horizon {
             watermark: Mutex::new((watermark, false)),
+            unrecorded_max: UNRECORDED_MAX,
             ..Horizon::default()
         }
     }
@@ -47,7 +51,16 @@ impl Horizon {
 
     /// Whether the stage that saves waits, or will with its next answer, when so many items wait to be recorded.
     pub(super) fn is_reached(&self, unrecorded: impl FnOnce() -> u64) -> bool {
-        !self.repeats_nothing.load(Ordering::Acquire) && unrecorded() >= UNRECORDED_MAX
+        !self.repeats_nothing.load(Ordering::Acquire) && unrecorded() >= self.unrecorded_max
+    }
+
+    /// With another bound: small jobs never come up against that of earnest ones.
+    #[cfg(test)]
+    pub(super) fn bounded(self, unrecorded_max: u64) -> Horizon {
+        Horizon {
+            unrecorded_max,
+            ..self
+        }
     }
 
     /// So many more saved items are in the journal, and every finished one below the watermark.
@@ -80,15 +93,13 @@ impl Horizon {
         );
     }
 
-    /// Lets everybody go: nothing more will be recorded.
+    /// Lets the reader go: nobody takes what it reads any more. What was read may still be saved, so who saves waits on.
     pub(crate) fn close(&self) {
         self.watermark
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .1 = true;
         self.moved.notify_all();
-        self.recorded.store(u64::MAX / 2, Ordering::Release);
-        self.advanced.notify_one();
     }
 
     /// Whether more may be sent when so many were saved by now; if not, [`Horizon::advanced`] says when to ask again.
@@ -96,8 +107,8 @@ impl Horizon {
         if self.repeats_nothing.load(Ordering::Acquire) {
             return true;
         }
-        let fits = || saved < self.recorded.load(Ordering::Acquire) + UNRECORDED_MAX;
-        if fits() {
+        let fits = || saved < self.recorded.load(Ordering::Acquire) + self.unrecorded_max;
+        if fits() || planted!(WindowUnbounded) {
             return true;
         }
         self.is_awaited.store(true, Ordering::Release);
@@ -108,5 +119,21 @@ impl Horizon {
     /// Waits until the journal has advanced, for one that was not allowed to go on.
     pub(crate) async fn advanced(&self) {
         self.advanced.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_let_the_reader_go_lets_no_more_answers_ahead_of_the_journal() {
+        let horizon = Horizon::starting_at(0);
+        assert!(horizon.allows(UNRECORDED_MAX - 1));
+        horizon.close();
+        horizon.wait_for(u64::MAX / 2);
+        assert!(!horizon.allows(UNRECORDED_MAX));
+        horizon.recorded(1, 1);
+        assert!(horizon.allows(UNRECORDED_MAX));
     }
 }

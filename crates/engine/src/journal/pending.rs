@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::frame::{Checkpoint, Progress};
 use super::state::count;
 use crate::fact::{Fact, Step};
+use crate::planted::planted;
 
 /// Ranges that wait to be written, at most, before a write is due whatever the time. A bulk may add some thousand
 /// more; at ten bytes or so each, the largest frame stays below half a megabyte.
@@ -20,10 +21,15 @@ impl Pending {
         match fact {
             Fact::Attempt(attempt) if attempt.step == Step::Save => {
                 for range in attempt.done.ranges() {
-                    add(&mut progress.saved, range.clone());
+                    let end = range.end + u64::from(planted!(RangeOffByOne));
+                    add(&mut progress.saved, range.start..end);
                 }
                 progress.mark = attempt.mark.or(progress.mark);
             }
+            Fact::Computed { first, .. } if planted!(RecordedBeforeAnswer) => {
+                add(&mut progress.saved, *first..*first + 1);
+            }
+            Fact::Dead { .. } if planted!(DeadNotRecorded) => {}
             Fact::Dead { index, .. } => add(&mut progress.dead, *index..*index + 1),
             Fact::ReadTo { index, place } => progress.checkpoints.push(Checkpoint {
                 index: *index,

@@ -1,6 +1,14 @@
 //! A file in memory whose calls can fail and whose unsynced blocks may be kept, lost, zeroed or garbled when the power goes.
 
 use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::dead_letters::DeadLetters;
+use super::disk::Disk;
+use super::opened::OpenedJournal;
+use crate::error::Error;
+use crate::simulation::{Effect, Plug};
 
 /// What a disk writes at once; what lies in one block shares its fate.
 const BLOCK: usize = 512;
@@ -13,6 +21,18 @@ pub(crate) struct Simulated {
     /// Calls that may fail, so far; and which of them does, and all that follow.
     pub(crate) calls: u64,
     pub(crate) fails_from: Option<u64>,
+    /// That of the machine it is in.
+    pub(crate) plug: Arc<Plug>,
+}
+
+/// Opens the journal on such a disk, with its dead letters on another.
+pub(crate) fn open_simulated(
+    journal: &Arc<Mutex<Simulated>>,
+    letters: &Arc<Mutex<Simulated>>,
+) -> Result<OpenedJournal, Error> {
+    let letters = DeadLetters::on(Disk::Simulated(Arc::clone(letters)));
+    let journal = Disk::Simulated(Arc::clone(journal));
+    OpenedJournal::read(Path::new("simulated"), journal, letters)
 }
 
 impl Simulated {
@@ -28,9 +48,13 @@ impl Simulated {
     }
 
     pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        // A write that fails may have written a part.
+        // A write that fails, or in which the machine stops, may have written a part.
         let failed = self.call().map(|()| bytes.len());
-        let count = *failed.as_ref().unwrap_or(&(bytes.len() / 2));
+        let count = match self.plug.effect() {
+            Effect::Whole => *failed.as_ref().unwrap_or(&(bytes.len() / 2)),
+            Effect::Half => bytes.len() / 2,
+            Effect::None => return failed.map(drop),
+        };
         self.now.resize(offset as usize, 0);
         self.now.extend_from_slice(&bytes[..count]);
         failed.map(drop)
@@ -38,13 +62,17 @@ impl Simulated {
 
     pub(crate) fn cut(&mut self, length: u64) -> io::Result<()> {
         self.call()?;
-        self.now.resize(length as usize, 0);
+        if self.plug.has_effect() {
+            self.now.resize(length as usize, 0);
+        }
         Ok(())
     }
 
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.call()?;
-        self.durable.clone_from(&self.now);
+        if self.plug.has_effect() {
+            self.durable.clone_from(&self.now);
+        }
         Ok(())
     }
 

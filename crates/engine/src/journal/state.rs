@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::finished::Finished;
 use super::frame::{Began, Checkpoint, Entry, Frame, Progress};
+use crate::planted::planted;
 
 /// What a journal says, up to some frame of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl State {
     /// The last place from which nothing that is not finished would be missed.
     pub(crate) fn resume_from(&self) -> Option<&Checkpoint> {
         let first = self.checkpoints.first()?;
-        (first.index <= self.finished.watermark()).then_some(first)
+        (first.index <= self.finished.watermark() || planted!(PlaceAhead)).then_some(first)
     }
 
     /// The furthest place that was read.

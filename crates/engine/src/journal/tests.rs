@@ -2,19 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::dead_letters::DeadLetters;
-use super::disk::Disk;
 use super::opened::OpenedJournal;
-use super::simulated::Simulated;
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::fact::{Attempt, Step};
 use crate::fault::Fault;
 use crate::indexes::Indexes;
+use crate::simulation::{each_seed, seeds};
 
 /// Losses of power in an ordinary run of the tests; `INFLIGHT_SEEDS` asks for more.
 const SEEDS: u64 = 20_000;
@@ -48,12 +45,7 @@ impl World {
     }
 
     fn open(&self) -> Result<OpenedJournal, Error> {
-        let letters = DeadLetters::on(Disk::Simulated(Arc::clone(&self.letters)));
-        OpenedJournal::read(
-            Path::new("simulated"),
-            Disk::Simulated(Arc::clone(&self.journal)),
-            letters,
-        )
+        open_simulated(&self.journal, &self.letters)
     }
 
     /// One run: tells of items in a random order until some moment.
@@ -142,45 +134,28 @@ fn dead(index: u64) -> Fact {
     }
 }
 
-/// How many seeds to try: more when asked.
-fn seeds() -> u64 {
-    let asked = std::env::var("INFLIGHT_SEEDS").ok();
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or(SEEDS)
-}
-
-/// Tries each seed; a failure says which, and how to try it alone.
-fn each_seed(test: &str, count: u64, check: impl Fn(u64) + std::panic::RefUnwindSafe) {
-    let only = std::env::var("INFLIGHT_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seeds = only.map_or(0..count, |seed| seed..seed + 1);
-    for seed in seeds {
-        if let Err(panic) = std::panic::catch_unwind(|| check(seed)) {
-            let again = format!("INFLIGHT_SEED={seed} cargo test -p inflight {test}");
-            std::panic::resume_unwind(Box::new(format!(
-                "{}; again: {again}",
-                Fault::panicked(&*panic)
-            )));
-        }
-    }
-}
-
 #[test]
 fn a_loss_of_power_forgets_nothing_durable_and_invents_nothing() {
-    each_seed("a_loss_of_power", seeds(), |seed| {
-        let mut world = World::new(seed);
-        for _ in 0..3 {
-            let mut journal = world
-                .open()
-                .unwrap()
-                .start(&[], Command::default())
-                .unwrap();
-            world.run(&mut journal).unwrap();
-            drop(journal);
-            world.lose_power();
-            world.check();
-        }
-    });
+    each_seed("a_loss_of_power", seeds(SEEDS), lose_power);
+}
+
+/// Runs, each ended by a loss of power.
+///
+/// # Panics
+/// When something durable is lost or something is invented.
+pub(crate) fn lose_power(seed: u64) {
+    let mut world = World::new(seed);
+    for _ in 0..3 {
+        let mut journal = world
+            .open()
+            .unwrap()
+            .start(&[], Command::default())
+            .unwrap();
+        world.run(&mut journal).unwrap();
+        drop(journal);
+        world.lose_power();
+        world.check();
+    }
 }
 
 #[test]

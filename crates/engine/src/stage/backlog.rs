@@ -5,6 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use crate::planted::planted;
 use crate::record::{Chunk, Record, Trail, record_bytes};
 
 /// What waits in a stage.
@@ -61,6 +62,9 @@ impl<Q> Backlog<Q> {
 
     /// A record that was sent in vain, and may be sent again then.
     pub(super) fn again_at(&mut self, at: Duration, record: Record<Q>) {
+        if planted!(RetryForgets) {
+            return;
+        }
         self.bytes += record_bytes(&record, self.size);
         self.waiting.push(Reverse(Waiting { at, record }));
     }

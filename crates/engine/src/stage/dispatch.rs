@@ -11,6 +11,7 @@ use crate::fault::{Fault, Verdict};
 use crate::limit::{Learnt, PAUSE_MAX, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
+use crate::planted::planted;
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
@@ -162,7 +163,7 @@ impl<Q> Dispatch<Q> {
 
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight == 0 && (self.stopped || self.backlog.is_empty())
+        self.in_flight == 0 && (self.stopped || self.backlog.is_empty() || planted!(DrainForgets))
     }
 
     pub(crate) fn stop(&mut self) {
@@ -203,8 +204,9 @@ impl<Q> Dispatch<Q> {
         outcome: Result<Reply<A>, Fault>,
     ) -> Settled<A> {
         let limited = self.limited(now, sent, &outcome);
-        self.in_flight -= 1;
+        self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome.is_ok());
         self.in_flight_records -= bulk.len();
+        let is_alone = bulk.len() == 1 && self.in_flight == 0 && self.backlog.is_empty();
         let mut settled = Settled {
             done: Vec::new(),
             in_doubt: 0,
@@ -213,6 +215,13 @@ impl<Q> Dispatch<Q> {
             unavailable: None,
             ends_run: None,
         };
+        let ended = shows_that_it_is_there(&outcome, is_alone)
+            .then(|| self.gate.outage.is_there(now))
+            .flatten();
+        if let Some(lasted) = ended {
+            let step = self.step;
+            settled.facts.push(Fact::OutageEnded { step, lasted });
+        }
         match outcome {
             Ok(Reply::All(answers)) => {
                 self.succeeded(now, &mut settled.facts);
@@ -227,6 +236,10 @@ impl<Q> Dispatch<Q> {
                 }
                 self.all_failed(now, bulk, fault, &mut settled);
             }
+        }
+        if ended.is_some() {
+            // Or an item that always fails at a service that comes and goes would never be given up.
+            self.gate.outage.is_decided();
         }
         settled.unavailable = match settled.verdict {
             Some(Verdict::Overload) => self.refused_for_too_long(now),
@@ -253,13 +266,16 @@ impl<Q> Dispatch<Q> {
     fn each<A>(
         &mut self,
         now: Duration,
-        bulk: Vec<Record<Q>>,
+        mut bulk: Vec<Record<Q>>,
         answers: Vec<Result<A, Fault>>,
         settled: &mut Settled<A>,
     ) {
         let successes = answers.iter().filter(|a| a.is_ok()).count();
         if successes > 0 {
             self.succeeded(now, &mut settled.facts);
+        }
+        if planted!(BulkShifted) {
+            bulk.rotate_left(1);
         }
         for (record, answer) in bulk.into_iter().zip(answers) {
             match answer {
@@ -295,7 +311,9 @@ impl<Q> Dispatch<Q> {
             // One of them is bad: halve until it is alone.
             let second = bulk.split_off(bulk.len() / 2);
             self.backlog.half(bulk);
-            self.backlog.half(second);
+            if !planted!(HalfForgotten) {
+                self.backlog.half(second);
+            }
             return;
         }
         for record in bulk {
@@ -355,6 +373,7 @@ impl<Q> Dispatch<Q> {
     /// The service asked for less: everything waits as told, or only this; the item is not to blame.
     fn refused(&mut self, now: Duration, mut record: Record<Q>, fault: &Fault) {
         self.refused_since.get_or_insert(now);
+        record.trail.attempts += u16::from(planted!(RefusalCounted));
         record.trail.overloads = (record.trail.overloads + 1).min(OVERLOADS_MAX);
         // A wait that is over already (a date in the past) says nothing of when to come back.
         match fault.wait_asked().filter(|wait| !wait.is_zero()) {
@@ -439,10 +458,25 @@ impl<Q> Dispatch<Q> {
     }
 }
 
+/// Whether the service is there, though it may have saved nothing: it found a record bad, or it failed at the only one there
+/// was to ask it with.
+fn shows_that_it_is_there<A>(outcome: &Result<Reply<A>, Fault>, is_alone: bool) -> bool {
+    let shows = |fault: &Fault| match fault.verdict() {
+        Verdict::Permanent => true,
+        Verdict::Transient => is_alone,
+        Verdict::Overload | Verdict::InDoubt | Verdict::Unreached => false,
+    };
+    match outcome {
+        Ok(Reply::Each(answers)) => answers.iter().filter_map(|a| a.as_ref().err()).any(shows),
+        Ok(Reply::All(_)) => false,
+        Err(fault) => shows(fault),
+    }
+}
+
 /// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
 /// an outage count towards the item's own deadline.
 fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
-    if trail.streak == streak && trail.attempts_in_streak > 0 {
+    if trail.streak == streak && trail.attempts_in_streak > 0 && !planted!(NotForgiven) {
         let attempts = trail.attempts_in_streak;
         facts.push(Fact::Forgiven { step, attempts });
         trail.attempts -= attempts;
@@ -586,6 +620,57 @@ mod tests {
             .iter()
             .filter(|f| matches!(f, Fact::OutageBegan { .. }));
         assert_eq!(began.count(), 1);
+    }
+
+    #[test]
+    fn an_item_that_the_service_finds_bad_shows_that_it_is_there() {
+        let mut dispatch = dispatch(1, 1, None);
+        offer(&mut dispatch, 3);
+        let (mut now, mut outcomes) = (Duration::ZERO, vec![]);
+        let answers = ["refused", "400", "", ""];
+        for answer in answers {
+            let bulk = loop {
+                assert_eq!(dispatch.advance(now), None);
+                match dispatch.take(now) {
+                    Some(bulk) => break bulk,
+                    None => now += SECOND / 10,
+                }
+            };
+            let outcome = match answer {
+                "refused" => Err(Fault::unreached(answer)),
+                "400" => Err(Fault::permanent(answer)),
+                _ => Ok(Reply::one(())),
+            };
+            let settled = dispatch.settle(now, sent(now), bulk, outcome);
+            outcomes.push((now.as_secs(), settled.facts.len()));
+        }
+        // The outage began; it ended and the item is dead; the others are sent at once.
+        assert_eq!(outcomes, [(0, 1), (1, 2), (1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn a_bad_item_that_is_alone_with_an_outage_dies_when_the_service_is_back() {
+        let mut dispatch = dispatch(1, 1, None);
+        offer(&mut dispatch, 1);
+        let (mut now, mut facts, mut sends) = (Duration::ZERO, Vec::new(), 0);
+        while !dispatch.is_idle() {
+            now += SECOND / 10;
+            assert!(now < 100 * SECOND, "one bad item is no outage");
+            assert_eq!(dispatch.advance(now), None);
+            if let Some(bulk) = dispatch.take(now) {
+                sends += 1;
+                let fault = match sends {
+                    // It comes and goes.
+                    1 | 2 | 4 | 6 => Fault::unreached("refused"),
+                    _ => Fault::transient("500"),
+                };
+                let failed: Result<Reply<()>, _> = Err(fault);
+                facts.extend(dispatch.settle(now, sent(now), bulk, failed).facts);
+            }
+        }
+        assert_eq!(sends, 4 + 6, "four that did not count, and six that did");
+        let is_dead = |fact: &Fact| matches!(fact, Fact::Dead { attempts: 6, .. });
+        assert!(facts.iter().any(is_dead), "{facts:?}");
     }
 
     #[test]

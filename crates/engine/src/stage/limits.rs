@@ -6,6 +6,7 @@ use crate::fact::Step;
 use crate::fault::{Fault, Verdict};
 use crate::limit::{Limit, LimitSettings, Outcome};
 use crate::options::{InFlightLimit, Options};
+use crate::planted::planted;
 use crate::service::Reply;
 
 /// How many requests, how many records in each, how many bytes may wait and how many
@@ -30,7 +31,9 @@ impl Limits {
         };
         Limit::new(LimitSettings {
             fixed: match options.in_flight {
-                InFlightLimit::Fixed(limit) => Some(limit.min(self.connections)),
+                InFlightLimit::Fixed(limit) => {
+                    Some(limit.min(self.connections) + usize::from(planted!(LimitExceeded)))
+                }
                 InFlightLimit::Auto => None,
             },
             ceiling: options.max_in_flight.min(self.connections),
@@ -60,7 +63,9 @@ pub(super) fn as_seen_by_the_limit<A>(outcome: &Result<Reply<A>, Fault>) -> Outc
     match fault.verdict() {
         Verdict::Overload => Outcome::Refused {
             by_quota: fault.is_by_quota(),
-            wait: fault.wait_asked().filter(|wait| !wait.is_zero()),
+            wait: fault
+                .wait_asked()
+                .filter(|wait| !wait.is_zero() && !planted!(PauseIgnored)),
         },
         _ if fault.is_timeout() => Outcome::TimedOut,
         _ => Outcome::Failed,

@@ -145,7 +145,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
         .build()
         .unwrap();
     LocalSet::new().block_on(&runtime, async {
-        let clock = Clock::start();
+        let clock = Clock::start_at(Duration::ZERO);
         let (log, facts) = log::channel();
         // Nobody reads the facts here, and their channel is bounded.
         std::thread::spawn(move || facts.iter().count());

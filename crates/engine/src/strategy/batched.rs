@@ -11,6 +11,7 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
         mut cpu,
         save,
         stop,
+        ..
     } = steps;
     let mut batches = Batches::new(intake, batch);
     while let Some(inputs) = batches.next().await {
@@ -96,6 +97,46 @@ impl<T> Cutter<T> {
                 Some(Chunk { records, .. }) => self.rest = records.into_iter(),
                 None => return (!batch.is_empty()).then_some(batch),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::queue;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// Every item is in one batch, in order, and only the last is smaller than was asked for.
+        #[test]
+        fn batches_partition_the_input(
+            chunks in prop::collection::vec(0usize..40, 0..30),
+            size in 1usize..60,
+        ) {
+            let (sender, items) = queue(usize::MAX);
+            let mut indexes = 0u64..;
+            let mut count = 0;
+            for length in chunks {
+                let records = indexes.by_ref().take(length);
+                sender.push(Chunk::new(records.map(|n| Record::new(n, n)).collect(), |_| 0));
+                count += length as u64;
+            }
+            drop(sender);
+            let mut cutter = Cutter::new(items);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let batches: Vec<Vec<u64>> = std::iter::from_fn(|| {
+                let batch = runtime.block_on(cutter.cut(size))?;
+                Some(batch.iter().map(|record| record.index).collect())
+            })
+            .collect();
+            let last = batches.len().saturating_sub(1);
+            for (number, batch) in batches.iter().enumerate() {
+                prop_assert!(batch.len() == size || number == last && !batch.is_empty() && batch.len() < size);
+            }
+            prop_assert_eq!(batches.concat(), (0..count).collect::<Vec<_>>());
         }
     }
 }

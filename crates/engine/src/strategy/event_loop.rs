@@ -31,6 +31,7 @@ async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
         mut cpu,
         save,
         stop,
+        ..
     } = steps;
     let inputs = intake.stream();
     let mut turn = Turn::new(yield_every);

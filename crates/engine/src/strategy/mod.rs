@@ -8,6 +8,7 @@ mod sequential;
 mod threads;
 
 use crate::cpu::Cpu;
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::job::Types;
 use crate::options::{Options, Strategy};
@@ -22,6 +23,8 @@ pub(crate) struct Steps<W: Types> {
     pub(crate) save: Stage<W::Result, W::Save>,
     /// Asked between computations, which nothing else interrupts on one thread.
     pub(crate) stop: Stop,
+    /// Where `parallel` computes.
+    pub(crate) driver: Driver,
 }
 
 /// Drives the steps until every item is finished or the stages have stopped.

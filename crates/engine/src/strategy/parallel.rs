@@ -4,6 +4,7 @@ use tokio::task::spawn_local;
 
 use super::Steps;
 use super::threads::{Threads, Work};
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::job::Types;
 use crate::options::Options;
@@ -15,6 +16,7 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
         cpu,
         save,
         stop,
+        driver,
     } = steps;
     let inputs = intake.stream();
     let (sender, results) = queue(options.queue_bytes);
@@ -25,8 +27,14 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
         deadline: options.compute_timeout,
         stop,
     };
-    let (threads, ended) = Threads::start(options.jobs, work)?;
-    let watching = spawn_local(threads.watch(ended));
+    let watching = match driver {
+        Driver::Threads => {
+            let (threads, ended) = Threads::start(options.jobs, work)?;
+            spawn_local(threads.watch(ended))
+        }
+        #[cfg(test)]
+        Driver::Simulated { compute } => spawn_local(work.in_tasks(options.jobs, compute)),
+    };
     save.drain(results).await;
     // All is saved, or nothing more will be: whoever still waits for input need not.
     inputs.close();

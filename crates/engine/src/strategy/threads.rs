@@ -215,3 +215,48 @@ fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>) {
     }
     cpu.thread_ended();
 }
+
+#[cfg(test)]
+impl<Q: 'static, R: 'static> Work<Q, R> {
+    /// The same where there is one thread: so many tasks. Computing takes no simulated time, so each waits as long as it
+    /// would have taken.
+    pub(super) async fn in_tasks(self, tasks: usize, item_takes: Duration) -> Result<(), Error> {
+        let Work {
+            cpu,
+            inputs,
+            results,
+            ..
+        } = self;
+        let tasks: Vec<_> = (0..tasks)
+            .map(|_| {
+                let (cpu, inputs, results) = (cpu.another(), inputs.clone(), results.clone());
+                tokio::task::spawn_local(compute_as_task(cpu, inputs, results, item_takes))
+            })
+            .collect();
+        drop((cpu, inputs, results));
+        for task in tasks {
+            task.await
+                .map_err(|error| Error::internal(format!("compute task: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+async fn compute_as_task<Q, R>(
+    mut cpu: Cpu<Q, R>,
+    inputs: Receiver<Q>,
+    results: Sender<R>,
+    item_takes: Duration,
+) {
+    while let Some(chunk) = inputs.recv_async().await {
+        let takes = item_takes * chunk.records.len() as u32;
+        let computed = cpu.chunk(chunk.records);
+        tokio::time::sleep(takes.mul_f64(2.0 * fastrand::f64())).await;
+        if results.room().await.is_err() {
+            break;
+        }
+        results.push(computed);
+    }
+    cpu.thread_ended();
+}

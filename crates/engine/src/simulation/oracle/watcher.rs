@@ -1,0 +1,85 @@
+//! Shows the facts to the oracle, which knows whether they are true.
+
+use std::sync::Arc;
+
+use super::{Answer, State, World};
+use crate::fact::{Fact, Step};
+use crate::fault::{Fault, Verdict};
+use crate::observer::Observer;
+use crate::simulation::are_all_tried;
+use crate::simulation::scenario::Fate;
+use crate::tally::Counts;
+
+/// Shows the facts to the oracle.
+pub(in crate::simulation) struct Watcher(pub(in crate::simulation) Arc<World>);
+
+impl Observer for Watcher {
+    fn observe(&mut self, fact: &Fact, _counts: &Counts) {
+        let mut state = self.0.state();
+        if !are_all_tried() && !matches!(fact, Fact::Beat { .. }) {
+            // For whoever looks into one seed.
+            println!("life {}, {:?}: {fact:?}", state.life, state.now());
+        }
+        match fact {
+            Fact::Attempt(attempt) => {
+                let until = attempt.at + attempt.took;
+                state.service(attempt.step).blame.told(until);
+                if attempt.step == Step::Save {
+                    are_saved(&mut state, attempt.done.ranges().iter().cloned().flatten());
+                }
+            }
+            Fact::OutageBegan { step, at, .. } => {
+                state.fired(match step {
+                    Step::Fetch => "outage of the fetch",
+                    _ => "outage of the sink",
+                });
+                state.service(*step).blame.outage_began(*at);
+            }
+            Fact::OutageEnded { step, .. } => state.service(*step).blame.outage_ended(),
+            Fact::Dead {
+                index, step, fault, ..
+            } => {
+                self.0.is_rightly_dead(&mut state, *index, *step, fault);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether these items are, of which a fact says that they are saved.
+fn are_saved(state: &mut State, items: impl Iterator<Item = u64>) {
+    for index in items {
+        let taken = state.items[index as usize];
+        let is_saved = taken.is_some_and(|taken| {
+            taken.life == state.life && matches!(taken.answer, Answer::Saved(_))
+        });
+        if !is_saved {
+            state.is_wrong(format!("item {index} is told to be saved: {taken:?}"));
+        }
+    }
+}
+
+impl World {
+    fn is_rightly_dead(&self, state: &mut State, index: u64, step: Step, fault: &Fault) {
+        let fate = self.scenario.fates[index as usize];
+        let is_right = match (step, fault.verdict()) {
+            (Step::Read, _) => fate == Fate::Unreadable,
+            (Step::Compute, _) => matches!(fate, Fate::Uncomputable | Fate::ComputePanics),
+            (Step::Fetch, Verdict::Permanent) => fate == Fate::NotFound,
+            (Step::Save, Verdict::Permanent) => matches!(fate, Fate::Refused | Fate::SavePanics),
+            (step, Verdict::Transient | Verdict::InDoubt) => {
+                state.fired("an item died of its retries");
+                state.service(step).blame.counted(index)
+                    > usize::from(self.scenario.options.retries)
+            }
+            _ => false,
+        };
+        if !is_right {
+            let counted = state.service(step).blame.counted(index);
+            state.is_wrong(format!(
+                "item {index}, {fate:?}, is dead after {counted} failures that count: {} {fault:?}",
+                step.name()
+            ));
+        }
+    }
+}
