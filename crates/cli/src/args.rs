@@ -254,6 +254,10 @@ pub(crate) struct JobArgs {
     #[arg(long)]
     pub(crate) idempotent: bool,
 
+    /// Write the lines of file: or --responses in the order of the items; what is early waits, at most 1 MiB at each step
+    #[arg(long)]
+    pub(crate) keep_order: bool,
+
     /// Let file: add to a file that is not empty
     #[arg(long)]
     pub(crate) append: bool,

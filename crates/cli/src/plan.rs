@@ -83,7 +83,10 @@ impl RunPlan {
             Strategy::Parallel => InFlightLimit::Auto,
             _ => Options::default().in_flight,
         };
-        let options = options(&args.pace, args.strategy, work.computation.clock(), unsaid)?;
+        let options = Options {
+            keep_order: args.job.keep_order,
+            ..options(&args.pace, args.strategy, work.computation.clock(), unsaid)?
+        };
         let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
@@ -126,12 +129,15 @@ impl ComparePlan {
         }
         // All four get the same, or the comparison would be of limits.
         let unsaid = Options::default().in_flight;
-        let options = options(
-            &args.pace,
-            Strategy::Parallel,
-            work.computation.clock(),
-            unsaid,
-        )?;
+        let options = Options {
+            keep_order: args.job.keep_order,
+            ..options(
+                &args.pace,
+                Strategy::Parallel,
+                work.computation.clock(),
+                unsaid,
+            )?
+        };
         let show = Show::new(&args.output)?;
         Ok(ComparePlan {
             work,

@@ -21,7 +21,7 @@ const WORK_PER_CHUNK: Duration = Duration::from_millis(1);
 /// Items cheaper than this are timed together: reading the clocks costs about half a microsecond.
 const TIMED_ALONE: Duration = Duration::from_micros(10);
 /// The most items in a chunk, however cheap they are: what one failure or stop can delay.
-const CHUNK_MAX: usize = 1024;
+pub(crate) const CHUNK_MAX: usize = 1024;
 
 /// How many items travel together, from what they were last seen to cost.
 #[derive(Clone)]
@@ -66,6 +66,8 @@ pub(crate) struct Cpu<Q, R> {
     pub(crate) post: Arc<Post>,
     /// Items that failed in this stretch of computing: told when it counts.
     pub(crate) dead: Vec<Fact>,
+    /// Whether this thread has left items, because the run ends.
+    pub(crate) has_left: bool,
     pub(crate) log: Log,
 }
 
@@ -80,13 +82,18 @@ impl<Q, R> Cpu<Q, R> {
             chunk_size: self.chunk_size.clone(),
             post: Arc::default(),
             dead: Vec::new(),
+            has_left: false,
             log: self.log.another(),
             ..*self
         }
     }
 
-    /// Computes what is in a chunk. Failed items are told to the recorder and are missing from the result.
-    pub(crate) fn chunk(&mut self, records: Vec<Record<Q>>) -> Chunk<R> {
+    /// Computes what is in a chunk. Failed items are told to the recorder and are missing from the result, which keeps
+    /// the number even if nothing else is left.
+    pub(crate) fn chunk(&mut self, chunk: Chunk<Q>) -> Chunk<R> {
+        let Chunk {
+            records, number, ..
+        } = chunk;
         let results = if self.times_alone() {
             records
                 .into_iter()
@@ -95,7 +102,12 @@ impl<Q, R> Cpu<Q, R> {
         } else {
             self.together(records)
         };
-        Chunk::new(results, self.size)
+        Chunk::new(results, self.size).numbered(number)
+    }
+
+    /// Whether items were left because the run ends: in order, nothing that follows them may pass.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left
     }
 
     /// A worker takes whatever there is at once, so that its items share the way there and back.
@@ -173,7 +185,10 @@ impl<Q, R> Cpu<Q, R> {
     fn kept(&mut self, index: u64, outcome: Outcome<R>) -> Option<Record<R>> {
         match outcome {
             Outcome::Done(result) => Some(Record::new(index, result)),
-            Outcome::Left => None,
+            Outcome::Left => {
+                self.has_left = true;
+                None
+            }
             Outcome::Dead { attempts, fault } => {
                 self.dead.push(Fact::Dead {
                     index,

@@ -124,7 +124,8 @@ pub enum Fact {
         /// Results that wait to be saved.
         ready: usize,
     },
-    /// Requests were abandoned because the run was told to stop at once; their effect is unknown.
+    /// Requests were abandoned because the run was told to stop at once, and their effect is unknown; or they were answered,
+    /// and an item before theirs was not when the run stopped, so that a run that keeps the order sends them again.
     Abandoned {
         /// Records they carried.
         items: u64,

@@ -59,6 +59,7 @@ mod indexes;
 mod job;
 mod journal;
 pub mod limit;
+mod line;
 mod log;
 mod memory;
 mod observer;

@@ -86,6 +86,7 @@ fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(),
     let mut items = Vec::new();
     let mut index = reading.todo.from.as_ref().map_or(0, |(index, _)| *index);
     let mut places = Places::new(index);
+    let mut chunks = 0;
     let mut spent = Duration::ZERO;
     let outcome = loop {
         if reading.todo.items.is_over() {
@@ -107,8 +108,12 @@ fn read<T: Send + 'static>(mut reading: Reading<T>, to: Sender<T>) -> Result<(),
             if reading.horizon.is_some() && places.is_due(index, now) {
                 tell_place(&mut reading, index, now);
             }
-            if !records.is_empty() && to.send(Chunk::new(records, reading.size)).is_err() {
-                break Ok(End::Unwanted);
+            if !records.is_empty() {
+                let chunk = Chunk::new(records, reading.size).numbered(chunks);
+                chunks += 1;
+                if to.send(chunk).is_err() {
+                    break Ok(End::Unwanted);
+                }
             }
         }
         if outcome.is_err() || read == 0 {

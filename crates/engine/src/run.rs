@@ -28,7 +28,7 @@ use crate::reader::{Reader, Reading};
 use crate::recorder::{Recorder, Recording};
 use crate::score::{Known, Setting, score};
 use crate::service::Service;
-use crate::stage::{Context, Stage};
+use crate::stage::{Context, Stage, Weights};
 use crate::stop::{Level, Reason, Stop};
 use crate::strategy::{self, Fetching, Intake, Steps};
 use crate::summary::{Ending, Summary};
@@ -248,6 +248,9 @@ async fn conduct<W: Types>(start: Start<'_, W>, mut log: Log) -> Result<Conducte
             log.push(clock.now(), Fact::Abandoned { items });
         }
     }
+    if let items @ 1.. = save.held() as u64 {
+        log.push(clock.now(), Fact::Abandoned { items });
+    }
     // Nobody takes items any more; a reader that waits to hand some over must see that before it is waited for.
     input.close();
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
@@ -328,6 +331,10 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         }
     };
     let context = context(Step::Save, usize::MAX, horizon.clone());
+    let weights = Weights {
+        record: sizes.result,
+        answer: W::Save::answer_bytes,
+    };
     let health = Health::new(options.compute_threads(), options.backoff);
     let steps = Steps {
         intake,
@@ -345,9 +352,10 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
             chunk_size,
             post: Arc::default(),
             dead: Vec::new(),
+            has_left: false,
             log: log.another(),
         },
-        save: Stage::start(job.save, sizes.result, Box::new(drop), context),
+        save: Stage::start(job.save, weights, Box::new(drop), context),
         stop,
     };
     Ok(Wired {

@@ -70,7 +70,8 @@ impl<Q> Dispatch<Q> {
         let rate = options.rate.filter(|_| step == Step::Save);
         Dispatch {
             step,
-            backlog: Backlog::new(size),
+            // More than one connection may overtake each other whatever is sent first.
+            backlog: Backlog::new(options.keep_order && limits.connections == 1, size),
             bytes_max: limits.bytes,
             ready_max: limits.ready,
             in_flight: 0,
@@ -91,6 +92,11 @@ impl<Q> Dispatch<Q> {
     /// Takes over records to be sent.
     pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
         self.backlog.offer(now, chunk);
+    }
+
+    /// Makes this record the next to be sent, if it is ready to be sent at all.
+    pub(crate) fn bring_forward(&mut self, index: u64) -> bool {
+        self.backlog.bring_forward(index)
     }
 
     /// The next bulk, if one may be sent now: what is ready, up to what one request may carry.

@@ -7,7 +7,7 @@ use super::threads::{Threads, Work};
 use crate::error::Error;
 use crate::job::Types;
 use crate::options::Options;
-use crate::queue::queue;
+use crate::queue::{queue, queue_in_order};
 
 pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Result<(), Error> {
     let Steps {
@@ -17,12 +17,18 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
         stop,
     } = steps;
     let inputs = intake.stream();
-    let (sender, results) = queue(options.queue_bytes);
+    let make = if options.keep_order {
+        queue_in_order
+    } else {
+        queue
+    };
+    let (sender, results) = make(options.queue_bytes);
     let work = Work {
         cpu,
         inputs: inputs.clone(),
         results: sender,
         deadline: options.compute_timeout,
+        in_order: options.keep_order,
         stop,
     };
     let (threads, ended) = Threads::start(options.jobs, work)?;

@@ -1,6 +1,6 @@
 //! The threads that compute for `parallel`: starts them, watches over them, replaces one that hangs, joins the rest.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::post::{Overdue, Post};
 use crate::queue::{Receiver, Sender};
+use crate::record::Chunk;
 use crate::stop::{Reason, Stop};
 
 /// How often hanging threads are looked for, at least this many times within the deadline of a computation.
@@ -31,12 +32,16 @@ pub(super) struct Threads<Q, R> {
     written_off: usize,
     /// How long one computation may take.
     deadline: Duration,
+    /// Whether results are wanted in the order of the items.
+    in_order: bool,
     stop: Stop,
 }
 
 /// Where a thread's results go, and what it tells its end to.
 struct Ends<R> {
     results: Sender<R>,
+    /// The chunk that the thread is at.
+    at: u64,
     ended: mpsc::Sender<()>,
 }
 
@@ -55,6 +60,7 @@ pub(super) struct Work<Q, R> {
     pub(super) inputs: Receiver<Q>,
     pub(super) results: Sender<R>,
     pub(super) deadline: Duration,
+    pub(super) in_order: bool,
     pub(super) stop: Stop,
 }
 
@@ -67,11 +73,16 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         let mut team = Threads {
             cpu: work.cpu,
             inputs: work.inputs,
-            spare: Some(Ends { results, ended }),
+            spare: Some(Ends {
+                results,
+                at: 0,
+                ended,
+            }),
             workers: Vec::new(),
             threads,
             written_off: 0,
             deadline: work.deadline,
+            in_order: work.in_order,
             stop: work.stop,
         };
         for _ in 0..threads {
@@ -89,9 +100,10 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         let outlet = Arc::new(Outlet(Mutex::new(Some(spare.another()))));
         let (inputs, thread_outlet) = (self.inputs.clone(), Arc::clone(&outlet));
         let number = self.workers.len() + self.written_off;
+        let in_order = self.in_order;
         let thread = thread::Builder::new()
             .name(format!("inflight-cpu-{number}"))
-            .spawn(move || compute(cpu, &inputs, &thread_outlet))
+            .spawn(move || compute(cpu, &inputs, &thread_outlet, in_order))
             .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
         self.workers.push(Worker {
             post,
@@ -130,7 +142,10 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         let mut lost = Vec::new();
         self.workers.retain_mut(|worker| match is_lost(worker) {
             Some(overdue) => {
-                worker.outlet.close();
+                if let Some(ends) = worker.outlet.close() {
+                    // Who wants the results in order waits for this chunk no longer.
+                    ends.results.push(Chunk::nothing(ends.at));
+                }
                 lost.push(overdue);
                 false
             }
@@ -172,19 +187,30 @@ impl<R> Ends<R> {
     fn another(&self) -> Ends<R> {
         Ends {
             results: self.results.clone(),
+            at: 0,
             ended: self.ended.clone(),
         }
     }
 }
 
 impl<R> Outlet<R> {
+    /// The thread begins with the chunk of this number.
+    fn begin(&self, number: u64) {
+        if let Some(ends) = &mut *self.lock() {
+            ends.at = number;
+        }
+    }
+
     fn results(&self) -> Option<Sender<R>> {
-        let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.as_ref().map(|ends| ends.results.clone())
+        self.lock().as_ref().map(|ends| ends.results.clone())
     }
 
     fn close(&self) -> Option<Ends<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Ends<R>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,11 +226,14 @@ impl<R> Drop for Leave<'_, R> {
     }
 }
 
-fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>) {
+fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>, in_order: bool) {
     let _leave = Leave(outlet);
     while let Some(chunk) = inputs.recv() {
-        let computed = cpu.chunk(chunk.records);
+        outlet.begin(chunk.number);
+        let computed = cpu.chunk(chunk);
         match outlet.results() {
+            // The run ends, and what follows what was left stays behind it.
+            Some(_) if in_order && cpu.has_left() => break,
             Some(results) if results.send(computed).is_ok() => {}
             _ => break,
         }
