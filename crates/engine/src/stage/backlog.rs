@@ -100,22 +100,28 @@ impl<Q> Backlog<Q> {
         if self.is_held_up() {
             return None;
         }
-        let is_behind = |half: &mut Vec<Record<Q>>| {
-            self.in_order && first(half) > self.ready.front().map(|record| record.index)
-        };
-        let bulk = match self
-            .halves
-            .pop_front_if(|half| self.ready.is_empty() || !is_behind(half))
-        {
+        let before = self.ready_before_halves();
+        let bulk = match self.halves.pop_front_if(|_| before == 0) {
             Some(half) => half,
             None if self.ready.is_empty() => return None,
             None => {
-                let count = bulk_max.min(self.ready.len());
+                let count = bulk_max.min(before);
                 self.ready.drain(..count).collect()
             }
         };
         self.bytes -= self.bytes_of(&bulk);
         Some(bulk)
+    }
+
+    /// Ready records that are sent before the halves, if there are any: where the order counts, those that come before.
+    fn ready_before_halves(&self) -> usize {
+        match self.halves.front() {
+            None => self.ready.len(),
+            Some(_) if !self.in_order => 0,
+            Some(half) => self
+                .ready
+                .partition_point(|record| Some(record.index) < first(half)),
+        }
     }
 
     /// When the next wait is over.
