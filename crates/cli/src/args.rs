@@ -359,6 +359,24 @@ pub(crate) struct KeepArgs {
     /// Start over: put aside what an earlier run has recorded
     #[arg(long, conflicts_with = "no_journal")]
     pub(crate) fresh: bool,
+
+    /// What a dead letter, beside the journal, shows of its item: none of it, or what it was at the step that failed, up to
+    /// 1 MiB (secrets in the data included)
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value = "none",
+        conflicts_with = "no_journal"
+    )]
+    pub(crate) dead_payload: DeadPayload,
+}
+
+/// What a dead letter shows of its item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeadPayload {
+    None,
+    Full,
 }
 
 /// What is shown, and where.

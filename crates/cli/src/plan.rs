@@ -85,6 +85,7 @@ impl RunPlan {
         };
         let options = Options {
             keep_order: args.job.keep_order,
+            dead_payload: args.keep.dead_payload == args::DeadPayload::Full,
             ..options(&args.pace, args.strategy, work.computation.clock(), unsaid)?
         };
         let keep = Keep::new(&args, &work)?;

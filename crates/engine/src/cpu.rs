@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::job::Each;
 use crate::log::Log;
 use crate::options::ComputeClock;
+use crate::payload::{self, Show};
 use crate::post::Post;
 use crate::record::{Chunk, Record};
 use crate::worker::{Outcome, Worker};
@@ -59,6 +60,8 @@ pub(crate) enum Computing<Q, R> {
 pub(crate) struct Cpu<Q, R> {
     pub(crate) computing: Computing<Q, R>,
     pub(crate) size: fn(&R) -> usize,
+    /// What a dead letter shows, if it shows anything.
+    pub(crate) show: Option<Show<Q>>,
     pub(crate) basis: ComputeClock,
     pub(crate) clock: Clock,
     pub(crate) chunk_size: ChunkSize,
@@ -163,11 +166,12 @@ impl<Q, R> Cpu<Q, R> {
         };
         let Record { index, value, .. } = record;
         self.post.at(index);
+        let payload = self.show.map(|show| payload::text(show, &value));
         let outcome = catch_unwind(AssertUnwindSafe(|| each(value)))
             .unwrap_or_else(|panic| Err(Fault::panicked(&*panic)));
         let outcome =
             outcome.map_or_else(|fault| Outcome::Dead { attempts: 1, fault }, Outcome::Done);
-        self.kept(index, outcome)
+        self.kept(index, outcome, || payload)
     }
 
     fn by_worker(&mut self, records: &[Record<Q>]) -> Vec<Record<R>> {
@@ -178,11 +182,21 @@ impl<Q, R> Cpu<Q, R> {
         records
             .iter()
             .zip(outcomes)
-            .filter_map(|(record, outcome)| self.kept(record.index, outcome))
+            .filter_map(|(record, outcome)| {
+                let show = self.show;
+                self.kept(record.index, outcome, || {
+                    show.map(|show| payload::text(show, &record.value))
+                })
+            })
             .collect()
     }
 
-    fn kept(&mut self, index: u64, outcome: Outcome<R>) -> Option<Record<R>> {
+    fn kept(
+        &mut self,
+        index: u64,
+        outcome: Outcome<R>,
+        payload: impl FnOnce() -> Option<String>,
+    ) -> Option<Record<R>> {
         match outcome {
             Outcome::Done(result) => Some(Record::new(index, result)),
             Outcome::Left => {
@@ -195,6 +209,7 @@ impl<Q, R> Cpu<Q, R> {
                     step: Step::Compute,
                     attempts,
                     fault,
+                    payload: payload(),
                 });
                 None
             }

@@ -89,6 +89,9 @@ pub enum Fact {
         attempts: u16,
         /// Why the last one failed.
         fault: Fault,
+        /// What the item was at that step, where [`Options::dead_payload`](crate::Options::dead_payload) asks for it and the
+        /// job says how.
+        payload: Option<String>,
     },
     /// The service went away; one probe at a time goes out until it is back.
     OutageBegan {

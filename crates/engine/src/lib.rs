@@ -65,6 +65,7 @@ mod memory;
 mod observer;
 mod options;
 mod outage;
+mod payload;
 mod post;
 mod queue;
 mod reader;

@@ -140,6 +140,10 @@ pub struct Options {
     /// Bytes that may wait in each queue, at least 64 KiB. Default 1 MiB: there are four queues at most, and
     /// a queue hides hiccups of milliseconds; an item that is larger still passes, alone.
     pub queue_bytes: usize,
+    /// Whether a dead letter shows what its item was at the step that failed, for the types of which the job says how
+    /// ([`Job::item_payload`](crate::Job::item_payload) and its two sisters); at most 1 MiB of it. Costs a copy of what each
+    /// computation gets. Default no: letters are read by more people than data should be.
+    pub dead_payload: bool,
     /// Whether results are saved in the order of their items by a service with one connection, and what services answer is
     /// kept in that order. What is finished early waits then, at most [`queue_bytes`](Options::queue_bytes) at each place where
     /// items may overtake each other: as much as a queue, whose place it takes. Default no: one slow item holds up nothing.
@@ -174,6 +178,7 @@ impl Default for Options {
             halt: None,
             deadline: None,
             queue_bytes: 1 << 20,
+            dead_payload: false,
             keep_order: false,
             compute_clock: ComputeClock::Cpu,
         }

@@ -181,6 +181,8 @@ fn number<T>(
                     step,
                     attempts,
                     fault,
+                    // There was nothing to be read.
+                    payload: None,
                 };
                 log.push(now, dead);
             }

@@ -334,6 +334,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
     let weights = Weights {
         record: sizes.result,
         answer: W::Save::answer_bytes,
+        show: sizes.result_payload.filter(|_| options.dead_payload),
     };
     let health = Health::new(options.compute_threads(), options.backoff);
     let steps = Steps {
@@ -347,6 +348,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
                 }
             },
             size: sizes.result,
+            show: sizes.input_payload.filter(|_| options.dead_payload),
             basis: options.compute_clock,
             clock,
             chunk_size,

@@ -1,4 +1,5 @@
-//! Order where it is asked for: by every strategy, with a fetch and without, whatever fails and however long it takes.
+//! What is only done when asked for: order, by every strategy, whatever fails and however long it takes; and dead letters
+//! that show their items.
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
@@ -7,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use inflight::{
-    Connection, Fault, InFlightLimit, Job, Options, Record, Reply, Service, Strategy, Summary,
+    Connection, Counts, Fact, Fault, InFlightLimit, Job, Options, Record, Reply, Service, Strategy,
+    Summary,
 };
 use tokio::time::sleep;
 
@@ -194,4 +196,46 @@ fn what_waits_for_a_slow_item_is_bounded_in_bytes() {
     // Eight fill the window, and what was in flight then comes as well.
     assert!(seen.waiting_max <= 8 + 20, "{}", seen.waiting_max);
     assert!(seen.waiting_max >= 8, "nothing had to wait");
+}
+
+#[test]
+fn a_dead_letter_shows_what_its_item_was_at_the_step_that_failed() {
+    for strategy in Strategy::ALL {
+        for wanted in [true, false] {
+            let died: Arc<Mutex<Vec<(u64, Option<String>)>>> = Arc::default();
+            let letters = Arc::clone(&died);
+            let job = Job::new(0..4_u64)
+                .fetch(async |n: &u64| match n {
+                    1 => Err(Fault::permanent("not there")),
+                    n => Ok(n * 10),
+                })
+                .try_compute(|n: u64| match n {
+                    20 => Err(Fault::permanent("no result")),
+                    n => Ok(format!("<{n}>")),
+                })
+                .save(async |text: &String| match text.as_str() {
+                    "<30>" => Err(Fault::permanent("a constraint")),
+                    _ => Ok(()),
+                })
+                .item_payload(|n| n.to_string().into_bytes().into())
+                .input_payload(|n| n.to_string().into_bytes().into())
+                .result_payload(|text| text.as_bytes().into())
+                .observed_by(move |fact: &Fact, _: &Counts| {
+                    if let Fact::Dead { index, payload, .. } = fact {
+                        letters.lock().unwrap().push((*index, payload.clone()));
+                    }
+                });
+            let options = Options {
+                strategy,
+                dead_payload: wanted,
+                ..Options::default()
+            };
+            assert_eq!(job.run(&options).unwrap().dead, 3);
+            let mut died = died.lock().unwrap().clone();
+            died.sort();
+            let shown = |text: &str| wanted.then(|| text.to_owned());
+            let expected = [(1, shown("1")), (2, shown("20")), (3, shown("<30>"))];
+            assert_eq!(died, expected, "{strategy:?}");
+        }
+    }
 }

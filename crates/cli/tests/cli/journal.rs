@@ -298,3 +298,36 @@ fn an_input_that_can_be_read_once_says_so_before_it_starts() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_dead_letter_shows_its_item_when_asked_and_only_then() {
+    let check = |flag: &str, expected: &[Option<&str>]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("in.txt"), "a\nb\"\nc\n").unwrap();
+        let strict = r#"create table results("index" integer primary key, result text check (result < 'b'))"#;
+        let connection = rusqlite::Connection::open(folder.path().join("out.db")).unwrap();
+        connection.execute_batch(strict).unwrap();
+        in_folder(
+            folder.path(),
+            &format!("run in.txt --save sqlite:out.db --journal k {flag}"),
+        )
+        .expect(3);
+        let letters = fs::read_to_string(folder.path().join("k.dead.jsonl")).unwrap();
+        let mut payloads: Vec<Option<String>> = letters
+            .lines()
+            .map(|letter| {
+                let letter: serde_json::Value = serde_json::from_str(letter).unwrap();
+                letter["payload"].as_str().map(str::to_owned)
+            })
+            .collect();
+        payloads.sort();
+        let expected: Vec<Option<String>> = expected
+            .iter()
+            .map(|text| text.map(str::to_owned))
+            .collect();
+        assert_eq!(payloads, expected);
+    };
+    check("", &[None, None]);
+    check("--dead-payload none", &[None, None]);
+    check("--dead-payload full", &[Some("b\""), Some("c")]);
+}

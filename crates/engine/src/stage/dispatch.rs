@@ -11,6 +11,7 @@ use crate::fault::{Fault, Verdict};
 use crate::limit::{Learnt, PAUSE_MAX, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
+use crate::payload::{self, Show};
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
@@ -40,6 +41,8 @@ pub(crate) struct Dispatch<Q> {
     /// What the service said last when it failed; names the reason when the stage gives up.
     last_fault: Option<Fault>,
     outage_budget: Duration,
+    /// What a dead letter shows of a record, if it shows anything.
+    show: Option<Show<Q>>,
     stopped: bool,
 }
 
@@ -85,8 +88,14 @@ impl<Q> Dispatch<Q> {
             asked_max: Duration::ZERO,
             last_fault: None,
             outage_budget: options.outage_budget,
+            show: None,
             stopped: false,
         }
+    }
+
+    /// The same, whose dead letters show what their items were.
+    pub(crate) fn showing(self, show: Option<Show<Q>>) -> Dispatch<Q> {
+        Dispatch { show, ..self }
     }
 
     /// Takes over records to be sent.
@@ -424,6 +433,7 @@ impl<Q> Dispatch<Q> {
             step: self.step,
             attempts: record.trail.attempts.max(1),
             fault,
+            payload: self.show.map(|show| payload::text(show, &record.value)),
         }
     }
 

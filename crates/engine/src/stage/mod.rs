@@ -28,6 +28,7 @@ use crate::indexes::Indexes;
 use crate::journal::Horizon;
 use crate::log::Log;
 use crate::options::Options;
+use crate::payload::Show;
 use crate::queue::{Closed, Receiver};
 use crate::record::{Chunk, Record};
 use crate::score::Known;
@@ -45,10 +46,12 @@ pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
 /// Where a stage delivers the answers of the items it has finished.
 pub(crate) type Deliver<A> = Box<dyn Fn(Vec<Record<A>>)>;
 
-/// What a stage needs to know of the values that pass it: what one holds on the heap.
+/// What a stage needs to know of the values that pass it: what one holds on the heap, and looks like.
 pub(crate) struct Weights<Q, A> {
     pub(crate) record: fn(&Q) -> usize,
     pub(crate) answer: fn(&A) -> usize,
+    /// What a dead letter shows of a record, if it shows anything.
+    pub(crate) show: Option<Show<Q>>,
 }
 
 /// What a stage needs to know of the run.
@@ -141,7 +144,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             clock: context.clock,
             deliver,
             log: RefCell::new(context.log),
-            dispatch: RefCell::new(Dispatch::new(context.step, options, limits, size)),
+            dispatch: RefCell::new(
+                Dispatch::new(context.step, options, limits, size).showing(weights.show),
+            ),
             order: options
                 .keep_order
                 .then(|| RefCell::new(Reorder::new(bounds))),

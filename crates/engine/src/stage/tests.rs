@@ -173,6 +173,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
         let weights = Weights {
             record: |_: &u64| 0,
             answer: |_: &()| 0,
+            show: None,
         };
         let stage = Stage::start(service, weights, deliver, context);
         let records = (0..scenario.items).map(|n| Record::new(n, n));

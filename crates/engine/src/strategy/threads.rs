@@ -165,6 +165,8 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
             step: Step::Compute,
             attempts: 1,
             fault: Fault::permanent(format!("no result within {deadline:.0?}")),
+            // The thread has it.
+            payload: None,
         };
         self.cpu.log.push(now, dead);
         self.cpu.log.hand_over(now);
