@@ -123,6 +123,17 @@ impl<T> Shared<T> {
         Some(chunk)
     }
 
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let dropped = state.empty();
+        self.filled.notify_all();
+        state.waiting_receivers.drain(..).for_each(Waker::wake);
+        self.wake_senders(&mut state);
+        drop(state);
+        drop(dropped);
+    }
+
     fn wake_senders(&self, state: &mut State<T>) {
         self.emptied.notify_all();
         state.waiting_senders.drain(..).for_each(Waker::wake);
@@ -153,6 +164,11 @@ impl<T> Sender<T> {
         if state.is_wanted() {
             self.0.push(&mut state, chunk);
         }
+    }
+
+    /// Ends the queue for everybody, as [`Receiver::close`]: in order, others may wait for what will never come.
+    pub(crate) fn close(&self) {
+        self.0.close();
     }
 
     /// Waits, without blocking, until there is room.
@@ -209,14 +225,7 @@ impl<T> Receiver<T> {
 
     /// Ends the queue for everybody: what is in it is dropped, senders are told to stop, receivers see the end.
     pub(crate) fn close(&self) {
-        let mut state = self.0.lock();
-        state.closed = true;
-        let dropped = state.empty();
-        self.0.filled.notify_all();
-        state.waiting_receivers.drain(..).for_each(Waker::wake);
-        self.0.wake_senders(&mut state);
-        drop(state);
-        drop(dropped);
+        self.0.close();
     }
 
     /// The same queue, for code that is generic over a type which is `T` whenever this is called.

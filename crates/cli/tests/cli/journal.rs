@@ -307,12 +307,11 @@ fn a_dead_letter_shows_its_item_when_asked_and_only_then() {
         let strict = r#"create table results("index" integer primary key, result text check (result < 'b'))"#;
         let connection = rusqlite::Connection::open(folder.path().join("out.db")).unwrap();
         connection.execute_batch(strict).unwrap();
-        in_folder(
-            folder.path(),
-            &format!("run in.txt --save sqlite:out.db --journal k {flag}"),
-        )
-        .expect(3);
-        let letters = fs::read_to_string(folder.path().join("k.dead.jsonl")).unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (input, database, journal) = (path("in.txt"), path("out.db"), path("journal"));
+        let line = format!("run {input} --save sqlite:{database} --journal {journal} {flag}");
+        in_folder(folder.path(), &line).expect(3);
+        let letters = fs::read_to_string(format!("{journal}.dead.jsonl")).unwrap();
         let mut payloads: Vec<Option<String>> = letters
             .lines()
             .map(|letter| {

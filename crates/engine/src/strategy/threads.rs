@@ -40,8 +40,9 @@ pub(super) struct Threads<Q, R> {
 /// Where a thread's results go, and what it tells its end to.
 struct Ends<R> {
     results: Sender<R>,
-    /// The chunk that the thread is at.
+    /// The chunk that the thread is at, and how many items it holds.
     at: u64,
+    items: usize,
     ended: mpsc::Sender<()>,
 }
 
@@ -76,6 +77,7 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
             spare: Some(Ends {
                 results,
                 at: 0,
+                items: 0,
                 ended,
             }),
             workers: Vec::new(),
@@ -141,10 +143,14 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         };
         let mut lost = Vec::new();
         self.workers.retain_mut(|worker| match is_lost(worker) {
-            Some(overdue) => {
+            Some(mut overdue) => {
                 if let Some(ends) = worker.outlet.close() {
-                    // Who wants the results in order waits for this chunk no longer.
-                    ends.results.push(Chunk::nothing(ends.at));
+                    // Others of its chunk are lost with it, computed or not.
+                    overdue.is_alone &= ends.items == 1;
+                    if overdue.is_alone {
+                        // Who wants the results in order waits for this one no longer.
+                        ends.results.push(Chunk::nothing(ends.at));
+                    }
                 }
                 lost.push(overdue);
                 false
@@ -190,16 +196,18 @@ impl<R> Ends<R> {
         Ends {
             results: self.results.clone(),
             at: 0,
+            items: 0,
             ended: self.ended.clone(),
         }
     }
 }
 
 impl<R> Outlet<R> {
-    /// The thread begins with the chunk of this number.
-    fn begin(&self, number: u64) {
+    /// The thread begins with this chunk.
+    fn begin<Q>(&self, chunk: &Chunk<Q>) {
         if let Some(ends) = &mut *self.lock() {
-            ends.at = number;
+            ends.at = chunk.number;
+            ends.items = chunk.records.len();
         }
     }
 
@@ -222,6 +230,10 @@ struct Leave<'a, R>(&'a Outlet<R>);
 impl<R> Drop for Leave<'_, R> {
     fn drop(&mut self) {
         if let Some(ends) = self.0.close() {
+            if thread::panicking() {
+                // What it was at will never come, and others may wait for it.
+                ends.results.close();
+            }
             // Full says the same already.
             let _ = ends.ended.try_send(());
         }
@@ -231,17 +243,21 @@ impl<R> Drop for Leave<'_, R> {
 fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>, in_order: bool) {
     let _leave = Leave(outlet);
     while let Some(chunk) = inputs.recv() {
-        outlet.begin(chunk.number);
+        outlet.begin(&chunk);
         let computed = cpu.chunk(chunk);
-        match outlet.results() {
-            // The run ends, and what follows what was left stays behind it.
-            Some(_) if in_order && cpu.has_left() => break,
-            Some(results) if results.send(computed).is_ok() => {}
-            _ => break,
-        }
         if cpu.is_over() {
             // Others may be waiting for input that nobody will compute.
             inputs.close();
+        }
+        let Some(results) = outlet.results() else {
+            break;
+        };
+        if in_order && cpu.has_left() {
+            // The run ends, and what follows what was left must not pass it.
+            results.close();
+        }
+        if results.send(computed).is_err() {
+            break;
         }
     }
     cpu.thread_ended();
