@@ -84,9 +84,12 @@ impl Crashing {
 
     /// Kills the run at random moments until one of them has ended by itself.
     fn run(&mut self, line: &str) {
-        for _ in 0..200 {
+        for attempt in 0..200 {
             let run = Running::start_in(self.folder.path(), line);
-            sleep(Duration::from_millis(self.random.u64(15..250)));
+            // Later and later: on a machine that is busy, a run may take as long only to begin.
+            sleep(Duration::from_millis(
+                self.random.u64(15..250 + 10 * attempt),
+            ));
             match run.kill_unless_ended() {
                 None => self.kills += 1,
                 Some(outcome) => {
