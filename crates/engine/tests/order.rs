@@ -202,7 +202,7 @@ fn what_waits_for_a_slow_item_is_bounded_in_bytes() {
 fn a_dead_letter_shows_what_its_item_was_at_the_step_that_failed() {
     for strategy in Strategy::ALL {
         for wanted in [true, false] {
-            let died: Arc<Mutex<Vec<(u64, Option<String>)>>> = Arc::default();
+            let died = Arc::new(Mutex::new(Vec::<(u64, Option<String>)>::new()));
             let letters = Arc::clone(&died);
             let job = Job::new(0..4_u64)
                 .fetch(async |n: &u64| match n {
