@@ -289,6 +289,10 @@ pub(crate) struct JobArgs {
     #[arg(long)]
     pub(crate) idempotent: bool,
 
+    /// Write the lines of file: or --responses in the order of the items; what is early waits, at most 1 MiB at each step
+    #[arg(long)]
+    pub(crate) keep_order: bool,
+
     /// Let file: add to a file that is not empty
     #[arg(long)]
     pub(crate) append: bool,
@@ -390,6 +394,24 @@ pub(crate) struct KeepArgs {
     /// Start over: put aside what an earlier run has recorded
     #[arg(long, conflicts_with = "no_journal")]
     pub(crate) fresh: bool,
+
+    /// What a dead letter, beside the journal, shows of its item: none of it, or what it was at the step that failed, up to
+    /// 1 MiB (secrets in the data included)
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value = "none",
+        conflicts_with = "no_journal"
+    )]
+    pub(crate) dead_payload: DeadPayload,
+}
+
+/// What a dead letter shows of its item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeadPayload {
+    None,
+    Full,
 }
 
 /// What is shown, and where.

@@ -43,9 +43,13 @@ pub(crate) fn check(save: &str, job: &JobArgs, pace: &PaceArgs) -> anyhow::Resul
     let sink = public(save);
     match Kind::of(save) {
         None => Ok(()),
-        Some(Kind::Http) => one_record(&sink, pace).and_then(|()| no_file(&sink, job)),
+        Some(Kind::Http) => one_record(&sink, pace)
+            .and_then(|()| no_file(&sink, job))
+            .and_then(|()| no_lines(&sink, job)),
         Some(Kind::File) => no_http(&sink, job),
-        Some(Kind::Other) => no_http(&sink, job).and_then(|()| no_file(&sink, job)),
+        Some(Kind::Other) => no_http(&sink, job)
+            .and_then(|()| no_file(&sink, job))
+            .and_then(|()| no_lines(&sink, job)),
     }
 }
 
@@ -61,6 +65,15 @@ fn no_file(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     refuse(
         job.append,
         format_args!("--append lets file: add to a file; {sink} is none"),
+    )
+}
+
+fn no_lines(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
+    refuse(
+        job.keep_order && job.responses.is_none(),
+        format_args!(
+            "--keep-order is that of the lines in file: or --responses; {sink} writes none"
+        ),
     )
 }
 

@@ -193,6 +193,9 @@ fn repeats_max(sink: &Sink, options: &Options) -> u64 {
     if !matches!(sink.kind(), Kind::Append | Kind::Keyed) {
         return 0;
     }
+    if options.keep_order {
+        return options.unreleased_max() as u64 + Journal::UNRECORDED_MAX;
+    }
     let bulk = options.bulk.unwrap_or(usize::MAX).min(sink.bulk_max());
     (options.in_flight_max() * bulk) as u64 + Journal::UNRECORDED_MAX
 }

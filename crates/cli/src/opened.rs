@@ -108,6 +108,7 @@ impl<'a> Opened<'a> {
         };
         let mut job = Job::new(items)
             .item_bytes(Payload::heap_bytes)
+            .item_payload(Payload::shown)
             .observed_by(watch);
         if let Some(journal) = journal {
             job = job.recorded_in(journal);
@@ -115,9 +116,13 @@ impl<'a> Opened<'a> {
         match &self.fetch {
             Some(place) => {
                 let fetch = self.work.settings.fetch(place)?;
-                how.run(job.fetch_from(fetch).fetched_bytes(Payload::heap_bytes))
+                let job = job.fetch_from(fetch);
+                how.run(
+                    job.fetched_bytes(Payload::heap_bytes)
+                        .input_payload(Payload::shown),
+                )
             }
-            None => how.run(job),
+            None => how.run(job.input_payload(Payload::shown)),
         }
     }
 }
@@ -144,6 +149,7 @@ impl How<'_> {
             .computer
             .join(job)
             .result_bytes(Payload::heap_bytes)
+            .result_payload(Payload::shown)
             .save_to(self.sink)
             .stopped_by(self.stop)
             .run(self.options)?;

@@ -97,7 +97,11 @@ impl RunPlan {
             Strategy::Parallel => InFlightLimit::Auto,
             _ => Options::default().in_flight,
         };
-        let options = options(&args.pace, args.strategy, work.computation.clock(), unsaid)?;
+        let options = Options {
+            keep_order: args.job.keep_order,
+            dead_payload: args.keep.dead_payload == args::DeadPayload::Full,
+            ..options(&args.pace, args.strategy, work.computation.clock(), unsaid)?
+        };
         let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(RunPlan {
@@ -163,14 +167,18 @@ impl Point {
         )?;
         // All four get the same, or the comparison would be of limits.
         let unsaid = Options::default().in_flight;
-        Ok(Point {
-            value: value.map(str::to_owned),
-            options: options(
+        let options = Options {
+            keep_order: args.job.keep_order,
+            ..options(
                 &args.pace,
                 Strategy::Parallel,
                 work.computation.clock(),
                 unsaid,
-            )?,
+            )?
+        };
+        Ok(Point {
+            value: value.map(str::to_owned),
+            options,
             work,
         })
     }

@@ -1,5 +1,7 @@
 //! The one value that travels through a job of the command line, whatever it has become so far.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -55,6 +57,11 @@ impl Payload {
             is_json: true,
             ..self.becomes(json)
         }
+    }
+
+    /// What it looks like in a dead letter; for [`inflight::Job::item_payload`] and its two sisters.
+    pub fn shown(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
     }
 
     /// What it holds on the heap, in bytes; for [`inflight::Job::item_bytes`] and its two sisters.

@@ -140,8 +140,11 @@ impl fmt::Display for Sink {
     }
 }
 
+/// What there is to keep of the answer to a save: the line of a file of responses, where there is such a file.
+type Answer = Option<Box<[u8]>>;
+
 impl Service<Payload> for Sink {
-    type Answer = ();
+    type Answer = Answer;
     type Connection = SinkConnection;
 
     async fn connect(&self) -> Result<SinkConnection, Fault> {
@@ -194,6 +197,18 @@ impl Service<Payload> for Sink {
         }
     }
 
+    fn keep(&self, answers: &[Record<Answer>]) -> Result<Option<u64>, Fault> {
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.keep(answers),
+            _ => Ok(None),
+        }
+    }
+
+    fn answer_bytes(answer: &Answer) -> usize {
+        answer.as_ref().map_or(0, |line| line.len())
+    }
+
     fn declared(&self) -> Declared {
         match self {
             #[cfg(feature = "http")]
@@ -223,17 +238,17 @@ pub enum SinkConnection {
 }
 
 impl Connection<Payload> for SinkConnection {
-    type Answer = ();
+    type Answer = Answer;
 
-    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
+    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<Answer>, Fault> {
         match self {
             #[cfg(feature = "http")]
             SinkConnection::Http(connection) => connection.send(bulk).await,
             #[cfg(feature = "sqlite")]
-            SinkConnection::Sqlite(connection) => connection.send(bulk).await,
+            SinkConnection::Sqlite(connection) => connection.send(bulk).await.map(unanswered),
             #[cfg(feature = "file")]
-            SinkConnection::File(connection) => connection.send(bulk).await,
-            SinkConnection::Null(connection) => connection.send(bulk).await,
+            SinkConnection::File(connection) => connection.send(bulk).await.map(unanswered),
+            SinkConnection::Null(connection) => connection.send(bulk).await.map(unanswered),
         }
     }
 
@@ -251,13 +266,27 @@ impl Connection<Payload> for SinkConnection {
 
     fn mark(&self) -> Option<u64> {
         match self {
+            // A file of responses is marked when they are kept.
             #[cfg(feature = "http")]
-            SinkConnection::Http(connection) => connection.mark(),
+            SinkConnection::Http(_) => None,
             #[cfg(feature = "sqlite")]
             SinkConnection::Sqlite(_) => None,
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.mark(),
             SinkConnection::Null(_) => None,
         }
+    }
+}
+
+/// The same reply of a service that has nothing to say but that.
+fn unanswered(reply: Reply<()>) -> Reply<Answer> {
+    match reply {
+        Reply::All(answers) => Reply::All(vec![None; answers.len()]),
+        Reply::Each(outcomes) => Reply::Each(
+            outcomes
+                .into_iter()
+                .map(|outcome| outcome.map(|()| None))
+                .collect(),
+        ),
     }
 }

@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::job::Each;
 use crate::log::Log;
 use crate::options::ComputeClock;
+use crate::payload::{self, Show};
 use crate::post::Post;
 use crate::record::{Chunk, Record};
 use crate::worker::{Outcome, Worker};
@@ -21,7 +22,7 @@ const WORK_PER_CHUNK: Duration = Duration::from_millis(1);
 /// Items cheaper than this are timed together: reading the clocks costs about half a microsecond.
 const TIMED_ALONE: Duration = Duration::from_micros(10);
 /// The most items in a chunk, however cheap they are: what one failure or stop can delay.
-const CHUNK_MAX: usize = 1024;
+pub(crate) const CHUNK_MAX: usize = 1024;
 
 /// How many items travel together, from what they were last seen to cost.
 #[derive(Clone)]
@@ -59,6 +60,8 @@ pub(crate) enum Computing<Q, R> {
 pub(crate) struct Cpu<Q, R> {
     pub(crate) computing: Computing<Q, R>,
     pub(crate) size: fn(&R) -> usize,
+    /// What a dead letter shows, if it shows anything.
+    pub(crate) show: Option<Show<Q>>,
     pub(crate) basis: ComputeClock,
     pub(crate) clock: Clock,
     pub(crate) chunk_size: ChunkSize,
@@ -66,6 +69,8 @@ pub(crate) struct Cpu<Q, R> {
     pub(crate) post: Arc<Post>,
     /// Items that failed in this stretch of computing: told when it counts.
     pub(crate) dead: Vec<Fact>,
+    /// Whether this thread has left items, because the run ends.
+    pub(crate) has_left: bool,
     pub(crate) log: Log,
 }
 
@@ -80,13 +85,18 @@ impl<Q, R> Cpu<Q, R> {
             chunk_size: self.chunk_size.clone(),
             post: Arc::default(),
             dead: Vec::new(),
+            has_left: false,
             log: self.log.another(),
             ..*self
         }
     }
 
-    /// Computes what is in a chunk. Failed items are told to the recorder and are missing from the result.
-    pub(crate) fn chunk(&mut self, records: Vec<Record<Q>>) -> Chunk<R> {
+    /// Computes what is in a chunk. Failed items are told to the recorder and are missing from the result, which keeps
+    /// the number even if nothing else is left.
+    pub(crate) fn chunk(&mut self, chunk: Chunk<Q>) -> Chunk<R> {
+        let Chunk {
+            records, number, ..
+        } = chunk;
         let results = if self.times_alone() {
             records
                 .into_iter()
@@ -95,7 +105,12 @@ impl<Q, R> Cpu<Q, R> {
         } else {
             self.together(records)
         };
-        Chunk::new(results, self.size)
+        Chunk::new(results, self.size).numbered(number)
+    }
+
+    /// Whether items were left because the run ends: in order, nothing that follows them may pass.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left
     }
 
     /// A worker takes whatever there is at once, so that its items share the way there and back.
@@ -152,11 +167,12 @@ impl<Q, R> Cpu<Q, R> {
         };
         let Record { index, value, .. } = record;
         self.post.at(index);
+        let payload = self.show.map(|show| payload::text(show, &value));
         let outcome = catch_unwind(AssertUnwindSafe(|| each(value)))
             .unwrap_or_else(|panic| Err(Fault::panicked(&*panic)));
         let outcome =
             outcome.map_or_else(|fault| Outcome::Dead { attempts: 1, fault }, Outcome::Done);
-        self.kept(index, outcome)
+        self.kept(index, outcome, || payload)
     }
 
     fn by_worker(&mut self, records: &[Record<Q>]) -> Vec<Record<R>> {
@@ -167,20 +183,34 @@ impl<Q, R> Cpu<Q, R> {
         records
             .iter()
             .zip(outcomes)
-            .filter_map(|(record, outcome)| self.kept(record.index, outcome))
+            .filter_map(|(record, outcome)| {
+                let show = self.show;
+                self.kept(record.index, outcome, || {
+                    show.map(|show| payload::text(show, &record.value))
+                })
+            })
             .collect()
     }
 
-    fn kept(&mut self, index: u64, outcome: Outcome<R>) -> Option<Record<R>> {
+    fn kept(
+        &mut self,
+        index: u64,
+        outcome: Outcome<R>,
+        payload: impl FnOnce() -> Option<String>,
+    ) -> Option<Record<R>> {
         match outcome {
             Outcome::Done(result) => Some(Record::new(index, result)),
-            Outcome::Left => None,
+            Outcome::Left => {
+                self.has_left = true;
+                None
+            }
             Outcome::Dead { attempts, fault } => {
                 self.dead.push(Fact::Dead {
                     index,
                     step: Step::Compute,
                     attempts,
                     fault,
+                    payload: payload(),
                 });
                 None
             }

@@ -91,6 +91,9 @@ pub enum Fact {
         attempts: u16,
         /// Why the last one failed.
         fault: Fault,
+        /// What the item was at that step, where [`Options::dead_payload`](crate::Options::dead_payload) asks for it and the
+        /// job says how.
+        payload: Option<String>,
     },
     /// The service went away; one probe at a time goes out until it is back.
     OutageBegan {
@@ -126,7 +129,8 @@ pub enum Fact {
         /// Results that wait to be saved.
         ready: usize,
     },
-    /// Requests were abandoned because the run was told to stop at once; their effect is unknown.
+    /// Requests were abandoned because the run was told to stop at once, and their effect is unknown; or they were answered,
+    /// and an item before theirs was not when the run stopped, so that a run that keeps the order sends them again.
     Abandoned {
         /// Records they carried.
         items: u64,

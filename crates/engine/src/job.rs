@@ -1,5 +1,6 @@
 //! What the user gives: a source, perhaps a fetch, a computation, a save. Closures are enough.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -7,6 +8,7 @@ use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::observer::Observer;
 use crate::options::Options;
+use crate::payload::Show;
 use crate::record::Record;
 use crate::run;
 use crate::service::{FromFn, NoFetch, Reply, Service};
@@ -59,12 +61,15 @@ pub(crate) enum Compute<Q, R> {
 
 pub(crate) type Each<Q, R> = Arc<dyn Fn(Q) -> Result<R, Fault> + Send + Sync>;
 
-/// What one value occupies on the heap, in bytes, at each point of its way.
+/// What one value occupies on the heap, in bytes, at each point of its way; and what a dead letter shows of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Sizes<T, Q, R> {
     pub(crate) item: fn(&T) -> usize,
     pub(crate) fetched: fn(&Q) -> usize,
     pub(crate) result: fn(&R) -> usize,
+    pub(crate) item_payload: Option<Show<T>>,
+    pub(crate) input_payload: Option<Show<Q>>,
+    pub(crate) result_payload: Option<Show<R>>,
 }
 
 #[derive(Default)]
@@ -86,6 +91,9 @@ impl<T: Send + 'static> Job<T> {
                 item: |_| 0,
                 fetched: |_| 0,
                 result: |_| 0,
+                item_payload: None,
+                input_payload: None,
+                result_payload: None,
             },
             watch: Watch::default(),
         }
@@ -112,6 +120,9 @@ impl<T: Send + 'static> Job<T> {
                 item: self.sizes.item,
                 fetched: |_| 0,
                 result: |_| 0,
+                item_payload: self.sizes.item_payload,
+                input_payload: None,
+                result_payload: None,
             },
             watch: self.watch,
         }
@@ -183,6 +194,9 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
                 item: self.sizes.item,
                 fetched: self.sizes.fetched,
                 result: |_| 0,
+                item_payload: self.sizes.item_payload,
+                input_payload: self.sizes.input_payload,
+                result_payload: None,
             },
             watch: self.watch,
         }
@@ -230,6 +244,25 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
     /// The same for a result.
     pub fn result_bytes(mut self, size: fn(&R) -> usize) -> Self {
         self.sizes.result = size;
+        self
+    }
+
+    /// What a dead letter shows of an item that could not be fetched, with [`Options::dead_payload`]. Default: nothing.
+    pub fn item_payload(mut self, show: fn(&T) -> Cow<'_, [u8]>) -> Self {
+        self.sizes.item_payload = Some(show);
+        self
+    }
+
+    /// The same for what compute gets, fetched or not, where it could not be computed. A computation that hangs keeps
+    /// what it got, and its letter shows nothing.
+    pub fn input_payload(mut self, show: fn(&Q) -> Cow<'_, [u8]>) -> Self {
+        self.sizes.input_payload = Some(show);
+        self
+    }
+
+    /// The same for a result that could not be saved.
+    pub fn result_payload(mut self, show: fn(&R) -> Cow<'_, [u8]>) -> Self {
+        self.sizes.result_payload = Some(show);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cpu::CHUNK_MAX;
 use crate::error::Error;
 use crate::halt::Halt;
 use crate::limit::Learnt;
@@ -66,6 +67,8 @@ pub enum InFlightLimit {
 
 /// As many ports as one address has.
 const IN_FLIGHT_MAX: usize = 65_536;
+/// Items in hand at least when the order is kept: at 1,000 a second, two seconds of them.
+const ORDER_WINDOW_MIN: usize = 2048;
 /// Slower is no rate but a calendar.
 const RATE_MIN: f64 = 1.0 / 86_400.0;
 /// Quicker than any thread sends.
@@ -137,6 +140,14 @@ pub struct Options {
     /// Bytes that may wait in each queue, at least 64 KiB. Default 1 MiB: there are four queues at most, and
     /// a queue hides hiccups of milliseconds; an item that is larger still passes, alone.
     pub queue_bytes: usize,
+    /// Whether a dead letter shows what its item was at the step that failed, for the types of which the job says how
+    /// ([`Job::item_payload`](crate::Job::item_payload) and its two sisters); at most 1 MiB of it. Costs a copy of what each
+    /// computation gets. Default no: letters are read by more people than data should be.
+    pub dead_payload: bool,
+    /// Whether results are saved in the order of their items by a service with one connection, and what services answer is
+    /// kept in that order. What is finished early waits then, at most [`queue_bytes`](Options::queue_bytes) at each place where
+    /// items may overtake each other: as much as a queue, whose place it takes. Default no: one slow item holds up nothing.
+    pub keep_order: bool,
     /// Which clock measures computing. Default: the thread's CPU time.
     pub compute_clock: ComputeClock,
 }
@@ -167,6 +178,8 @@ impl Default for Options {
             halt: None,
             deadline: None,
             queue_bytes: 1 << 20,
+            dead_payload: false,
+            keep_order: false,
             compute_clock: ComputeClock::Cpu,
         }
     }
@@ -187,6 +200,23 @@ impl Options {
         match self.in_flight {
             InFlightLimit::Fixed(limit) => limit,
             InFlightLimit::Auto => self.max_in_flight,
+        }
+    }
+
+    /// Items that a stage may have in hand when the order is kept, from the first that is not finished. Half of them wait
+    /// while the other half is in flight, and at least so many that a retry or two of one item cost no pause.
+    pub(crate) fn order_window(&self) -> usize {
+        (2 * self.in_flight_max()).max(ORDER_WINDOW_MIN)
+    }
+
+    /// The most items that are saved or in flight and not called saved yet, when the order is kept: what a crash may
+    /// repeat in a service where nothing can be taken back, besides what the journal has not written.
+    pub fn unreleased_max(&self) -> usize {
+        match self.strategy {
+            Strategy::Sequential => 1,
+            Strategy::Batched => self.batch,
+            Strategy::Async => self.order_window(),
+            Strategy::Parallel => self.order_window() + CHUNK_MAX,
         }
     }
 

@@ -5,11 +5,11 @@
 //! which is about once a millisecond of work, so it is never what a run waits for. The end of the items and
 //! the wish to stop both travel by dropping an end.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use crate::line::Line;
 use crate::record::Chunk;
 
 /// Chunks that wait at most, however small: a few for each thread that may take them. What waits was cut
@@ -19,9 +19,22 @@ const CHUNKS_MAX: usize = 64;
 /// A queue that takes another chunk as long as it holds fewer bytes than this. It may exceed the bound by one
 /// chunk, and a single item larger than the bound still passes.
 pub(crate) fn queue<T>(bytes_max: usize) -> (Sender<T>, Receiver<T>) {
+    of(Line::as_they_come(), bytes_max)
+}
+
+/// The same, which gives chunks in the order of their numbers, whatever the order in which they come.
+///
+/// Those that are early wait in it and count; when it is full, whoever brings another waits, unless that is the one
+/// whose turn it is. So it cannot come to a halt as long as the chunks are taken on in the order of their numbers: then
+/// whoever has the next one does not wait here.
+pub(crate) fn queue_in_order<T>(bytes_max: usize) -> (Sender<T>, Receiver<T>) {
+    of(Line::in_order(), bytes_max)
+}
+
+fn of<T>(chunks: Line<T>, bytes_max: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
-            chunks: VecDeque::new(),
+            chunks,
             bytes: 0,
             senders: 1,
             receivers: 1,
@@ -54,7 +67,7 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    chunks: VecDeque<Chunk<T>>,
+    chunks: Line<T>,
     bytes: usize,
     senders: usize,
     receivers: usize,
@@ -66,9 +79,9 @@ struct State<T> {
 
 impl<T> State<T> {
     /// What was in the queue, to be dropped when the lock is not held: a user's values may do anything then.
-    fn empty(&mut self) -> VecDeque<Chunk<T>> {
+    fn empty(&mut self) -> Line<T> {
         self.bytes = 0;
-        std::mem::take(&mut self.chunks)
+        self.chunks.take()
     }
 
     fn is_wanted(&self) -> bool {
@@ -92,7 +105,7 @@ impl<T> Shared<T> {
 
     fn push(&self, state: &mut State<T>, chunk: Chunk<T>) {
         state.bytes += chunk.bytes;
-        state.chunks.push_back(chunk);
+        state.chunks.push(chunk);
         self.filled.notify_one();
         if let Some(waker) = state.waiting_receivers.pop() {
             waker.wake();
@@ -101,12 +114,24 @@ impl<T> Shared<T> {
 
     fn pop(&self, state: &mut State<T>) -> Option<Chunk<T>> {
         let was_full = self.is_full(state);
-        let chunk = state.chunks.pop_front()?;
+        let chunk = state.chunks.pop()?;
         state.bytes -= chunk.bytes;
-        if was_full && !self.is_full(state) {
+        // In order, the turn has come to another, and whoever waits with that one need wait no longer.
+        if was_full && (state.chunks.is_in_order() || !self.is_full(state)) {
             self.wake_senders(state);
         }
         Some(chunk)
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let dropped = state.empty();
+        self.filled.notify_all();
+        state.waiting_receivers.drain(..).for_each(Waker::wake);
+        self.wake_senders(&mut state);
+        drop(state);
+        drop(dropped);
     }
 
     fn wake_senders(&self, state: &mut State<T>) {
@@ -119,7 +144,7 @@ impl<T> Sender<T> {
     /// Waits for room, blocking the thread.
     pub(crate) fn send(&self, chunk: Chunk<T>) -> Result<(), Closed> {
         let mut state = self.0.lock();
-        while state.is_wanted() && self.0.is_full(&state) {
+        while state.is_wanted() && self.0.is_full(&state) && !state.chunks.is_next(chunk.number) {
             state = self
                 .0
                 .emptied
@@ -139,6 +164,11 @@ impl<T> Sender<T> {
         if state.is_wanted() {
             self.0.push(&mut state, chunk);
         }
+    }
+
+    /// Ends the queue for everybody, as [`Receiver::close`]: in order, others may wait for what will never come.
+    pub(crate) fn close(&self) {
+        self.0.close();
     }
 
     /// Waits, without blocking, until there is room.
@@ -195,14 +225,7 @@ impl<T> Receiver<T> {
 
     /// Ends the queue for everybody: what is in it is dropped, senders are told to stop, receivers see the end.
     pub(crate) fn close(&self) {
-        let mut state = self.0.lock();
-        state.closed = true;
-        let dropped = state.empty();
-        self.0.filled.notify_all();
-        state.waiting_receivers.drain(..).for_each(Waker::wake);
-        self.0.wake_senders(&mut state);
-        drop(state);
-        drop(dropped);
+        self.0.close();
     }
 
     /// The same queue, for code that is generic over a type which is `T` whenever this is called.
@@ -277,6 +300,7 @@ mod tests {
         Chunk {
             records: vec![Record::new(index, index)],
             bytes,
+            number: index,
         }
     }
 
@@ -307,6 +331,28 @@ mod tests {
         let filler = std::thread::spawn(move || sender.send(chunk(1, 10)));
         drop(receiver);
         assert!(filler.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn what_is_early_waits_and_what_is_awaited_passes_a_full_queue() {
+        let (sender, receiver) = queue_in_order(100);
+        let early = [1, 2, 3].map(|number| {
+            let sender = sender.clone();
+            std::thread::spawn(move || sender.send(chunk(number, 60)))
+        });
+        while receiver.0.lock().bytes < 120 {
+            std::thread::yield_now();
+        }
+        assert!(receiver.try_recv().is_none(), "none of them is the next");
+        sender.send(chunk(0, 60)).unwrap();
+        drop(sender);
+        let order: Vec<u64> = std::iter::from_fn(|| receiver.recv())
+            .map(|chunk| chunk.number)
+            .collect();
+        assert_eq!(order, [0, 1, 2, 3]);
+        for sending in early {
+            sending.join().unwrap().unwrap();
+        }
     }
 
     #[tokio::test]

@@ -136,6 +136,8 @@ struct Progress<T> {
     /// The next item.
     index: u64,
     places: Places,
+    /// Chunks that were handed on.
+    chunks: u64,
     /// Time spent in reads.
     spent: Duration,
 }
@@ -154,6 +156,7 @@ impl<T: Send + 'static> Progress<T> {
             items: Vec::new(),
             index,
             places: Places::new(index),
+            chunks: 0,
             spent: Duration::ZERO,
         }
     }
@@ -182,8 +185,11 @@ impl<T: Send + 'static> Progress<T> {
             tell_place(reading, self.index, now);
         }
         let is_end = outcome.is_err() || read == 0;
+        let chunk = (!records.is_empty())
+            .then(|| Chunk::new(records, reading.size).numbered(self.chunks));
+        self.chunks += u64::from(chunk.is_some());
         Portion {
-            chunk: (!records.is_empty()).then(|| Chunk::new(records, reading.size)),
+            chunk,
             end: is_end.then(|| outcome.map(|()| End::Reached)),
         }
     }
@@ -246,6 +252,8 @@ fn number<T>(
                     step,
                     attempts,
                     fault,
+                    // There was nothing to be read.
+                    payload: None,
                 };
                 log.push(now, dead);
             }

@@ -43,13 +43,34 @@ pub(crate) struct Chunk<T> {
     pub(crate) records: Vec<Record<T>>,
     /// What they hold, themselves included.
     pub(crate) bytes: usize,
+    /// Which chunk of its way this is, counted from 0: what comes of it keeps the number, for who wants it in order.
+    pub(crate) number: u64,
 }
 
 impl<T> Chunk<T> {
     /// `size` says what one value holds on the heap.
     pub(crate) fn new(records: Vec<Record<T>>, size: fn(&T) -> usize) -> Chunk<T> {
         let bytes = records.iter().map(|r| record_bytes(r, size)).sum();
-        Chunk { records, bytes }
+        let number = 0;
+        Chunk {
+            records,
+            bytes,
+            number,
+        }
+    }
+
+    /// The same chunk with this number.
+    pub(crate) fn numbered(self, number: u64) -> Chunk<T> {
+        Chunk { number, ..self }
+    }
+
+    /// Nothing came of the chunk with this number, and nobody need wait for it.
+    pub(crate) fn nothing(number: u64) -> Chunk<T> {
+        Chunk {
+            records: Vec::new(),
+            bytes: 0,
+            number,
+        }
     }
 }
 

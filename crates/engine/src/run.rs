@@ -29,7 +29,7 @@ use crate::reader::{Reader, Reading};
 use crate::recorder::{Recorder, Recording};
 use crate::score::{Known, Setting, score};
 use crate::service::Service;
-use crate::stage::{Context, Stage};
+use crate::stage::{Context, Stage, Weights};
 use crate::stop::{Level, Reason, Stop};
 use crate::strategy::{self, Fetching, Intake, Steps};
 use crate::summary::{Ending, Summary};
@@ -280,8 +280,12 @@ pub(crate) async fn conduct<W: Types>(
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     let unavailable = fetch_unavailable.or(save.unavailable()).or(health.over());
     let ending = ending(unavailable, reader).await?;
-    if is_abandoned {
-        let items = save.records_in_flight() as u64;
+    let cut_off = if is_abandoned {
+        save.records_in_flight()
+    } else {
+        0
+    };
+    if let items @ 1.. = (cut_off + save.held()) as u64 {
         log.push(clock.now(), Fact::Abandoned { items });
     }
     Ok(Conducted {
@@ -361,6 +365,11 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         }
     };
     let context = context(Step::Save, usize::MAX, horizon.clone());
+    let weights = Weights {
+        record: sizes.result,
+        answer: W::Save::answer_bytes,
+        show: sizes.result_payload.filter(|_| options.dead_payload),
+    };
     let health = Health::new(options.compute_threads(), options.backoff);
     let steps = Steps {
         intake,
@@ -373,14 +382,16 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
                 }
             },
             size: sizes.result,
+            show: sizes.input_payload.filter(|_| options.dead_payload),
             basis: options.compute_clock,
             clock,
             chunk_size,
             post: Arc::default(),
             dead: Vec::new(),
+            has_left: false,
             log: log.another(),
         },
-        save: Stage::start(job.save, sizes.result, Box::new(drop), context),
+        save: Stage::start(job.save, weights, Box::new(drop), context),
         stop,
         driver,
     };

@@ -72,6 +72,25 @@ pub trait Service<Q>: Send + 'static {
         None
     }
 
+    /// Keeps what came back for these records where the service keeps such a thing, before the run calls them done. Called on
+    /// the I/O thread, for each record once, and in the order of the items if [`Options::keep_order`](crate::Options::keep_order)
+    /// says so. Returns how far what is kept has come, as [`Connection::mark`] does, which it replaces. Default: nothing.
+    ///
+    /// # Errors
+    /// When it cannot be kept. The run ends then, whatever the verdict: what was saved is saved again by the run that goes
+    /// on, and its answer kept.
+    fn keep(&self, answers: &[Record<Self::Answer>]) -> Result<Option<u64>, Fault> {
+        let _ = answers;
+        Ok(None)
+    }
+
+    /// What an answer to a save holds on the heap, in bytes, so that those that wait for others before them are bounded by
+    /// what they really hold. Default: nothing.
+    fn answer_bytes(answer: &Self::Answer) -> usize {
+        let _ = answer;
+        0
+    }
+
     /// What is known of the service beforehand; what is not is measured. Default: nothing.
     fn declared(&self) -> Declared {
         Declared::default()

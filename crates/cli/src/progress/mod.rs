@@ -153,6 +153,7 @@ impl Watch {
                 step,
                 attempts,
                 fault,
+                ..
             } => {
                 self.dead_shown += 1;
                 if self.dead_shown <= DEAD_SHOWN_MAX {

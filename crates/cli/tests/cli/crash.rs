@@ -84,9 +84,12 @@ impl Crashing {
 
     /// Kills the run at random moments until one of them has ended by itself.
     fn run(&mut self, line: &str) {
-        for _ in 0..200 {
+        for attempt in 0..200 {
             let run = Running::start_in(self.folder.path(), line);
-            sleep(Duration::from_millis(self.random.u64(15..250)));
+            // Later and later: on a machine that is busy, a run may take as long only to begin.
+            sleep(Duration::from_millis(
+                self.random.u64(15..250 + 10 * attempt),
+            ));
             match run.kill_unless_ended() {
                 None => self.kills += 1,
                 Some(outcome) => {
@@ -192,4 +195,70 @@ fn a_file_holds_every_line_once() {
         expected.sort();
         assert_eq!(lines, expected);
     });
+}
+
+#[test]
+fn a_file_in_order_holds_every_line_once_and_in_order() {
+    each_job("a_file_in_order", 0.15, |crashing| {
+        let (output, strategy) = (crashing.path("out.jsonl"), crashing.strategy());
+        crashing.run(&format!(
+            "run 0..{ITEMS} --compute sleep:2ms -j 4 --save file:{output} --keep-order --strategy {strategy}"
+        ));
+        let text = fs::read_to_string(&output).unwrap();
+        let expected: String = (0..ITEMS)
+            .map(|n| format!("{{\"index\":{n},\"result\":\"{n}\"}}\n"))
+            .collect();
+        assert_eq!(text, expected);
+    });
+}
+
+#[test]
+fn responses_in_order_are_kept_once_and_in_order() {
+    each_job("responses_in_order", 0.15, |crashing| {
+        let seed = crashing.random.u16(1..);
+        let (_lab, address) = lab(&format!(
+            "--latency lognormal:5ms,1 --fail 2% --after-apply 2% --seed {seed}"
+        ));
+        let (responses, strategy) = (crashing.path("responses.jsonl"), crashing.strategy());
+        crashing.run(&format!(
+            "run 0..{ITEMS} --compute sleep:1ms -j 4 --save http://{address}/add --responses {responses} --keep-order \
+             --strategy {strategy}"
+        ));
+        assert_eq!(indexes(&responses), (0..ITEMS).collect::<Vec<_>>());
+    });
+}
+
+/// The index in each line.
+fn indexes(path: &str) -> Vec<u64> {
+    let index = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["index"].as_u64().unwrap()
+    };
+    fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(index)
+        .collect()
+}
+
+#[test]
+fn every_strategy_keeps_responses_in_order_when_asked() {
+    for strategy in ["sequential", "batched -b 20", "async", "parallel"] {
+        let folder = tempfile::tempdir().unwrap();
+        let responses = folder.path().join("responses.jsonl").display().to_string();
+        inflight_in(
+            folder.path(),
+            &format!(
+                "run 0..60 --compute none --save lab:?latency=lognormal:20ms,1&fail=10%&seed=3 --responses {responses} \
+                 --keep-order --strategy {strategy}"
+            ),
+            "",
+        )
+        .expect(0);
+        assert_eq!(
+            indexes(&responses),
+            (0..60).collect::<Vec<_>>(),
+            "{strategy}"
+        );
+    }
 }

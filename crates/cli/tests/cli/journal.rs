@@ -298,3 +298,35 @@ fn an_input_that_can_be_read_once_says_so_before_it_starts() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_dead_letter_shows_its_item_when_asked_and_only_then() {
+    let check = |flag: &str, expected: &[Option<&str>]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("in.txt"), "a\nb\"\nc\n").unwrap();
+        let strict = r#"create table results("index" integer primary key, result text check (result < 'b'))"#;
+        let connection = rusqlite::Connection::open(folder.path().join("out.db")).unwrap();
+        connection.execute_batch(strict).unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (input, database, journal) = (path("in.txt"), path("out.db"), path("journal"));
+        let line = format!("run {input} --save sqlite:{database} --journal {journal} {flag}");
+        in_folder(folder.path(), &line).expect(3);
+        let letters = fs::read_to_string(format!("{journal}.dead.jsonl")).unwrap();
+        let mut payloads: Vec<Option<String>> = letters
+            .lines()
+            .map(|letter| {
+                let letter: serde_json::Value = serde_json::from_str(letter).unwrap();
+                letter["payload"].as_str().map(str::to_owned)
+            })
+            .collect();
+        payloads.sort();
+        let expected: Vec<Option<String>> = expected
+            .iter()
+            .map(|text| text.map(str::to_owned))
+            .collect();
+        assert_eq!(payloads, expected);
+    };
+    check("", &[None, None]);
+    check("--dead-payload none", &[None, None]);
+    check("--dead-payload full", &[Some("b\""), Some("c")]);
+}

@@ -133,3 +133,22 @@ fn a_flag_that_does_something_is_taken() {
     inflight("run 0..1 --save lab: --method PUT --header A:b --body json --bulk 1").expect(0);
     inflight("run 0..1 --save null: --fetch lab: --fetch-header A:b --bulk 2").expect(0);
 }
+
+#[test]
+fn an_order_that_nothing_is_written_in_is_refused() {
+    for sink in [
+        "null:",
+        "sqlite:a.db?table=t",
+        "http://127.0.0.1:1/add",
+        "lab:",
+    ] {
+        let shown = sink.split('?').next().unwrap();
+        refused(
+            &format!("run 0..1 --save {sink} --keep-order"),
+            &[
+                "--keep-order is that of the lines in file: or --responses",
+                shown,
+            ],
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! Keeps what a service answered: one JSON line for each save, in the order the answers came.
+//! Keeps what a service answered: one JSON line for each save, in the order in which the engine lets go of them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ impl Responses {
         self.0.open().map(drop)
     }
 
-    /// Appends one response.
-    pub(super) fn keep(&self, index: u64, status: StatusCode, body: &[u8]) -> Result<(), Fault> {
+    /// What is kept of one response.
+    pub(super) fn line(index: u64, status: StatusCode, body: &[u8]) -> Box<[u8]> {
         let mut line = Vec::with_capacity(body.len() + 64);
         line.extend_from_slice(b"{\"index\":");
         line.extend_from_slice(decimal(index, &mut [0; DIGITS_MAX]));
@@ -50,15 +50,18 @@ impl Responses {
         line.extend_from_slice(b",\"response\":");
         write_text(&String::from_utf8_lossy(body), &mut line);
         line.extend_from_slice(b"}\n");
-        self.0.open()?.append(&line)?;
-        // Nothing comes between this and the answer to the save: one counts when the other does.
-        self.0.tell();
-        Ok(())
+        line.into_boxed_slice()
     }
 
-    /// How long the file is with the line of the last save.
-    pub(super) fn mark(&self) -> Option<u64> {
-        self.0.told()
+    /// Appends these lines. Returns how long the file is with them.
+    pub(super) fn keep<'a>(
+        &self,
+        lines: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<u64>, Fault> {
+        let lines: Vec<&[u8]> = lines.collect();
+        self.0.open()?.append(&lines.concat())?;
+        self.0.tell();
+        Ok(self.0.told())
     }
 
     /// What makes the file durable.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 use super::answer::{self, Bounds};
@@ -115,7 +114,8 @@ impl std::fmt::Display for HttpSink {
 }
 
 impl Service<Payload> for HttpSink {
-    type Answer = ();
+    /// The line that is kept of the response, where that is asked for.
+    type Answer = Option<Box<[u8]>>;
     type Connection = HttpConnection;
 
     async fn connect(&self) -> Result<HttpConnection, Fault> {
@@ -130,6 +130,17 @@ impl Service<Payload> for HttpSink {
         self.0.responses.as_ref()?.durable()
     }
 
+    fn keep(&self, answers: &[Record<Self::Answer>]) -> Result<Option<u64>, Fault> {
+        let Some(responses) = &self.0.responses else {
+            return Ok(None);
+        };
+        responses.keep(answers.iter().filter_map(|answer| answer.value.as_deref()))
+    }
+
+    fn answer_bytes(answer: &Self::Answer) -> usize {
+        answer.as_ref().map_or(0, |line| line.len())
+    }
+
     fn declared(&self) -> Declared {
         self.0.declared
     }
@@ -142,9 +153,9 @@ pub struct HttpConnection {
 }
 
 impl Connection<Payload> for HttpConnection {
-    type Answer = ();
+    type Answer = Option<Box<[u8]>>;
 
-    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
+    async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<Self::Answer>, Fault> {
         let [record] = bulk else {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
@@ -175,41 +186,23 @@ impl Connection<Payload> for HttpConnection {
             )
             .await);
         }
-        let keep = if self.sink.responses.is_some() {
-            RESPONSE_BYTES_MAX
-        } else {
-            0
-        };
+        let is_kept = self.sink.responses.is_some();
+        let keep = if is_kept { RESPONSE_BYTES_MAX } else { 0 };
         let bounds = Bounds {
             keep,
             most: RESPONSE_BYTES_MAX,
         };
         match answer::read(&mut self.link, response.into_body(), bounds).await {
-            Ok(text) => self.sink.keep(record.index, status, &text.bytes)?,
-            Err(cause) => return Err(broken(&self.sink, cause)),
+            Ok(text) => {
+                let line = || Responses::line(record.index, status, &text.bytes);
+                Ok(Reply::one(is_kept.then(line)))
+            }
+            Err(cause) => Err(broken(&self.sink, cause)),
         }
-        Ok(Reply::one(()))
     }
 
     fn is_open(&mut self) -> bool {
         self.link.is_open()
-    }
-
-    fn mark(&self) -> Option<u64> {
-        self.sink.responses.as_ref()?.mark()
-    }
-}
-
-impl Inner {
-    /// Keeps a response where that is asked for. The save itself was done, so a failure leaves it in doubt:
-    /// tried again, the same key shows the service what it knows already.
-    fn keep(&self, index: u64, status: StatusCode, body: &[u8]) -> Result<(), Fault> {
-        let responses = self.responses.as_ref();
-        responses.map_or(Ok(()), |responses| {
-            responses
-                .keep(index, status, body)
-                .map_err(Fault::but_in_doubt)
-        })
     }
 }
 

@@ -45,7 +45,7 @@ async fn save(
     bulk: &[Record<Payload>],
 ) -> Result<Vec<Result<(), Fault>>, Fault> {
     Ok(match connection.send(bulk).await? {
-        Reply::All(answers) => answers.into_iter().map(Ok).collect(),
-        Reply::Each(outcomes) => outcomes,
+        Reply::All(answers) => answers.iter().map(|_| Ok(())).collect(),
+        Reply::Each(outcomes) => outcomes.into_iter().map(|o| o.map(drop)).collect(),
     })
 }

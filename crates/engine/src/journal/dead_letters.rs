@@ -76,6 +76,7 @@ impl DeadLetters {
             step,
             attempts,
             fault,
+            payload,
         } = fact
         else {
             return;
@@ -87,7 +88,7 @@ impl DeadLetters {
             attempts: *attempts,
             reason: fault.to_string(),
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            payload: None,
+            payload: payload.clone(),
         };
         serde_json::to_writer(&mut self.lines, &letter).expect("numbers and strings are JSON");
         self.lines.push(b'\n');

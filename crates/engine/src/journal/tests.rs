@@ -131,6 +131,7 @@ fn dead(index: u64) -> Fact {
         step: Step::Save,
         attempts: 1,
         fault: Fault::permanent("bad item"),
+        payload: None,
     }
 }
 

@@ -10,8 +10,11 @@ use crate::record::{Chunk, Record, Trail, record_bytes};
 
 /// What waits in a stage.
 pub(super) struct Backlog<Q> {
+    /// Whether a record that was sent in vain holds up all after it, for one connection that saves in order.
+    in_order: bool,
     ready: VecDeque<Record<Q>>,
-    /// Bulks that the service refused as a whole, halved until the bad record is alone; sent as they are.
+    /// Bulks that the service refused as a whole, halved until the bad record is alone, and a record that all others wait
+    /// for; sent as they are.
     halves: VecDeque<Vec<Record<Q>>>,
     waiting: BinaryHeap<Reverse<Waiting<Q>>>,
     size: fn(&Q) -> usize,
@@ -25,8 +28,9 @@ struct Waiting<Q> {
 }
 
 impl<Q> Backlog<Q> {
-    pub(super) fn new(size: fn(&Q) -> usize) -> Backlog<Q> {
+    pub(super) fn new(in_order: bool, size: fn(&Q) -> usize) -> Backlog<Q> {
         Backlog {
+            in_order,
             ready: VecDeque::new(),
             halves: VecDeque::new(),
             waiting: BinaryHeap::new(),
@@ -50,14 +54,28 @@ impl<Q> Backlog<Q> {
     pub(super) fn again_now(&mut self, now: Duration, mut record: Record<Q>) {
         self.bytes += record_bytes(&record, self.size);
         record.trail.ready_ns = nanoseconds(now);
-        self.ready.push_front(record);
+        self.put_back(record);
     }
 
-    /// The same, when all others have been.
+    /// Before the others; where the order counts, to where it was.
+    fn put_back(&mut self, record: Record<Q>) {
+        let place = match self.in_order {
+            true => self
+                .ready
+                .partition_point(|other| other.index < record.index),
+            false => 0,
+        };
+        self.ready.insert(place, record);
+    }
+
+    /// The same, when all others have been; where the order counts, they have to wait for it.
     pub(super) fn again_last(&mut self, now: Duration, mut record: Record<Q>) {
         self.bytes += record_bytes(&record, self.size);
         record.trail.ready_ns = nanoseconds(now);
-        self.ready.push_back(record);
+        match self.in_order {
+            true => self.put_back(record),
+            false => self.ready.push_back(record),
+        }
     }
 
     /// A record that was sent in vain, and may be sent again then.
@@ -72,21 +90,42 @@ impl<Q> Backlog<Q> {
     /// Part of a bulk that was refused as a whole, to be sent by itself.
     pub(super) fn half(&mut self, half: Vec<Record<Q>>) {
         self.bytes += self.bytes_of(&half);
-        self.halves.push_back(half);
+        let place = match self.in_order {
+            true => self
+                .halves
+                .partition_point(|other| first(other) < first(&half)),
+            false => self.halves.len(),
+        };
+        self.halves.insert(place, half);
     }
 
     /// The next bulk: a half, or what is ready, up to this many.
     pub(super) fn take(&mut self, bulk_max: usize) -> Option<Vec<Record<Q>>> {
-        let bulk = match self.halves.pop_front() {
+        if self.is_held_up() {
+            return None;
+        }
+        let before = self.ready_before_halves();
+        let bulk = match self.halves.pop_front_if(|_| before == 0) {
             Some(half) => half,
             None if self.ready.is_empty() => return None,
             None => {
-                let count = bulk_max.min(self.ready.len());
+                let count = bulk_max.min(before);
                 self.ready.drain(..count).collect()
             }
         };
         self.bytes -= self.bytes_of(&bulk);
         Some(bulk)
+    }
+
+    /// Ready records that are sent before the halves, if there are any: where the order counts, those that come before.
+    fn ready_before_halves(&self) -> usize {
+        match self.halves.front() {
+            None => self.ready.len(),
+            Some(_) if !self.in_order => 0,
+            Some(half) => self
+                .ready
+                .partition_point(|record| Some(record.index) < first(half)),
+        }
     }
 
     /// When the next wait is over.
@@ -98,8 +137,29 @@ impl<Q> Backlog<Q> {
     pub(super) fn promote(&mut self, now: Duration) {
         if let Some(Reverse(Waiting { mut record, .. })) = self.waiting.pop() {
             record.trail.ready_ns = nanoseconds(now);
-            self.ready.push_front(record);
+            self.put_back(record);
         }
+    }
+
+    /// Makes this record the next, if it is ready.
+    pub(super) fn bring_forward(&mut self, index: u64) -> bool {
+        let is_it = |record: &Record<Q>| record.index == index;
+        if let Some(place) = self.halves.iter().position(|half| half.iter().any(is_it)) {
+            self.halves.swap(0, place);
+            return true;
+        }
+        // The first, nearly always.
+        let place = self.ready.iter().position(is_it);
+        let Some(record) = place.and_then(|place| self.ready.remove(place)) else {
+            return false;
+        };
+        self.halves.push_front(vec![record]);
+        true
+    }
+
+    /// Whether nothing may be sent before a wait is over.
+    fn is_held_up(&self) -> bool {
+        self.in_order && !self.waiting.is_empty()
     }
 
     /// Lets something be done to what is remembered of every record.
@@ -117,7 +177,10 @@ impl<Q> Backlog<Q> {
 
     /// Requests it would take to send what is ready.
     pub(super) fn bulks(&self, bulk_max: usize) -> usize {
-        self.halves.len() + self.ready.len().div_ceil(bulk_max)
+        match self.is_held_up() {
+            true => 0,
+            false => self.halves.len() + self.ready.len().div_ceil(bulk_max),
+        }
     }
 
     /// Records that are ready.
@@ -141,6 +204,11 @@ impl<Q> Backlog<Q> {
     fn bytes_of(&self, bulk: &[Record<Q>]) -> usize {
         bulk.iter().map(|r| record_bytes(r, self.size)).sum()
     }
+}
+
+/// The item that a bulk begins with; none is empty.
+fn first<Q>(bulk: &[Record<Q>]) -> Option<u64> {
+    bulk.first().map(|record| record.index)
 }
 
 fn nanoseconds(time: Duration) -> u64 {

@@ -11,6 +11,7 @@ use crate::fault::{Fault, Verdict};
 use crate::limit::{Learnt, PAUSE_MAX, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
+use crate::payload::{self, Show};
 use crate::planted::planted;
 use crate::record::{Chunk, Record, Trail};
 use crate::retry::{Budget, Retry};
@@ -41,6 +42,8 @@ pub(crate) struct Dispatch<Q> {
     /// What the service said last when it failed; names the reason when the stage gives up.
     last_fault: Option<Fault>,
     outage_budget: Duration,
+    /// What a dead letter shows of a record, if it shows anything.
+    show: Option<Show<Q>>,
     stopped: bool,
 }
 
@@ -71,7 +74,8 @@ impl<Q> Dispatch<Q> {
         let rate = options.rate.filter(|_| step == Step::Save);
         Dispatch {
             step,
-            backlog: Backlog::new(size),
+            // More than one connection may overtake each other whatever is sent first.
+            backlog: Backlog::new(options.keep_order && limits.connections == 1, size),
             bytes_max: limits.bytes,
             ready_max: limits.ready,
             in_flight: 0,
@@ -85,13 +89,24 @@ impl<Q> Dispatch<Q> {
             asked_max: Duration::ZERO,
             last_fault: None,
             outage_budget: options.outage_budget,
+            show: None,
             stopped: false,
         }
+    }
+
+    /// The same, whose dead letters show what their items were.
+    pub(crate) fn showing(self, show: Option<Show<Q>>) -> Dispatch<Q> {
+        Dispatch { show, ..self }
     }
 
     /// Takes over records to be sent.
     pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
         self.backlog.offer(now, chunk);
+    }
+
+    /// Makes this record the next to be sent, if it is ready to be sent at all.
+    pub(crate) fn bring_forward(&mut self, index: u64) -> bool {
+        self.backlog.bring_forward(index)
     }
 
     /// The next bulk, if one may be sent now: what is ready, up to what one request may carry.
@@ -437,6 +452,7 @@ impl<Q> Dispatch<Q> {
             step: self.step,
             attempts: record.trail.attempts.max(1),
             fault,
+            payload: self.show.map(|show| payload::text(show, &record.value)),
         }
     }
 
@@ -496,8 +512,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn dispatch(in_flight: usize, bulk: usize, rate: Option<f64>) -> Dispatch<u64> {
+        dispatch_on(usize::MAX, in_flight, bulk, rate)
+    }
+
+    /// In order, if there is one connection.
+    fn dispatch_on(
+        connections: usize,
+        in_flight: usize,
+        bulk: usize,
+        rate: Option<f64>,
+    ) -> Dispatch<u64> {
         let limits = Limits {
-            connections: usize::MAX,
+            connections,
             bulk,
             bytes: 1 << 20,
             ready: usize::MAX,
@@ -507,6 +533,7 @@ mod tests {
             first_contact: 1_000_000 * SECOND,
             outage_budget: 1_000_000 * SECOND,
             rate,
+            keep_order: connections == 1,
             in_flight: InFlightLimit::Fixed(in_flight),
             ..Options::default()
         };
@@ -597,6 +624,43 @@ mod tests {
             ended.sort_unstable();
             prop_assert_eq!(ended, (0..items).collect::<Vec<_>>());
             prop_assert_eq!(dispatch.backlog.bytes(), 0);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// Whatever happens to whole requests: one connection saves in the order of the items, each once.
+        #[test]
+        fn one_connection_saves_in_order(
+            items in 0u64..60,
+            bulk_max in 1usize..9,
+            bad in prop::collection::btree_set(0u64..60, 0..9),
+            kinds in prop::collection::vec(0u8..8, 0..200),
+        ) {
+            let mut dispatch = dispatch_on(1, 5, bulk_max, None);
+            offer(&mut dispatch, items);
+            let (mut kinds, mut now, mut saved) = (kinds.into_iter(), Duration::ZERO, Vec::new());
+            while !dispatch.is_idle() {
+                prop_assert_eq!(dispatch.advance(now), None);
+                let Some(bulk) = dispatch.take(now) else {
+                    now = dispatch.wake_at(now).expect("something is waited for");
+                    continue;
+                };
+                prop_assert!(dispatch.take(now).is_none(), "one at a time");
+                now += Duration::from_millis(10);
+                let is_bad = bulk.iter().any(|record| bad.contains(&record.index));
+                let outcome = match kinds.next().unwrap_or(7) {
+                    kind @ 0..5 => outcome(kind, &bulk),
+                    _ if is_bad => outcome(5, &bulk),
+                    _ => outcome(11, &bulk),
+                };
+                let settled = dispatch.settle(now, sent(now), bulk, outcome);
+                saved.extend(settled.done.iter().map(|record| record.index));
+            }
+            prop_assert!(saved.is_sorted(), "{saved:?}");
+            // More may be dead: those that failed too often.
+            prop_assert!(saved.iter().all(|index| !bad.contains(index)));
         }
     }
 

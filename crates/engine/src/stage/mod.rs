@@ -1,12 +1,14 @@
 //! An I/O stage: records in, one attempt after the other on slots that own connections, answers out.
 //!
 //! Fetch and save are this one type. All of it lives on the I/O thread, so its parts share plain cells; no
-//! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends, [`tasks`] keep it going.
+//! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends, [`tasks`]
+//! keep it going, and [`reorder`] lets go of what is finished in order, where that is asked for.
 
 mod backlog;
 mod dispatch;
 mod gate;
 mod limits;
+mod reorder;
 mod slot;
 mod tasks;
 #[cfg(test)]
@@ -26,13 +28,15 @@ use crate::indexes::Indexes;
 use crate::journal::Horizon;
 use crate::log::Log;
 use crate::options::Options;
+use crate::payload::Show;
 use crate::queue::{Closed, Receiver};
 use crate::record::{Chunk, Record};
 use crate::score::Known;
 use crate::service::Service;
-use crate::stop::Stop;
+use crate::stop::{Reason, Stop};
 use dispatch::{Dispatch, Settled};
 use limits::Limits;
+use reorder::{Bounds, Reorder};
 use slot::{Answered, Deadlines};
 use tasks::{Idle, Sent};
 
@@ -41,6 +45,14 @@ pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
 
 /// Where a stage delivers the answers of the items it has finished.
 pub(crate) type Deliver<A> = Box<dyn Fn(Vec<Record<A>>)>;
+
+/// What a stage needs to know of the values that pass it: what one holds on the heap, and looks like.
+pub(crate) struct Weights<Q, A> {
+    pub(crate) record: fn(&Q) -> usize,
+    pub(crate) answer: fn(&A) -> usize,
+    /// What a dead letter shows of a record, if it shows anything.
+    pub(crate) show: Option<Show<Q>>,
+}
 
 /// What a stage needs to know of the run.
 pub(crate) struct Context<'a> {
@@ -67,6 +79,10 @@ struct Inner<Q, S: Service<Q>> {
     deliver: Deliver<S::Answer>,
     log: RefCell<Log>,
     dispatch: RefCell<Dispatch<Q>>,
+    /// Where what is finished early waits, if the order is kept.
+    order: Option<RefCell<Reorder<S::Answer>>>,
+    /// Whether answers could not be kept: then no later ones are.
+    unkept: Cell<bool>,
     /// Slots that wait for work; the last to come is the first to go, so that few connections stay busy.
     idle: RefCell<Vec<Idle>>,
     /// Slots there are, and those among them that were called and have not come yet.
@@ -94,7 +110,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Starts a stage on the current `LocalSet`; its tasks end with that.
     pub(crate) fn start(
         service: S,
-        size: fn(&Q) -> usize,
+        weights: Weights<Q, S::Answer>,
         deliver: Deliver<S::Answer>,
         context: Context<'_>,
     ) -> Stage<Q, S> {
@@ -109,6 +125,14 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             bytes: options.queue_bytes,
             ready: context.ready_max,
         };
+        let (size, bounds) = (
+            weights.record,
+            Bounds {
+                items: options.order_window(),
+                bytes: options.queue_bytes,
+                size: weights.answer,
+            },
+        );
         let stage = Stage(Rc::new(Inner {
             step: context.step,
             limit: options.in_flight_max(),
@@ -120,7 +144,13 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             clock: context.clock,
             deliver,
             log: RefCell::new(context.log),
-            dispatch: RefCell::new(Dispatch::new(context.step, options, limits, size)),
+            dispatch: RefCell::new(
+                Dispatch::new(context.step, options, limits, size).showing(weights.show),
+            ),
+            order: options
+                .keep_order
+                .then(|| RefCell::new(Reorder::new(bounds))),
+            unkept: Cell::new(false),
             idle: RefCell::new(Vec::new()),
             slots: Cell::new(0),
             called: Cell::new(0),
@@ -143,6 +173,10 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Hands over records to be sent. Ask for [`Stage::room`] first.
     pub(crate) fn offer(&self, chunk: Chunk<Q>) {
         let now = self.0.clock.now();
+        if let Some(order) = &self.0.order {
+            let indexes = chunk.records.iter().map(|record| record.index);
+            order.borrow_mut().offered(indexes);
+        }
         self.0.dispatch.borrow_mut().offer(now, chunk);
         self.call_slots(now);
         self.reschedule_if_held_back(now);
@@ -161,18 +195,21 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Waits until what waits here is below its bound. Fails when the stage has stopped.
     pub(crate) async fn room(&self) -> Result<(), Closed> {
         loop {
-            {
-                let dispatch = self.0.dispatch.borrow();
-                if dispatch.is_stopped() {
-                    return Err(Closed);
-                }
-                if dispatch.has_room() {
-                    return Ok(());
-                }
+            if self.is_stopped() {
+                return Err(Closed);
+            }
+            if self.has_room() {
+                return Ok(());
             }
             self.0.room_wanted.set(true);
             self.0.changed.notified().await;
         }
+    }
+
+    fn has_room(&self) -> bool {
+        let order = self.0.order.as_ref();
+        let is_held_up = order.is_some_and(|order| !order.borrow().has_room());
+        !is_held_up && self.0.dispatch.borrow().has_room()
     }
 
     /// Waits until nothing is ready, waiting or in flight; after a stop, until nothing is in flight.
@@ -239,6 +276,12 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         self.0.dispatch.borrow().in_flight_records()
     }
 
+    /// Records that were answered, and wait for one before them that was not.
+    pub(crate) fn held(&self) -> usize {
+        let order = self.0.order.as_ref();
+        order.map_or(0, |order| order.borrow().held())
+    }
+
     /// Hands over facts that have waited long enough.
     pub(crate) fn hand_over_facts(&self, now: Duration) {
         self.0.log.borrow_mut().hand_over_if_due(now);
@@ -252,7 +295,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Calls as many slots as there are requests that could be sent now.
     fn call_slots(&self, now: Duration) {
         let inner = &self.0;
-        if self.is_too_far_ahead() {
+        if self.is_too_far_ahead() || self.is_held_up() {
             return;
         }
         let dispatch = inner.dispatch.borrow();
@@ -290,8 +333,16 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         is_too_far
     }
 
+    /// Whether so much waits for one item that no other may be sent, and it cannot be sent either: it is in flight, or
+    /// waits for another try. If it can be, it is the next.
+    fn is_held_up(&self) -> bool {
+        let order = self.0.order.as_ref();
+        let awaited = order.and_then(|order| order.borrow().awaited_by_too_many());
+        awaited.is_some_and(|index| !self.0.dispatch.borrow_mut().bring_forward(index))
+    }
+
     fn take(&self, now: Duration) -> Option<Vec<Record<Q>>> {
-        if self.is_too_far_ahead() {
+        if self.is_too_far_ahead() || self.is_held_up() {
             return None;
         }
         let bulk = self.0.dispatch.borrow_mut().take(now)?;
@@ -307,10 +358,13 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let now = inner.clock.now();
         let Answered { outcome, mark } = answer;
         let (records, first) = (bulk.len(), bulk[0].index);
-        let settled = inner
+        let mut settled = inner
             .dispatch
             .borrow_mut()
             .settle(now, sent.told(), bulk, outcome);
+        let was_held_up = inner.order.is_some() && !self.has_room();
+        settled.done = self.in_order(settled.done, &settled.facts);
+        let kept = self.keep(&mut settled);
         let attempt = Attempt {
             step: inner.step,
             at: sent.at,
@@ -325,11 +379,53 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .iter()
                 .map(|record| record.index)
                 .collect::<Indexes>(),
-            mark,
+            mark: kept.or(mark),
             in_doubt: settled.in_doubt,
             verdict: settled.verdict,
         };
         self.tell(now, attempt, settled);
+        if was_held_up {
+            self.call_slots(now);
+            self.reschedule_if_held_back(now);
+        }
+    }
+
+    /// What is finished with these: where the order is kept, only what has nothing unfinished before it.
+    fn in_order(&self, done: Vec<Record<S::Answer>>, facts: &[Fact]) -> Vec<Record<S::Answer>> {
+        let Some(order) = &self.0.order else {
+            return done;
+        };
+        let mut order = order.borrow_mut();
+        done.into_iter().for_each(|record| order.done(record));
+        for fact in facts {
+            if let Fact::Dead { index, .. } = fact {
+                order.dead(*index);
+            }
+        }
+        order.release()
+    }
+
+    /// Keeps what came back, where the service does, and says how far its output has come with that. If that fails, the
+    /// records took effect, and no run will know: the run ends, and one that goes on sends them again.
+    fn keep(&self, settled: &mut Settled<S::Answer>) -> Option<u64> {
+        let inner = &self.0;
+        if settled.done.is_empty() {
+            return None;
+        }
+        if !inner.unkept.get() {
+            match inner.service.keep(&settled.done) {
+                Ok(mark) => return mark,
+                Err(fault) => {
+                    inner.unkept.set(true);
+                    let reason =
+                        Reason::of(&fault).unwrap_or_else(|| Reason::Storage(fault.to_string()));
+                    settled.ends_run.get_or_insert(reason);
+                }
+            }
+        }
+        settled.in_doubt += settled.done.len();
+        settled.done.clear();
+        None
     }
 
     /// Answers are delivered before the facts say that they are there.
@@ -369,7 +465,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Wakes who waits for room, if there is some: records were taken, or finished.
     fn tell_room(&self) {
         let inner = &self.0;
-        if inner.room_wanted.get() && inner.dispatch.borrow().has_room() {
+        if inner.room_wanted.get() && self.has_room() {
             inner.room_wanted.set(false);
             inner.changed.notify_waiters();
         }

@@ -170,7 +170,12 @@ fn play(scenario: Scenario<'_>) -> Outcome {
         let count = Rc::clone(&done);
         let deliver =
             Box::new(move |answers: Vec<Record<()>>| *count.borrow_mut() += answers.len());
-        let stage = Stage::start(service, |_| 0, deliver, context);
+        let weights = Weights {
+            record: |_: &u64| 0,
+            answer: |_: &()| 0,
+            show: None,
+        };
+        let stage = Stage::start(service, weights, deliver, context);
         let records = (0..scenario.items).map(|n| Record::new(n, n));
         if scenario.through_queue {
             let (sender, queue) = crate::queue::queue(usize::MAX);

@@ -1,6 +1,6 @@
 //! Where what compute gets comes from: straight from the source, or through a fetch.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::task::spawn_local;
@@ -8,7 +8,7 @@ use tokio::task::spawn_local;
 use crate::job::{Sizes, Types};
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Chunk, Record};
-use crate::stage::{Context, Stage};
+use crate::stage::{Context, Stage, Weights};
 
 /// The way from the source to the computation.
 pub(crate) enum Intake<W: Types> {
@@ -59,16 +59,22 @@ impl<W: Types> Fetching<W> {
         let (sender, fetched) = queue(context.options.queue_bytes);
         let outlet = Rc::new(RefCell::new(Some(sender)));
         let deliver = {
-            let (outlet, size) = (Rc::clone(&outlet), sizes.fetched);
+            let (outlet, size, delivered) = (Rc::clone(&outlet), sizes.fetched, Cell::new(0));
             Box::new(move |answers: Vec<Record<W::Input>>| {
                 if let Some(outlet) = &*outlet.borrow() {
-                    outlet.push(Chunk::new(answers, size));
+                    let number = delivered.replace(delivered.get() + 1);
+                    outlet.push(Chunk::new(answers, size).numbered(number));
                 }
             })
         };
+        let weights = Weights {
+            record: sizes.item,
+            answer: sizes.fetched,
+            show: sizes.item_payload.filter(|_| context.options.dead_payload),
+        };
         Fetching {
             items,
-            fetch: Stage::start(service, sizes.item, deliver, context),
+            fetch: Stage::start(service, weights, deliver, context),
             fetched,
             outlet,
         }

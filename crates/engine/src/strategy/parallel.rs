@@ -8,7 +8,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::job::Types;
 use crate::options::Options;
-use crate::queue::queue;
+use crate::queue::{queue, queue_in_order};
 
 pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Result<(), Error> {
     let Steps {
@@ -19,12 +19,18 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
         driver,
     } = steps;
     let inputs = intake.stream();
-    let (sender, results) = queue(options.queue_bytes);
+    let make = if options.keep_order {
+        queue_in_order
+    } else {
+        queue
+    };
+    let (sender, results) = make(options.queue_bytes);
     let work = Work {
         cpu,
         inputs: inputs.clone(),
         results: sender,
         deadline: options.compute_timeout,
+        in_order: options.keep_order,
         stop,
     };
     let watching = match driver {

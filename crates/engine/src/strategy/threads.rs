@@ -1,6 +1,6 @@
 //! The threads that compute for `parallel`: starts them, watches over them, replaces one that hangs, joins the rest.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::post::{Overdue, Post};
 use crate::queue::{Receiver, Sender};
+use crate::record::Chunk;
 use crate::stop::{Reason, Stop};
 
 /// How often hanging threads are looked for, at least this many times within the deadline of a computation.
@@ -31,12 +32,17 @@ pub(super) struct Threads<Q, R> {
     written_off: usize,
     /// How long one computation may take.
     deadline: Duration,
+    /// Whether results are wanted in the order of the items.
+    in_order: bool,
     stop: Stop,
 }
 
 /// Where a thread's results go, and what it tells its end to.
 struct Ends<R> {
     results: Sender<R>,
+    /// The chunk that the thread is at, and how many items it holds.
+    at: u64,
+    items: usize,
     ended: mpsc::Sender<()>,
 }
 
@@ -55,6 +61,7 @@ pub(super) struct Work<Q, R> {
     pub(super) inputs: Receiver<Q>,
     pub(super) results: Sender<R>,
     pub(super) deadline: Duration,
+    pub(super) in_order: bool,
     pub(super) stop: Stop,
 }
 
@@ -67,11 +74,17 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         let mut team = Threads {
             cpu: work.cpu,
             inputs: work.inputs,
-            spare: Some(Ends { results, ended }),
+            spare: Some(Ends {
+                results,
+                at: 0,
+                items: 0,
+                ended,
+            }),
             workers: Vec::new(),
             threads,
             written_off: 0,
             deadline: work.deadline,
+            in_order: work.in_order,
             stop: work.stop,
         };
         for _ in 0..threads {
@@ -89,9 +102,10 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         let outlet = Arc::new(Outlet(Mutex::new(Some(spare.another()))));
         let (inputs, thread_outlet) = (self.inputs.clone(), Arc::clone(&outlet));
         let number = self.workers.len() + self.written_off;
+        let in_order = self.in_order;
         let thread = thread::Builder::new()
             .name(format!("inflight-cpu-{number}"))
-            .spawn(move || compute(cpu, &inputs, &thread_outlet))
+            .spawn(move || compute(cpu, &inputs, &thread_outlet, in_order))
             .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
         self.workers.push(Worker {
             post,
@@ -129,8 +143,15 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
         };
         let mut lost = Vec::new();
         self.workers.retain_mut(|worker| match is_lost(worker) {
-            Some(overdue) => {
-                worker.outlet.close();
+            Some(mut overdue) => {
+                if let Some(ends) = worker.outlet.close() {
+                    // Others of its chunk are lost with it, computed or not.
+                    overdue.is_alone &= ends.items == 1;
+                    if overdue.is_alone {
+                        // Who wants the results in order waits for this one no longer.
+                        ends.results.push(Chunk::nothing(ends.at));
+                    }
+                }
                 lost.push(overdue);
                 false
             }
@@ -150,6 +171,8 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
             step: Step::Compute,
             attempts: 1,
             fault: Fault::permanent(format!("no result within {deadline:.0?}")),
+            // The thread has it.
+            payload: None,
         };
         self.cpu.log.push(now, dead);
         self.cpu.log.hand_over(now);
@@ -172,19 +195,32 @@ impl<R> Ends<R> {
     fn another(&self) -> Ends<R> {
         Ends {
             results: self.results.clone(),
+            at: 0,
+            items: 0,
             ended: self.ended.clone(),
         }
     }
 }
 
 impl<R> Outlet<R> {
+    /// The thread begins with this chunk.
+    fn begin<Q>(&self, chunk: &Chunk<Q>) {
+        if let Some(ends) = &mut *self.lock() {
+            ends.at = chunk.number;
+            ends.items = chunk.records.len();
+        }
+    }
+
     fn results(&self) -> Option<Sender<R>> {
-        let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.as_ref().map(|ends| ends.results.clone())
+        self.lock().as_ref().map(|ends| ends.results.clone())
     }
 
     fn close(&self) -> Option<Ends<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Ends<R>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,23 +230,34 @@ struct Leave<'a, R>(&'a Outlet<R>);
 impl<R> Drop for Leave<'_, R> {
     fn drop(&mut self) {
         if let Some(ends) = self.0.close() {
+            if thread::panicking() {
+                // What it was at will never come, and others may wait for it.
+                ends.results.close();
+            }
             // Full says the same already.
             let _ = ends.ended.try_send(());
         }
     }
 }
 
-fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>) {
+fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>, in_order: bool) {
     let _leave = Leave(outlet);
     while let Some(chunk) = inputs.recv() {
-        let computed = cpu.chunk(chunk.records);
-        match outlet.results() {
-            Some(results) if results.send(computed).is_ok() => {}
-            _ => break,
-        }
+        outlet.begin(&chunk);
+        let computed = cpu.chunk(chunk);
         if cpu.is_over() {
             // Others may be waiting for input that nobody will compute.
             inputs.close();
+        }
+        let Some(results) = outlet.results() else {
+            break;
+        };
+        if in_order && cpu.has_left() {
+            // The run ends, and what follows what was left must not pass it.
+            results.close();
+        }
+        if results.send(computed).is_err() {
+            break;
         }
     }
     cpu.thread_ended();
@@ -251,7 +298,7 @@ async fn compute_as_task<Q, R>(
 ) {
     while let Some(chunk) = inputs.recv_async().await {
         let takes = item_takes * chunk.records.len() as u32;
-        let computed = cpu.chunk(chunk.records);
+        let computed = cpu.chunk(chunk);
         tokio::time::sleep(takes.mul_f64(2.0 * fastrand::f64())).await;
         if results.room().await.is_err() {
             break;
