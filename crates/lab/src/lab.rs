@@ -164,6 +164,7 @@ impl Running {
             () = server::serve(listener, Rc::clone(&service)) => {}
             () = answer_questions(&mut self.asked, &service) => {}
             () = service.change() => {}
+            () = service.timer.run() => {}
         }
         let _ = self.last.set(service.stats());
     }

@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alarm;
 mod body;
 mod config;
 mod error;
@@ -35,6 +36,7 @@ mod server;
 mod service;
 mod stats;
 mod store;
+mod timer;
 mod value;
 
 pub use config::{Change, Config, Declared};

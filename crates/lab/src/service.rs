@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tokio::time::sleep_until;
 
 use crate::config::{Change, Config};
 use crate::fault::Outcome;
 use crate::model::{Decision, Model, Rejection, Ticket, Work};
 use crate::stats::{Counters, Stats};
 use crate::store::Store;
+use crate::timer::Timer;
 
 /// How long a stalled request holds its connection when the client does not give up: longer than any sane timeout.
 const STALL_MAX: Duration = Duration::from_secs(600);
@@ -23,6 +23,7 @@ const STALL_MAX: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(crate) struct Service {
     started: Instant,
+    pub(crate) timer: Timer,
     fail_match: Option<Vec<u8>>,
     network: Duration,
     changes: Vec<Change>,
@@ -43,6 +44,7 @@ impl Service {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             started: Instant::now(),
+            timer: Timer::new(),
             fail_match: config.fail_match.clone().map(String::into_bytes),
             idempotent: config.idempotent,
             network: config.network,
@@ -137,15 +139,8 @@ impl Service {
     }
 
     /// Sleeps until a moment of the model's time, and never less.
-    ///
-    /// tokio's timers count whole milliseconds, rounded up twice, and so fire up to 2 ms late. Asking for 1 ms less, and
-    /// asking again when that was too early, halves it and is nearly exact for a request that comes alone.
     async fn sleep(&self, end: Duration) {
-        let due = self.started + end;
-        sleep_until((due - Duration::from_millis(1)).into()).await;
-        if Instant::now() < due {
-            sleep_until(due.into()).await;
-        }
+        self.timer.until(self.started + end).await;
     }
 
     /// Stores a body; its number, as in [`Store::save`].
