@@ -69,7 +69,7 @@ struct Term {
     s: f64,
 }
 
-/// Runs our tool with these arguments after `run` and the input.
+/// Runs our tool with these arguments after `run` and the input, without a journal, which no peer has either.
 ///
 /// # Errors
 /// When it fails, or does not save all items.
@@ -78,8 +78,20 @@ pub(crate) fn inflight_run(
     arguments: &[&str],
     items: u64,
 ) -> anyhow::Result<Outcome> {
+    journalled_run(tool, &[arguments, &["--no-journal"]].concat(), items)
+}
+
+/// The same with the journal that a run keeps when it is not told otherwise.
+///
+/// # Errors
+/// When it fails, or does not save all items.
+pub(crate) fn journalled_run(
+    tool: &mut Command,
+    arguments: &[&str],
+    items: u64,
+) -> anyhow::Result<Outcome> {
     let command = tool.arg("run").arg(format!("0..{items}")).args(arguments);
-    let text = stdout(command.args(["--no-journal", "--no-profile", "--quiet", "--json", "-"]))?;
+    let text = stdout(command.args(["--no-profile", "--quiet", "--json", "-"]))?;
     let run: Run = serde_json::from_str(&text).context("failed to read our summary")?;
     ensure!(run.saved == items, "saved {} of {items} items", run.saved);
     Ok(Outcome {
@@ -88,7 +100,7 @@ pub(crate) fn inflight_run(
         compute_s: run.compute_s,
         ends_s: run.terms.ends.map_or(0.0, |ends| ends.s),
         rss_max_bytes: run.rss_max_bytes,
-        sum: 0,
+        ..Outcome::default()
     })
 }
 

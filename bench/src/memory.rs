@@ -4,7 +4,7 @@ use std::process::Command;
 
 use bench::Outcome;
 
-use crate::contender::{Contender, inflight_run, outcome};
+use crate::contender::{Contender, journalled_run, outcome};
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
@@ -49,7 +49,8 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
     Ok(Section {
         work: format!(
             "{} items, and a tenth and a hundredth of them, computing nothing and saving to nothing: \
-             `inflight run 0..{full} --compute none --save null:`, and the library in the program `overhead`.",
+             `inflight run 0..{full} --compute none --save null:`, which keeps its journal, and the library in the program \
+             `overhead`, which has none.",
             grouped(full)
         ),
         check: "All items must be saved; the library's sum must be the right one.".to_owned(),
@@ -98,8 +99,10 @@ fn mib(outcome: &Outcome) -> f64 {
 fn command<'a>(plan: &'a Plan, label: &'static str, items: u64) -> Contender<'a> {
     Contender::new(label, move || {
         let mut tool = Command::new(plan.places.inflight());
+        let state = tempfile::tempdir()?;
+        tool.env("XDG_STATE_HOME", state.path());
         let nothing = ["--compute", "none", "--save", "null:"];
-        inflight_run(&mut tool, &nothing, items)
+        journalled_run(&mut tool, &nothing, items)
     })
 }
 

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub sum: u64,
     /// The most memory the process ever held, in bytes.
     pub rss_max_bytes: u64,
+    /// What the journal held in the end, in bytes, where there was one.
+    pub journal_bytes: u64,
 }
 
 impl Outcome {

@@ -11,14 +11,16 @@ const ITEMS: u64 = 10_000_000;
 const PAIRS: usize = 7;
 
 /// A way to do it: its label, and its name on the command line of the program `overhead`.
-const WAYS: [(&str, &str); 5] = [
+const WAYS: [(&str, &str); 6] = [
     (OURS, "inflight"),
+    (JOURNAL, "inflight-journal"),
     (CROSSBEAM, "crossbeam-items"),
     ("crossbeam loop, chunks of 1,024", "crossbeam-chunks"),
     ("rayon `par_iter`, collected", "rayon"),
     ("futures `buffer_unordered(100)`", "futures"),
 ];
 const OURS: &str = "inflight";
+const JOURNAL: &str = "inflight, with a journal";
 const CROSSBEAM: &str = "crossbeam loop, item by item";
 
 pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
@@ -42,7 +44,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
     Ok(Section {
         work: format!(
             "{} numbers from a source, past a computation that does nothing, to a sink that takes up to 65,536 at once \
-             and adds them up; no journal. By the library, not the command line.",
+             and adds them up. By the library, not the command line.",
             grouped(sizes[2])
         ),
         check: "Each contender's sum of all numbers must be the right one.".to_owned(),
@@ -64,6 +66,16 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
                 2.0,
                 "at most twice the crossbeam loop, item by item",
                 full.ratio(OURS, CROSSBEAM, ns),
+            ),
+            Verdict::at_most(
+                100.0,
+                "the journal costs at most 100 ns an item",
+                full.by(JOURNAL, OURS, |with, without| ns(with) - ns(without)),
+            ),
+            Verdict::at_most(
+                0.1,
+                "and at most 0.1 byte an item",
+                full.spread(JOURNAL, |o| o.journal_bytes as f64 / o.items as f64),
             ),
         ],
         growth: growth.collect(),

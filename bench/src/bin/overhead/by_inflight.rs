@@ -1,11 +1,12 @@
 //! Ours, by the public interface of the library alone.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bench::{Outcome, timed};
-use inflight::{Connection, Error, Fault, Job, Options, Record, Reply, Service};
+use inflight::{Command, Connection, Fault, Job, OpenedJournal, Options, Record, Reply, Service};
 
 /// As many as the library puts into one bulk when there is no reason for fewer.
 const BULK_MAX: usize = 65_536;
@@ -40,12 +41,25 @@ impl Connection<u64> for Adder {
     }
 }
 
-pub(crate) fn run(items: u64) -> Result<Outcome, Error> {
+/// Without a journal.
+pub(crate) fn run(items: u64) -> anyhow::Result<Outcome> {
+    go(items, None)
+}
+
+/// With a journal in this file.
+pub(crate) fn journalled(items: u64, journal: &Path) -> anyhow::Result<Outcome> {
+    go(items, Some(journal))
+}
+
+fn go(items: u64, journal: Option<&Path>) -> anyhow::Result<Outcome> {
     let sum = Arc::new(AtomicU64::new(0));
     let adder = Adder {
         sum: Arc::clone(&sum),
     };
-    let job = Job::new(0..items).compute(black_box::<u64>).save_to(adder);
+    let mut job = Job::new(0..items).compute(black_box::<u64>).save_to(adder);
+    if let Some(path) = journal {
+        job = job.recorded_in(OpenedJournal::open(path)?.start(&[], Command::default())?);
+    }
     let (summary, elapsed_s) = timed(|| job.run(&Options::default()));
     let summary = summary?;
     Ok(Outcome {
@@ -54,6 +68,7 @@ pub(crate) fn run(items: u64) -> Result<Outcome, Error> {
         compute_s: summary.compute_s,
         sum: sum.load(Ordering::Relaxed),
         rss_max_bytes: summary.rss_max_bytes,
+        journal_bytes: journal.map_or(Ok(0), |path| path.metadata().map(|it| it.len()))?,
         ..Outcome::default()
     })
 }

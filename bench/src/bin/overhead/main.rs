@@ -17,7 +17,12 @@ fn main() -> anyhow::Result<()> {
     };
     let items = items.parse().context("ITEMS is a number")?;
     let (sum, elapsed_s) = match way.as_str() {
-        "inflight" => return by_inflight::run(items)?.tell().map_err(Into::into),
+        "inflight" => return Ok(by_inflight::run(items)?.tell()?),
+        "inflight-journal" => {
+            let folder = tempfile::tempdir().context("failed to make a folder for the journal")?;
+            let outcome = by_inflight::journalled(items, &folder.path().join("journal"))?;
+            return Ok(outcome.tell()?);
+        }
         "crossbeam-items" => timed(|| by_crossbeam::items(items)),
         "crossbeam-chunks" => timed(|| by_crossbeam::chunks(items)),
         "rayon" => timed(|| by_rayon::collected(items)),
