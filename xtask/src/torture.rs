@@ -2,8 +2,9 @@
 
 use crate::shell::{cargo, run};
 
-/// Losses of power of the journal alone, and kills of the real program. About an hour on two cores.
-const SIMULATED: &str = "1000000";
+/// Losses of power of the journal alone, lives of the whole engine, and kills of the real program. About two hours on two cores.
+const LOSSES: &str = "1000000";
+const LIVES: &str = "50000";
 const KILLS: &str = "2000";
 
 /// Tries everything; stops at the first failure, which names its seed.
@@ -17,7 +18,8 @@ pub(crate) fn torture() -> Result<(), String> {
             .args(["--package", "inflight", "--lib", filter])
             .env("INFLIGHT_SEEDS", seeds))
     };
-    engine("journal::", SIMULATED)?;
+    engine("journal::", LOSSES)?;
+    engine("simulation::", LIVES)?;
     run(cargo(test)
         .args(["--package", "inflight-cli", "--test", "cli", "crash::"])
         .env("INFLIGHT_KILLS", KILLS))

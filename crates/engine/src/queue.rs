@@ -173,12 +173,23 @@ impl<T> Sender<T> {
 
     /// Waits, without blocking, until there is room.
     pub(crate) async fn room(&self) -> Result<(), Closed> {
+        self.until(|state| !self.0.is_full(state)).await
+    }
+
+    /// Waits, without blocking, until there is room for the chunk of this number.
+    #[cfg(test)]
+    pub(crate) async fn room_for(&self, number: u64) -> Result<(), Closed> {
+        self.until(|state| !self.0.is_full(state) || state.chunks.is_next(number))
+            .await
+    }
+
+    async fn until(&self, is_time: impl Fn(&State<T>) -> bool) -> Result<(), Closed> {
         poll_fn(|context| {
             let mut state = self.0.lock();
             if !state.is_wanted() {
                 return Poll::Ready(Err(Closed));
             }
-            if !self.0.is_full(&state) {
+            if is_time(&state) {
                 return Poll::Ready(Ok(()));
             }
             wait(&mut state.waiting_senders, context.waker());

@@ -370,6 +370,31 @@ fn a_computation_that_hangs_is_given_up_and_its_thread_replaced() {
 }
 
 #[test]
+fn what_travels_with_an_item_that_hangs_is_left_for_the_next_run() {
+    let options = Options {
+        jobs: 2,
+        compute_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
+    let model = Model::default().shared();
+    // So quick that hundreds travel together by then.
+    let job = Job::new(0..50_000_u64).compute(|n| {
+        if n == 40_000 {
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        n
+    });
+    let summary = job.save_to(model.clone()).run(&options).unwrap();
+    assert!(
+        matches!(&summary.ending, Ending::Hung(why) if why.contains("item 40000")),
+        "{summary:?}"
+    );
+    assert!(summary.dead == 1 && summary.left > 1, "{summary:?}");
+    assert_eq!(summary.saved + summary.dead + summary.left, 50_000);
+    assert_eq!(model.distinct(), summary.saved);
+}
+
+#[test]
 fn when_everything_hangs_the_run_ends_and_says_so() {
     let options = Options {
         jobs: 2,

@@ -9,10 +9,10 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-use super::oracle::{Recorded, Watcher, World, compute};
+use super::oracle::{Recorded, Watcher, World, compute, fetched};
 use super::plug::Plug;
 use super::scenario::{Disk, End, Fails, Fate, MS, Moment, Scenario, Sink};
-use super::service::{Output, Served, output};
+use super::service::{Output, Served, cut};
 use super::source::Numbers;
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
@@ -163,15 +163,19 @@ impl Machine {
             let finished = opened.finished().into_iter().flatten().collect();
             world.begins(plug, finished, end, is_last);
             let mark = opened.found().and_then(|found| found.mark);
-            let output = output(world.scenario.sink, &self.output, mark);
-            if output.is_some() {
-                world.is_cut_to(&self.lines().keys().copied().collect());
+            let scenario = &world.scenario;
+            let is_file = scenario.sink == Sink::File;
+            let output = is_file.then(|| cut(&self.output, mark));
+            if is_file {
+                world.is_cut_to(&self.lines().into_iter().collect());
             }
+            let keeps = !is_file && scenario.keeps_answers;
+            let answers = keeps.then(|| cut(&self.output, mark));
             let mut journal = opened.start(&[], Command::default())?;
             journal.bound_unrecorded(world.scenario.unrecorded_max);
-            Ok((journal, output))
+            Ok((journal, output, answers))
         });
-        let (journal, output) = match started {
+        let (journal, output, answers) = match started {
             Ok(started) => started,
             Err(error) => return Outcome::Ended(Box::new(Err(error))),
         };
@@ -179,6 +183,7 @@ impl Machine {
             world: Arc::clone(world),
             step: Step::Save,
             output,
+            answers,
         };
         let job = Job::new(Numbers::new(world)).item_bytes(self.size());
         match world.scenario.has_fetch {
@@ -187,6 +192,7 @@ impl Machine {
                     world: Arc::clone(world),
                     step: Step::Fetch,
                     output: None,
+                    answers: None,
                 };
                 let fates = world.scenario.fates.clone();
                 let job = job.fetch_from(fetch).fetched_bytes(self.size());
@@ -385,29 +391,38 @@ impl Machine {
                 self.world.wrong(what);
             }
         }
-        if self.world.scenario.sink == Sink::File {
-            let lines = self.lines();
-            if lines.values().any(|count| *count != 1) || lines.len() != saved.len() {
+        let scenario = &self.world.scenario;
+        if scenario.has_file() {
+            let mut lines = self.lines();
+            if !scenario.options.keep_order {
+                lines.sort_unstable();
+            }
+            if !lines.iter().eq(&saved) {
                 self.world
                     .wrong(format!("the file holds {lines:?}, saved are {saved:?}"));
             }
         }
     }
 
-    /// How often the file holds each item.
-    fn lines(&self) -> std::collections::BTreeMap<u64, usize> {
+    /// The items that the file holds, line by line.
+    fn lines(&self) -> Vec<u64> {
         let text = String::from_utf8_lossy(&contents(&self.output)).into_owned();
-        let mut lines = std::collections::BTreeMap::new();
+        let mut lines = Vec::new();
         for line in text.lines() {
             let numbers: Vec<u64> = line.split(' ').filter_map(|n| n.parse().ok()).collect();
             match numbers.as_slice() {
-                [index, value] if *value == self.world.result_of(*index) => {
-                    *lines.entry(*index).or_default() += 1;
-                }
+                [index, value] if *value == self.is_said_of(*index) => lines.push(*index),
                 _ => self.world.wrong(format!("the file holds {line:?}")),
             }
         }
         lines
+    }
+
+    fn is_said_of(&self, index: u64) -> u64 {
+        match self.world.scenario.sink {
+            Sink::File => self.world.result_of(index),
+            Sink::Append => fetched(index),
+        }
     }
 }
 

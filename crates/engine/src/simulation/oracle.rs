@@ -286,7 +286,8 @@ impl World {
                 let window = self.window_after_power_loss();
                 let lived = &mut state.lives[before.life];
                 lived.repeats += 1;
-                let is_old = matches!(before.answer, Answer::Saved(at) if at + window < lived.at);
+                let is_old = matches!(before.answer, Answer::Saved(at) if at + window < lived.at)
+                    && !self.scenario.options.keep_order;
                 if matches!(lived.end, End::PowerLoss(_)) && is_old {
                     state.is_wrong(format!("item {index}, long saved, was sent again"));
                 }

@@ -19,6 +19,8 @@ pub(super) struct Scenario {
     pub(super) bulk_max: usize,
     /// Where the results go.
     pub(super) sink: Sink,
+    /// Whether the answers of a service that stores are kept in a file.
+    pub(super) keeps_answers: bool,
     pub(super) source: Reading,
     pub(super) fetch: Weather,
     pub(super) save: Weather,
@@ -161,6 +163,7 @@ impl Scenario {
             is_large: random.bool(),
             bulk_max: random.usize(1..=8),
             sink,
+            keeps_answers: random.bool(),
             source: Reading {
                 knows_length: random.bool(),
                 has_places: random.bool(),
@@ -203,6 +206,11 @@ impl Scenario {
         self.options.first_contact < Duration::from_secs(1)
     }
 
+    /// Whether results, or answers, are kept in a file.
+    pub(super) fn has_file(&self) -> bool {
+        self.sink == Sink::File || self.keeps_answers
+    }
+
     /// Requests that may be in flight at the sink.
     pub(super) fn saves_max(&self) -> usize {
         match self.sink {
@@ -242,6 +250,7 @@ fn options(strategy: Strategy, random: &mut fastrand::Rng) -> Options {
             _ => Options::default().first_contact,
         },
         queue_bytes: 64 << 10,
+        keep_order: random.u8(0..4) == 0,
         ..Options::default()
     }
 }

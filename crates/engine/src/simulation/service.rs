@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::oracle::{Answer, State, World, fetched};
-use super::scenario::{Fate, MS, Sink, Weather};
+use super::scenario::{Fate, MS, Weather};
 use crate::fact::Step;
 use crate::fault::{Fault, Verdict};
 use crate::journal::Simulated;
@@ -27,6 +27,8 @@ pub(super) struct Served {
     pub(super) step: Step,
     /// Where results lie, if the sink is a file.
     pub(super) output: Option<Output>,
+    /// Where answers are kept, if they are.
+    pub(super) answers: Option<Output>,
 }
 
 /// A connection to it.
@@ -80,22 +82,42 @@ impl Service<u64> for Served {
     }
 
     fn durable(&self) -> Option<Box<dyn Durable>> {
-        let output = self.output.clone()?;
-        Some(Box::new(Synced(output)))
+        let is_cut_back = self.output.is_some();
+        let output = self.output.clone().or(self.answers.clone())?;
+        Some(Box::new(Synced {
+            output,
+            is_cut_back,
+        }))
+    }
+
+    fn keep(&self, answers: &[Record<u64>]) -> Result<Option<u64>, Fault> {
+        let Some(file) = &self.answers else {
+            return Ok(None);
+        };
+        let mut file = file.lock().expect("no panic under it");
+        let lines: String = answers.iter().map(line).collect();
+        let end = file.len();
+        file.write_at(end, lines.as_bytes())
+            .map_err(|error| Fault::storage(error.to_string()))?;
+        Ok(Some(file.len()))
     }
 }
 
 /// Makes the output survive a loss of power.
 #[derive(Debug)]
-struct Synced(Output);
+struct Synced {
+    output: Output,
+    /// Whether all that took effect lies in it.
+    is_cut_back: bool,
+}
 
 impl Durable for Synced {
     fn sync(&mut self) -> std::io::Result<()> {
-        self.0.lock().expect("no panic under it").sync()
+        self.output.lock().expect("no panic under it").sync()
     }
 
     fn repeats_nothing(&self) -> bool {
-        true
+        self.is_cut_back
     }
 }
 
@@ -259,8 +281,7 @@ impl Request {
         if let Some(output) = &self.output {
             let mut file = output.lock().expect("no panic under it");
             let end = file.len();
-            let line = format!("{} {}\n", record.index, record.value);
-            file.write_at(end, line.as_bytes())
+            file.write_at(end, line(record).as_bytes())
                 .expect("nothing fails this disk");
             if file.plug.is_out() {
                 return;
@@ -420,13 +441,14 @@ impl State {
     }
 }
 
-/// The output file as a connector finds it: cut at the mark.
-pub(super) fn output(sink: Sink, output: &Output, mark: Option<u64>) -> Option<Output> {
-    if sink != Sink::File {
-        return None;
-    }
-    let mut file = output.lock().expect("no panic under it");
-    file.cut(mark.unwrap_or(0))
-        .expect("nothing fails this disk");
-    Some(Arc::clone(output))
+/// What a file says of a record.
+fn line(record: &Record<u64>) -> String {
+    format!("{} {}\n", record.index, record.value)
+}
+
+/// The file as a connector finds it: cut at the mark.
+pub(super) fn cut(file: &Output, mark: Option<u64>) -> Output {
+    let mut cut = file.lock().expect("no panic under it");
+    cut.cut(mark.unwrap_or(0)).expect("nothing fails this disk");
+    Arc::clone(file)
 }

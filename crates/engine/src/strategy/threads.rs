@@ -272,12 +272,14 @@ impl<Q: 'static, R: 'static> Work<Q, R> {
             cpu,
             inputs,
             results,
+            in_order,
             ..
         } = self;
         let tasks: Vec<_> = (0..tasks)
             .map(|_| {
                 let (cpu, inputs, results) = (cpu.another(), inputs.clone(), results.clone());
-                tokio::task::spawn_local(compute_as_task(cpu, inputs, results, item_takes))
+                let work = compute_as_task(cpu, inputs, results, in_order, item_takes);
+                tokio::task::spawn_local(work)
             })
             .collect();
         drop((cpu, inputs, results));
@@ -294,13 +296,17 @@ async fn compute_as_task<Q, R>(
     mut cpu: Cpu<Q, R>,
     inputs: Receiver<Q>,
     results: Sender<R>,
+    in_order: bool,
     item_takes: Duration,
 ) {
     while let Some(chunk) = inputs.recv_async().await {
         let takes = item_takes * chunk.records.len() as u32;
         let computed = cpu.chunk(chunk);
         tokio::time::sleep(takes.mul_f64(2.0 * fastrand::f64())).await;
-        if results.room().await.is_err() {
+        if in_order && cpu.has_left() {
+            results.close();
+        }
+        if results.room_for(computed.number).await.is_err() {
             break;
         }
         results.push(computed);

@@ -45,6 +45,8 @@ impl World {
     /// What was taken in the last life and is not recorded is new enough, and not too much.
     fn check_forgotten(&self, state: &mut State, lived: Lived, recorded: &Recorded) {
         let window = match lived.end {
+            // It may have waited for those before it.
+            _ if self.scenario.options.keep_order => Duration::MAX,
             End::Crash(_) => self.window_after_crash(),
             End::PowerLoss(_) => self.window_after_power_loss(),
             // By then nothing has been recorded for a while.
@@ -92,25 +94,31 @@ impl World {
     }
 
     /// Items that may be sent again after a life that ended so: what was in flight, and the answers that may be ahead of
-    /// the journal. What a loss of power may forget is bounded by time alone.
+    /// the journal; and in order, what waits for those before it. What a loss of power may forget is bounded by time alone.
     fn repeats_max(&self, end: End) -> u64 {
+        let options = &self.scenario.options;
+        let held = match options.keep_order {
+            true => options.unreleased_max() as u64,
+            false => 0,
+        };
         match end {
             // A file is cut where the journal ends.
             End::Crash(_) | End::Fails(_) if self.scenario.sink == Sink::File => u64::MAX,
             End::Crash(_) | End::Fails(_) => {
-                self.scenario.saving_max() + self.scenario.unrecorded_max - 1
+                self.scenario.saving_max() + self.scenario.unrecorded_max - 1 + held
             }
             End::PowerLoss(_) => u64::MAX,
-            End::Drain(_) | End::Abort(_) | End::None => 0,
+            End::Drain(_) | End::Abort(_) | End::None => held,
         }
     }
 
     /// What a crash of the program may forget: a fact waits for its hand-over and for the recorder, and the journal for
     /// its write. Timers are a millisecond late.
     fn window_after_crash(&self) -> Duration {
-        let write = match self.scenario.sink {
-            Sink::Append => 5 * MS,
-            Sink::File => 200 * MS,
+        // What lies in a file must be durable before the journal may say so.
+        let write = match self.scenario.has_file() {
+            true => 200 * MS,
+            false => 5 * MS,
         };
         write + 14 * MS + 2 * (self.scenario.lag_max + 2 * MS)
     }
