@@ -3,6 +3,8 @@
 
 #[cfg(feature = "exec")]
 mod exec;
+#[cfg(feature = "http")]
+mod faults;
 #[cfg(feature = "file")]
 mod file;
 #[cfg(feature = "http")]

@@ -3,6 +3,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// What was asked: the request line, the headers in lower case, the body.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +38,35 @@ impl Server {
     /// Answers each request with what the function makes of it. An answer that says `connection: close`, or
     /// none at all, closes the connection.
     pub(crate) fn start(answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        Server::start_later(Duration::ZERO, answer)
+    }
+
+    /// The same, but connections are refused for so long.
+    pub(crate) fn start_later(
+        refused_for: Duration,
+        answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Server {
+        // Bound, the port is nobody else's; until somebody listens at it, it refuses.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        if refused_for.is_zero() {
+            socket.listen(BACKLOG).unwrap();
+        }
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let log = Arc::clone(&asked);
         let answer = Arc::new(answer);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
+            if !refused_for.is_zero() {
+                thread::sleep(refused_for);
+                socket.listen(BACKLOG).unwrap();
+            }
+            let listener = TcpListener::from(socket);
             for (connection, stream) in listener.incoming().enumerate() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream.unwrap(), connection, &log, &*answer));
+                thread::spawn(move || serve(stream.unwrap(), connection, &log, &*answer));
             }
         });
         Server { address, asked }
