@@ -15,6 +15,7 @@ mod memory;
 mod number;
 mod one_core;
 mod overhead;
+mod overload;
 mod places;
 mod plan;
 mod rounds;
@@ -39,12 +40,13 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
     ("tiny", tiny::measure),
     ("workers", workers::measure),
+    ("overload", overload::measure),
     ("in-flight", in_flight::measure),
     ("overhead", overhead::measure),
     ("memory", memory::measure),

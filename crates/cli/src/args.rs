@@ -51,6 +51,20 @@ const COMPARE_EXAMPLES: &str = "Examples:
   inflight compare 0..200 --save http://127.0.0.1:8080/add --repeat-saves --json compare.json
   inflight compare 0..600 --sweep in-flight=10,30,100,300 --strategies parallel --report sweep.html";
 
+const PLAN_EXAMPLES: &str = "Examples:
+  inflight plan 0..600 --compute bcrypt:8 --save 'lab:?latency=100ms&capacity=100'
+  inflight plan words.txt --compute sha256:1000 --save http://127.0.0.1:8080/add --repeat-saves
+  inflight plan items.jsonl --save http://127.0.0.1:8080/add --no-probe --json plan.json
+
+The first items of the input are computed (1 s on one thread, 1 s on all) and results saved with 1, 2, 4, … in flight,
+until more bring no more, the service refuses, the job could not use more, or 4 s have passed. A save is a save: only lab:
+and null: get any unless --repeat-saves allows it; a file or database gets them as a temporary copy. Flags of run that do not
+change its pace are accepted, so that a command can be planned as it is.
+
+--json writes {version, items, cores, workload, sampled, compute, fetch, save, strategies, quickest}: times in seconds or
+milliseconds as their names say, `basis` (measured, declared, learned, assumed) beside each figure, and for each strategy
+predicted_s, low_s, high_s, in_flight (the smallest number that is enough), limited_by, terms and changes.";
+
 const REPORT_EXAMPLES: &str = "Examples:
   inflight report
   inflight report last --report monday.html
@@ -78,7 +92,10 @@ pub(crate) enum Command {
     /// Run a job: fetch, compute, save every item
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
-    /// Write a job file to fill in, which run and compare take in place of INPUT
+    /// Say how long a job will take with each strategy, from a small sample
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Box<PlanArgs>),
+    /// Write a job file to fill in, which run, compare and plan take in place of INPUT
     Init(InitArgs),
     /// Draw a run that was recorded
     #[command(after_help = REPORT_EXAMPLES)]
@@ -178,6 +195,22 @@ pub(crate) struct RunArgs {
     pub(crate) pictures: PictureArgs,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+}
+
+/// `inflight plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+
+    /// Save nothing: the service is taken for what it declares, for what earlier runs have learnt of it, or else for one that
+    /// takes 100 ms and handles any number at once
+    #[arg(long, help_heading = PACE)]
+    pub(crate) no_probe: bool,
+
+    /// Allow a sample to be saved to a sink other than lab: or null:, though a run will save the same items again
+    #[arg(long, help_heading = JOB)]
+    pub(crate) repeat_saves: bool,
 }
 
 /// `inflight compare`.
@@ -341,7 +374,8 @@ pub(crate) struct PaceArgs {
     #[arg(short, long, value_name = "N", default_value = "100")]
     pub(crate) batch: usize,
 
-    /// The most records in one save request; auto is what the sink takes
+    /// The most records in one save request; auto is what the sink takes, or, with -c auto and a sink that takes several requests
+    /// at once, as many as make a request's own cost a tenth of it
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
     pub(crate) bulk: OrAuto,
 
