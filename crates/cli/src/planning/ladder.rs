@@ -22,6 +22,9 @@ const CLIMBING: Duration = Duration::from_secs(4);
 const RUNG_MIN: Duration = Duration::from_secs(1);
 /// Records that are saved to find what one more in a request costs.
 const RECORDS: usize = 4096;
+/// Requests that are sent to find that out, where it does no harm, and how many at once.
+const HANDLED: usize = 64;
+const HANDLED_IN_FLIGHT: usize = 4;
 /// Answers from which it is believed what one costs the thread that serves I/O.
 const HANDLED_MIN: u64 = 24;
 
@@ -102,6 +105,9 @@ impl Probing<'_> {
                 ));
             }
         }
+        if probed.handling.is_none() && self.job.save.is_harmless() {
+            self.handle_some(&mut probed, sinks.next()?)?;
+        }
         if is_bulk {
             self.fill_bulks(&mut probed, sinks.next()?)?;
         }
@@ -127,6 +133,22 @@ impl Probing<'_> {
         let results = self.results.iter().cycle().take(rung.records);
         let observer = watch.polite_observer(&stop);
         Opened::save_some(results.cloned().collect(), sink, &options, observer, &stop)
+    }
+
+    /// Finds what a request costs the thread that serves I/O, where the ladder was too short to tell.
+    fn handle_some(&self, probed: &mut Probed, sink: Sink) -> anyhow::Result<()> {
+        let watch = Watch::new(self.signals);
+        let rung = Rung {
+            in_flight: HANDLED_IN_FLIGHT.min(self.options.in_flight_max()),
+            records: HANDLED,
+            bulk: Some(1),
+            left: Duration::ZERO,
+        };
+        let summary = self.try_rung(rung, sink, &watch)?;
+        let answered = watch.sample().save.answered();
+        probed.answered += answered;
+        probed.handling = handling(&summary, answered);
+        Ok(())
     }
 
     /// Finds what one more record in a request costs, where a request takes several.

@@ -63,6 +63,7 @@ pub(super) fn of_save(
         capacity: declared_capacity(place)
             .or_else(|| probed?.ladder.capacity())
             .or(found),
+        held: declared_held(place),
         proven: probed.and_then(|probed| probed.ladder.rungs().last().map(|rung| rung.in_flight)),
         crowding: probed.map_or(0.0, |probed| probed.ladder.crowding()),
         quota: declared_quota(place).or(learnt.and_then(|learnt| learnt.rate.map(Figure::learned))),
@@ -78,6 +79,7 @@ pub(super) fn of_fetch(place: &Place, seen: &Requests) -> Traffic {
     let latency = seen.latency.figure().or(declared_latency(place));
     Traffic {
         capacity: declared_capacity(place),
+        held: declared_held(place),
         proven: Some(seen.in_flight_max),
         quota: declared_quota(place),
         handling: HANDLING_S,
@@ -95,6 +97,14 @@ fn declared_capacity(place: &Place) -> Option<Figure> {
         .declared
         .capacity
         .map(|capacity| Figure::declared(capacity as f64))
+}
+
+/// How long a request holds its place, where that follows from what the service gives at best.
+fn declared_held(place: &Place) -> Option<Figure> {
+    let (capacity, goodput) = place.declared.capacity.zip(place.declared.goodput)?;
+    declared_quota(place)
+        .is_none()
+        .then(|| Figure::declared(capacity as f64 / goodput))
 }
 
 /// The quota, where the service's goodput is bounded by one and not by how many it handles at once.

@@ -175,7 +175,11 @@ fn traffic(seen: &Requests, known: &Known, step: Step, options: &Options) -> Opt
         ..latency
     };
     let shown = capacity_shown(seen, options);
+    let held = known.declared.capacity.zip(known.declared.goodput);
+    let held = held.map(|(capacity, goodput)| Figure::declared(capacity as f64 / goodput));
     Some(Traffic {
+        // A quota, which is a goodput as well, makes of this more than a request ever takes.
+        held: held.filter(|held| held.value <= latency.value),
         per_record,
         bulk: known.bulk,
         spread: seen.spread_if_many(),

@@ -125,15 +125,7 @@ fn one_thread(way: &Way, work: &Plain) -> Time {
     let mut terms = vec![(Holdup::Cpu, first + work.items * item + last)];
     for stage in fetch(way, work).into_iter().chain([save]) {
         let late = stage.noticed_late(work.items, turn, work.items * item);
-        let latency = stage.of.latency;
-        terms.push(streamed(
-            stage,
-            work.items,
-            1.0,
-            item,
-            latency,
-            first + item + late,
-        ));
+        terms.push(streamed(stage, work.items, 1.0, item, first + item + late));
     }
     terms.extend(paced(way, work, item));
     Time::longest(terms, first + item + last)
@@ -154,10 +146,10 @@ fn parallel(way: &Way, work: &Plain) -> Time {
     let bulk = bulk(way, work);
     let request = work.save.taking(bulk);
     let ends = first + work.beside + searched(way, save.at_once(), last);
-    terms.push(streamed(save, work.items, bulk, apart, request, ends));
+    terms.push(streamed(save, work.items, bulk, apart, ends));
     if let Some(fetch) = fetch(way, work) {
         let ends = work.beside + last + searched(way, fetch.at_once(), first);
-        terms.push(streamed(fetch, work.items, 1.0, 0.0, first, ends));
+        terms.push(streamed(fetch, work.items, 1.0, 0.0, ends));
     }
     terms.extend(paced(way, work, work.beside));
     if let Some(from) = way.search_from {
@@ -177,19 +169,12 @@ fn searched(way: &Way, at_once: f64, latency: f64) -> f64 {
     latency * (rounds - (at_once - from).max(0.0) / at_once)
 }
 
-fn streamed(
-    stage: Stream<'_>,
-    records: f64,
-    bulk: f64,
-    apart: f64,
-    each: f64,
-    ends: f64,
-) -> (Holdup, f64) {
+fn streamed(stage: Stream<'_>, records: f64, bulk: f64, apart: f64, ends: f64) -> (Holdup, f64) {
     let holdup = match stage.is_service_narrower() {
         true => Holdup::Service,
         false => Holdup::Ceiling,
     };
-    (holdup, ends + stage.one_by_one(records, bulk, apart, each))
+    (holdup, ends + stage.one_by_one(records, bulk, apart))
 }
 
 /// What the quotas of both stages and the user's rate allow.
@@ -233,7 +218,10 @@ fn fetch<'a>(way: &Way, work: &'a Plain) -> Option<Stream<'a>> {
 /// The smallest number in flight that is enough for the work this way, at least 1.
 pub(super) fn in_flight(way: &Way, work: &Plain) -> usize {
     let save = save(way, work);
-    let most = save.at_once().min(work.items.max(1.0));
+    // Bandwidth × delay: those on their way are in flight too.
+    let inside = save.of.capacity * save.of.latency / save.of.held.max(1e-9);
+    let narrowest = save.in_flight.min(save.of.connections).min(inside);
+    let most = narrowest.min(work.items).max(1.0);
     let apart = match way.strategy {
         Strategy::Sequential => return 1,
         Strategy::Batched => {

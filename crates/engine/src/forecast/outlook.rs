@@ -99,6 +99,7 @@ impl What {
             What::HalfTheLatency => {
                 for stage in work.fetch.iter_mut().chain([&mut work.save]) {
                     stage.latency /= 2.0;
+                    stage.held /= 2.0;
                     stage.per_record /= 2.0;
                 }
             }

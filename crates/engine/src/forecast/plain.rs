@@ -47,6 +47,8 @@ pub(super) struct Plain {
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
     pub(super) latency: f64,
+    /// How long a place of the service is held.
+    pub(super) held: f64,
     pub(super) per_record: f64,
     pub(super) bulk: f64,
     pub(super) spread: f64,
@@ -85,6 +87,7 @@ impl Requests {
     fn of(traffic: &Traffic, corner: Corner) -> Requests {
         Requests {
             latency: corner.cost(traffic.latency),
+            held: corner.cost(traffic.held.unwrap_or(traffic.latency)),
             per_record: traffic.per_record,
             bulk: traffic.bulk.max(1) as f64,
             spread: traffic.spread,
@@ -104,6 +107,15 @@ impl Requests {
 
     /// How long a request with so many records takes.
     pub(super) fn taking(&self, records: f64) -> f64 {
-        self.latency + self.per_record * (records - 1.0).max(0.0)
+        self.latency + self.more(records)
+    }
+
+    /// How long it holds its place.
+    pub(super) fn holding(&self, records: f64) -> f64 {
+        self.held + self.more(records)
+    }
+
+    fn more(&self, records: f64) -> f64 {
+        self.per_record * (records - 1.0).max(0.0)
     }
 }

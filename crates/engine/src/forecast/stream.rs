@@ -32,25 +32,37 @@ impl Stream<'_> {
     pub(super) fn together(&self, records: f64, bulk: f64) -> f64 {
         let requests = (records / bulk).ceil();
         let at_once = self.at_once().min(requests);
-        let each = self.each(bulk.min(records), requests);
-        let waves = self.waves(requests, at_once);
+        let crowd = self.crowd(requests);
+        let each = self.of.taking(bulk.min(records)) * crowd;
         let slowest = slowest(each, self.of.spread, at_once);
+        let before = (self.waves(requests, at_once) - 1.0) * self.freed(bulk.min(records)) * crowd;
         // One thread sends them, one after the other.
-        let waiting = (waves - 1.0) * each + slowest + at_once * self.of.handling;
+        let waiting = before + slowest + at_once * self.of.handling;
         let sending = requests * self.of.handling + each;
         waiting.max(sending).max(self.by_quota(requests) + each)
     }
 
-    /// One more is ready every `apart` seconds; seconds from the first until all is answered, if each takes `each`.
-    pub(super) fn one_by_one(&self, records: f64, bulk: f64, apart: f64, each: f64) -> f64 {
+    /// One more is ready every `apart` seconds; seconds from the first until all is answered.
+    pub(super) fn one_by_one(&self, records: f64, bulk: f64, apart: f64) -> f64 {
         let requests = (records / bulk).ceil();
         let at_once = self.at_once();
-        let each = each * self.crowd(requests.min(self.in_flight));
+        let crowd = self.crowd(requests);
+        let each = self.of.taking(bulk) * crowd;
         // The last wave begins as the first did: one by one.
         let place = (requests - 1.0).max(0.0) % at_once;
         let flying = at_once.min(requests).min((each / apart.max(1e-9)).max(1.0));
-        let tail = slowest(each, self.of.spread, flying) - each;
-        self.waves(requests, at_once) * each + place * apart * bulk + tail
+        let slowest = slowest(each, self.of.spread, flying);
+        let before = (self.waves(requests, at_once) - 1.0) * self.freed(bulk) * crowd;
+        before + place * apart * bulk + slowest
+    }
+
+    /// Seconds after which a place that was taken is free for the next: the service hands it on by itself where more requests
+    /// wait inside; else we have to hear of it first.
+    fn freed(&self, records: f64) -> f64 {
+        match self.of.capacity < self.in_flight {
+            true => self.of.holding(records),
+            false => self.of.taking(records),
+        }
     }
 
     /// Seconds by which answers are noticed late, because they are looked for once a turn for as long as the thread is busy.
@@ -69,12 +81,9 @@ impl Stream<'_> {
         (requests - 1.0).max(0.0) / self.of.quota
     }
 
-    fn each(&self, records: f64, requests: f64) -> f64 {
-        self.of.taking(records) * self.crowd(requests.min(self.in_flight))
-    }
-
-    /// How many times as long a request takes because so many are in flight, beyond waiting for its turn.
-    fn crowd(&self, in_flight: f64) -> f64 {
+    /// How many times as long a request takes because so many more are there, beyond waiting for its turn.
+    fn crowd(&self, requests: f64) -> f64 {
+        let in_flight = requests.min(self.in_flight);
         match in_flight > self.of.capacity {
             true => (in_flight / self.of.capacity).powf(-self.of.crowding),
             false => 1.0,
@@ -161,8 +170,18 @@ mod tests {
             in_flight: 100.0,
         };
         // The tenth begins at 0.045; the twentieth when that has ended.
-        check(stream.one_by_one(20.0, 1.0, 0.005, 0.1), 0.245);
-        check(stream.one_by_one(11.0, 1.0, 0.0, 0.1), 0.2);
+        check(stream.one_by_one(20.0, 1.0, 0.005), 0.245);
+        check(stream.one_by_one(11.0, 1.0, 0.0), 0.2);
+    }
+
+    #[test]
+    fn the_way_there_and_back_holds_no_place() {
+        let of = &requests(|requests| (requests.latency, requests.capacity) = (0.15, 1.0));
+        let stream = Stream { of, in_flight: 9.0 };
+        check(stream.together(9.0, 1.0), 0.95);
+        check(stream.one_by_one(9.0, 1.0, 0.01), 0.95);
+        let alone = Stream { of, in_flight: 1.0 };
+        check(alone.together(9.0, 1.0), 1.35);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct Traffic {
     pub spread: f64,
     /// How many requests the service handles at once, before more of them only wait; `None` is any number.
     pub capacity: Option<Figure>,
+    /// Seconds for which a request holds one of these places: less than the latency, of which some is the way there and back.
+    /// `None` is all of it.
+    pub held: Option<Figure>,
     /// With how many in flight it was seen to keep up. Beyond that only the worst case reckons with less.
     pub proven: Option<usize>,
     /// How goodput answers to more in flight than that: 0 if they only wait, −1 if twice as many bring half as much.
@@ -53,6 +56,7 @@ impl Traffic {
             bulk: 1,
             spread: 0.0,
             capacity: None,
+            held: None,
             proven: None,
             crowding: 0.0,
             quota: None,
