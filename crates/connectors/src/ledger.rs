@@ -121,7 +121,7 @@ pub(crate) fn write(ranges: &[Range<u64>]) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-/// What [`write`] wrote; `None` of anything else.
+/// What [`write()`] wrote; `None` of anything else.
 pub(crate) fn read(text: &str) -> Option<Vec<Range<u64>>> {
     text.split(',')
         .map(|part| {

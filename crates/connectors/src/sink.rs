@@ -235,7 +235,11 @@ impl Service<Payload> for Sink {
         match self {
             #[cfg(feature = "http")]
             Sink::Http(sink) => sink.keep(answers),
-            _ => Ok(None),
+            _ => {
+                // No other has anything to say but that it is done.
+                let _ = answers;
+                Ok(None)
+            }
         }
     }
 

@@ -107,7 +107,7 @@ impl Pace {
     }
 }
 
-/// One connection of a [`PostgresSink`]: one transaction at a time.
+/// One connection of a [`PostgresSink`](crate::PostgresSink): one transaction at a time.
 pub struct PostgresConnection {
     plan: Arc<Plan>,
     shape: Shape,
