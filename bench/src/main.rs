@@ -7,6 +7,7 @@ mod args;
 mod contender;
 mod document;
 mod experiment;
+mod hashes;
 mod in_flight;
 mod lab;
 mod many_cores;
@@ -17,9 +18,11 @@ mod one_core;
 mod overhead;
 mod places;
 mod plan;
+mod postgres;
 mod rounds;
 mod section;
 mod spread;
+mod sqlite;
 mod start;
 mod tell;
 mod tiny;
@@ -39,13 +42,15 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 11] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
     ("tiny", tiny::measure),
     ("workers", workers::measure),
     ("in-flight", in_flight::measure),
+    ("postgres", postgres::measure),
+    ("sqlite", sqlite::measure),
     ("overhead", overhead::measure),
     ("memory", memory::measure),
     ("start", start::measure),

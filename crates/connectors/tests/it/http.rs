@@ -291,7 +291,8 @@ fn responses_are_kept_one_a_line() {
     let message = Sink::parse(&server.url("/"), &settings)
         .unwrap()
         .check()
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(
         message.contains("cannot write responses to /no/such/dir/x"),
         "{message}"

@@ -155,7 +155,7 @@ impl Scenario {
             _ => random.u64(3..80),
         };
         let has_fetch = random.bool();
-        let mut scenario = Scenario {
+        Scenario {
             seed,
             options: options(strategy, &mut random),
             items,
@@ -163,7 +163,7 @@ impl Scenario {
             is_large: random.bool(),
             bulk_max: random.usize(1..=8),
             sink,
-            keeps_answers: false,
+            keeps_answers: random.bool(),
             source: Reading {
                 knows_length: random.bool(),
                 has_places: random.bool(),
@@ -180,10 +180,7 @@ impl Scenario {
             lag_max: MS * [4, 10, 40][random.usize(0..3)],
             compute: MS.mul_f64(4.0 * random.f64()),
             ends: ends(&mut random),
-        };
-        scenario.keeps_answers = random.bool();
-        scenario.options.keep_order = random.u8(0..4) == 0;
-        scenario
+        }
     }
 
     /// A job without faults, but for one item that computing panics at, and one that the service refuses.
@@ -253,6 +250,7 @@ fn options(strategy: Strategy, random: &mut fastrand::Rng) -> Options {
             _ => Options::default().first_contact,
         },
         queue_bytes: 64 << 10,
+        keep_order: random.u8(0..4) == 0,
         ..Options::default()
     }
 }
