@@ -39,12 +39,20 @@ pub(crate) fn comparison(comparison: &Comparison, styled: bool) -> String {
 
 /// What a run came to, for people.
 pub(crate) fn closing(summary: &Summary) -> String {
+    let saved_now = summary.saved - summary.saved_before;
     let mut text = format!(
-        "saved {} of {} in {} ({})",
+        "saved {} of {}",
         summary.saved,
-        count(summary.items, "item"),
+        count(summary.items, "item")
+    );
+    if summary.saved_before > 0 {
+        let _ = write!(text, ", {saved_now} of them now,");
+    }
+    let _ = write!(
+        text,
+        " in {} ({})",
         seconds(summary.elapsed_s),
-        rate(summary.saved, summary.elapsed_s),
+        rate(saved_now, summary.elapsed_s),
     );
     if summary.dead > 0 {
         let _ = write!(text, ", {} dead", summary.dead);
@@ -297,5 +305,20 @@ pub(crate) mod tests {
         a save took 101 ms (p99 119 ms), 11 in flight on average, 1.7 cores busy
         97 % of the limit; limited by computing on 2 cores
         ");
+    }
+
+    #[test]
+    fn a_run_that_went_on_closes_with_what_it_did_itself() {
+        let run = Summary {
+            saved: 120,
+            saved_before: 100,
+            ..summary(Strategy::Parallel, 2.0)
+        };
+        let text = closing(&run);
+        let first = text.lines().next();
+        assert_eq!(
+            first,
+            Some("saved 120 of 120 items, 20 of them now, in 2.00 s (10/s)")
+        );
     }
 }
