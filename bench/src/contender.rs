@@ -7,6 +7,8 @@ use anyhow::{Context, bail, ensure};
 use bench::Outcome;
 use serde::Deserialize;
 
+use crate::plan::Plan;
+
 /// Something that can be run again and again, and does the same work each time.
 pub(crate) struct Contender<'a> {
     /// As it stands in the table.
@@ -119,6 +121,17 @@ fn plain_run(tool: &mut Command, arguments: &[&str], items: u64) -> anyhow::Resu
         rss_max_bytes: run.rss_max_bytes,
         ..Outcome::default()
     })
+}
+
+/// The same with a state folder that goes away, in which the journal lies.
+///
+/// # Errors
+/// As [`inflight_run`].
+pub(crate) fn kept(plan: &Plan, arguments: &[&str], items: u64) -> anyhow::Result<Outcome> {
+    let mut tool = Command::new(plan.places.inflight());
+    let state = tempfile::tempdir()?;
+    tool.env("XDG_STATE_HOME", state.path());
+    journalled_run(&mut tool, arguments, items)
 }
 
 /// Keeps a program on one core, where the system can.

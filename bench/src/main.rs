@@ -7,6 +7,7 @@ mod args;
 mod contender;
 mod document;
 mod experiment;
+mod hashes;
 mod in_flight;
 mod lab;
 mod many_cores;
@@ -18,9 +19,11 @@ mod overhead;
 mod overload;
 mod places;
 mod plan;
+mod postgres;
 mod rounds;
 mod section;
 mod spread;
+mod sqlite;
 mod start;
 mod tell;
 mod tiny;
@@ -40,7 +43,7 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 12] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
@@ -48,6 +51,8 @@ const BENCHES: [(&str, Bench); 10] = [
     ("workers", workers::measure),
     ("overload", overload::measure),
     ("in-flight", in_flight::measure),
+    ("postgres", postgres::measure),
+    ("sqlite", sqlite::measure),
     ("overhead", overhead::measure),
     ("memory", memory::measure),
     ("start", start::measure),

@@ -1,10 +1,8 @@
 //! Whether memory grows with the number of items; it must not.
 
-use std::process::Command;
-
 use bench::Outcome;
 
-use crate::contender::{Contender, journalled_run, outcome};
+use crate::contender::{Contender, kept, outcome};
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
@@ -98,11 +96,8 @@ fn mib(outcome: &Outcome) -> f64 {
 
 fn command<'a>(plan: &'a Plan, label: &'static str, items: u64) -> Contender<'a> {
     Contender::new(label, move || {
-        let mut tool = Command::new(plan.places.inflight());
-        let state = tempfile::tempdir()?;
-        tool.env("XDG_STATE_HOME", state.path());
         let nothing = ["--compute", "none", "--save", "null:"];
-        journalled_run(&mut tool, &nothing, items)
+        kept(plan, &nothing, items)
     })
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 /// What the Python peers need.
-const IMPORTS: &str = "import aiohttp, bcrypt, uvloop";
+const IMPORTS: &str = "import aiohttp, asyncpg, bcrypt, uvloop";
 
 /// Files and folders of the workspace.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::ensure;
 use bench::Outcome;
-use sha2::{Digest, Sha256};
 
 use crate::contender::{Contender, inflight_run, outcome};
+use crate::hashes::hash;
 use crate::lab::{Lab, Setup, saved_to_lab, sum_of_hashes};
 use crate::number::grouped;
 use crate::plan::Plan;
@@ -169,11 +169,7 @@ fn hashed_to_lab(
 }
 
 fn hashes_sum(items: u64) -> u64 {
-    sum_of_hashes((0..items).map(|item| hex(&Sha256::digest(item.to_string()))))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    sum_of_hashes((0..items).map(hash))
 }
 
 #[cfg(test)]
@@ -190,6 +186,6 @@ mod tests {
             sum_of_hashes(["a", "b"].iter()),
             sum_of_hashes(["a", "c"].iter())
         );
-        assert!(hex(&Sha256::digest("0")).starts_with("5feceb66"));
+        assert!(hash(0).starts_with("5feceb66"));
     }
 }

@@ -13,8 +13,8 @@ pub(crate) struct Need {
     pub(crate) package: &'static str,
 }
 
-/// To build and test: SQLite and the cryptography of TLS are C, workers are tested in the languages of their examples, and
-/// reports are opened in a browser, which needs a font.
+/// To build and test: SQLite and the cryptography of TLS are C, workers are tested in the languages of their examples,
+/// reports are opened in a browser, which needs a font, and tests start a Postgres of their own.
 pub(crate) const TEST: &[Need] = &[
     Need {
         command: "cc",
@@ -32,12 +32,25 @@ pub(crate) const TEST: &[Need] = &[
         command: "chromium",
         package: "chromium fonts-dejavu-core",
     },
+    POSTGRES,
 ];
+
+/// The server itself lies in a folder of its version, which is on no path.
+pub(crate) const POSTGRES: Need = Need {
+    command: "pg_ctlcluster",
+    package: "postgresql",
+};
 
 /// To measure wrk beside us.
 pub(crate) const WRK: Need = Need {
     command: "wrk",
     package: "wrk",
+};
+
+/// To measure SQLite's own shell beside us.
+pub(crate) const SQLITE: Need = Need {
+    command: "sqlite3",
+    package: "sqlite3",
 };
 
 /// To measure Python beside us. Debian has an interpreter without the module that makes environments, so that finding

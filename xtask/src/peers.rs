@@ -1,4 +1,4 @@
-//! The peers that are not built here: wrk by apt-get, Python packages in an environment of their own.
+//! The peers that are not built here: wrk, Postgres and sqlite3 by apt-get, Python packages in an environment of their own.
 //!
 //! A peer that cannot be installed stops nothing; the bench names it as missing.
 
@@ -9,7 +9,7 @@ use crate::needs;
 use crate::shell::{run, tell};
 
 /// What the Python peers import. The bench looks for them in the same folder.
-const IMPORTS: [&str; 3] = ["aiohttp", "bcrypt", "uvloop"];
+const IMPORTS: [&str; 4] = ["aiohttp", "asyncpg", "bcrypt", "uvloop"];
 
 /// Installs whatever can be installed, and says what cannot.
 pub(crate) fn install(root: &Path) {
@@ -19,6 +19,8 @@ pub(crate) fn install(root: &Path) {
         }
     };
     told("wrk", needs::install(&[needs::WRK]));
+    told("Postgres", needs::install(&[needs::POSTGRES]));
+    told("sqlite3", needs::install(&[needs::SQLITE]));
     told("Python", python(&root.join("target/bench-venv")));
 }
 

@@ -6,6 +6,8 @@ use crate::shell::{cargo, run};
 const LOSSES: &str = "1000000";
 const LIVES: &str = "50000";
 const KILLS: &str = "2000";
+/// Seconds of a bad network between a job and each kind of service.
+const NETWORK_S: &str = "60";
 
 /// Tries everything; stops at the first failure, which names its seed.
 ///
@@ -20,6 +22,15 @@ pub(crate) fn torture() -> Result<(), String> {
     };
     engine("journal::", LOSSES)?;
     engine("simulation::", LIVES)?;
+    run(cargo(test)
+        .args([
+            "--package",
+            "inflight-connectors",
+            "--test",
+            "it",
+            "network::",
+        ])
+        .env("INFLIGHT_NETWORK_S", NETWORK_S))?;
     run(cargo(test)
         .args(["--package", "inflight-cli", "--test", "cli", "crash::"])
         .env("INFLIGHT_KILLS", KILLS))

@@ -41,6 +41,7 @@ const RUN_EXAMPLES: &str = "Examples:
   inflight run words.txt --compute sha256 --save file:hashes.jsonl
   inflight run ids.txt --fetch 'https://example.org/items/{}' --save 'sqlite:items.db?table=items'
   inflight run items.jsonl --compute 'exec:python3 worker.py' --save file:results.jsonl
+  inflight run words.txt --compute sha256 --save 'postgres://me@localhost/night?table=hashes' --create
   inflight init && inflight run job.toml --in-flight 50
   inflight run 0..600 --compute sleep:5ms --save 'lab:?latency=100ms&capacity=100&fail=5%'";
 
@@ -163,7 +164,8 @@ pub(crate) enum JournalCommand {
 /// `inflight run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, or a job file such as job.toml
+    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, rows of
+    /// postgres://USER@HOST/DATABASE?table=T&key=COLUMN (or query=SELECT), or a job file such as job.toml
     pub(crate) input: String,
 
     /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
@@ -171,7 +173,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TASK", default_value = "none", help_heading = JOB)]
     pub(crate) compute: String,
 
-    /// Where results go: http(s)://URL, sqlite:FILE?table=T, file:OUT.jsonl, lab:?latency=100ms or null:
+    /// Where results go: http(s)://URL, sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
+    /// lab:?latency=100ms or null:
     #[arg(long, value_name = "SINK", help_heading = JOB)]
     pub(crate) save: String,
 
@@ -216,7 +219,8 @@ pub(crate) struct PlanArgs {
 /// `inflight compare`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, or a job file such as job.toml
+    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, rows of
+    /// postgres://USER@HOST/DATABASE?table=T&key=COLUMN (or query=SELECT), or a job file such as job.toml
     #[arg(default_value = "0..120")]
     pub(crate) input: String,
 
@@ -225,7 +229,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "TASK", default_value = "bcrypt:8", help_heading = JOB)]
     pub(crate) compute: String,
 
-    /// Where results go: http(s)://URL, sqlite:FILE?table=T, file:OUT.jsonl, lab:?latency=100ms or null:
+    /// Where results go: http(s)://URL, sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
+    /// lab:?latency=100ms or null:
     #[arg(long, value_name = "SINK", default_value = "lab:?latency=100ms", help_heading = JOB)]
     pub(crate) save: String,
 
@@ -325,6 +330,10 @@ pub(crate) struct JobArgs {
     /// Write the lines of file: or --responses in the order of the items; what is early waits, at most 1 MiB at each step
     #[arg(long)]
     pub(crate) keep_order: bool,
+
+    /// Make the table of postgres: where it is missing: "index" bigint PRIMARY KEY, result text
+    #[arg(long)]
+    pub(crate) create: bool,
 
     /// Let file: add to a file that is not empty
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use inflight::{Ending, ErrorKind, Summary};
+use inflight::{Ending, ErrorKind, Fault, Summary, Verdict};
 
 use crate::keep::OtherInput;
 
@@ -76,6 +76,9 @@ impl Exit {
         if error.is::<OtherInput>() {
             return Exit::OtherJob;
         }
+        if error.is::<Away>() {
+            return Exit::Halted;
+        }
         match error.downcast_ref().map(inflight::Error::kind) {
             Some(ErrorKind::Options) => Exit::Usage,
             Some(ErrorKind::InUse) => Exit::InUse,
@@ -105,3 +108,23 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// A service that cannot be reached before anything was sent: nobody's mistake, and the same command may work later.
+#[derive(Debug)]
+struct Away(String);
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; nothing was sent", self.0)
+    }
+}
+
+impl std::error::Error for Away {}
+
+/// Why nothing can be saved in a sink, as an error: usage, unless its server is away.
+pub(crate) fn unfit(fault: Fault) -> anyhow::Error {
+    match fault.verdict() {
+        Verdict::Unreached => anyhow::Error::new(Away(fault.to_string())),
+        _ => Usage::error(fault),
+    }
+}

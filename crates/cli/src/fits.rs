@@ -15,6 +15,8 @@ enum Kind {
     /// A request for each record: `http:`, `https:`, `lab:`.
     Http,
     File,
+    /// `postgres:`, `postgresql:`.
+    Postgres,
     /// `sqlite:`, `null:`.
     Other,
 }
@@ -24,6 +26,7 @@ impl Kind {
         match sink.split_once(':')?.0 {
             "http" | "https" | "lab" => Some(Kind::Http),
             "file" => Some(Kind::File),
+            "postgres" | "postgresql" => Some(Kind::Postgres),
             "sqlite" | "null" => Some(Kind::Other),
             _ => None,
         }
@@ -41,13 +44,20 @@ pub(crate) fn check(save: &str, job: &JobArgs, pace: &PaceArgs) -> anyhow::Resul
         ));
     }
     let sink = public(save);
-    match Kind::of(save) {
+    let kind = Kind::of(save);
+    if kind.is_some_and(|kind| kind != Kind::Postgres) {
+        refuse(
+            job.create,
+            format_args!("--create makes a missing table in Postgres; {sink} is none"),
+        )?;
+    }
+    match kind {
         None => Ok(()),
         Some(Kind::Http) => one_record(&sink, pace)
             .and_then(|()| no_file(&sink, job))
             .and_then(|()| no_lines(&sink, job)),
         Some(Kind::File) => no_http(&sink, job),
-        Some(Kind::Other) => no_http(&sink, job)
+        Some(Kind::Postgres | Kind::Other) => no_http(&sink, job)
             .and_then(|()| no_file(&sink, job))
             .and_then(|()| no_lines(&sink, job)),
     }

@@ -79,13 +79,22 @@ fn public_header(header: &str) -> &str {
 
 /// An address without its password and without the values of its secret parameters.
 pub(crate) fn public(address: &str) -> String {
+    // There the user is part of the place, `key` names a column, and a password is only said where to find.
+    let is_postgres = ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| address.starts_with(scheme));
     let (place, query) = match address.split_once('?') {
         Some((place, query)) => (place, Some(query)),
         None => (address, None),
     };
-    let mut text = without_password(place);
+    let mut text = match is_postgres && !userinfo(place).contains(':') {
+        true => place.to_owned(),
+        false => without_password(place),
+    };
     if let Some(query) = query {
         let kept = query.split('&').map(|pair| match pair.split_once('=') {
+            Some(("key", _)) if is_postgres => pair,
+            Some(("password", value)) if is_postgres && is_place(value) => pair,
             Some((name, _)) if is_secret(name) => name,
             _ => pair,
         });
@@ -98,6 +107,18 @@ pub(crate) fn public(address: &str) -> String {
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a value says where a secret is to be found, and so is none.
+fn is_place(value: &str) -> bool {
+    value.starts_with("env:") || value.starts_with("file:")
+}
+
+/// What stands before the host of an address.
+fn userinfo(place: &str) -> &str {
+    let authority = place.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    authority.rsplit_once('@').map_or("", |(user, _)| user)
 }
 
 fn without_password(place: &str) -> String {
@@ -125,7 +146,13 @@ mod tests {
             "http://u:p@h:1/add?api_key=1&table=t",
             "http://h:1/add?api_key&table=t",
         );
-        check("postgres://me@db/x", "postgres://db/x");
+        check("postgres://me:p@db/x?table=t", "postgres://db/x?table=t");
+        check(
+            "postgres://me@db/x?password=p",
+            "postgres://me@db/x?password",
+        );
+        let whole = "postgres://me@db/x?table=t&key=id&password=env:P&sslmode=disable";
+        check(whole, whole);
         check("http://h/a@b", "http://h/a@b");
         check("lab:?latency=100ms&fail=5%", "lab:?latency=100ms&fail=5%");
         check("sqlite:a.db?table=t", "sqlite:a.db?table=t");

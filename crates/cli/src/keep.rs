@@ -52,8 +52,11 @@ impl Keep {
         if !work.input.is_replayable() {
             if journal.is_some() {
                 return Err(Usage::error(format_args!(
-                    "--journal needs an input that can be read again, and {} cannot; write it to a file first",
-                    args.input
+                    "--journal needs an input that can be read again, and {} cannot; {}",
+                    work.input,
+                    work.input
+                        .way_to_replay()
+                        .unwrap_or("write it to a file first")
                 )));
             }
             return Ok(Keep::Nothing);
@@ -119,8 +122,11 @@ impl Kept {
         } = keep
         else {
             if !work.input.is_replayable() {
-                messages
-                    .say("this input can be read only once: a run that stops cannot be resumed");
+                let way = work.input.way_to_replay();
+                messages.say(format_args!(
+                    "this input can be read only once: a run that stops cannot be resumed{}",
+                    way.map_or_else(String::new, |way| format!("; {way}"))
+                ));
             }
             return Ok(None);
         };

@@ -8,7 +8,7 @@ use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, 
 use inflight_connectors::{Payload, Sink};
 
 use crate::computation::Computer;
-use crate::exit::Usage;
+use crate::exit::{Usage, unfit};
 use crate::keep::Kept;
 use crate::messages::Messages;
 use crate::plan::Work;
@@ -71,9 +71,9 @@ impl<'a> Opened<'a> {
         let sink = self.work.settings.sink_kept(&self.save, strategy, &kept)?;
         if kept.opened.found().is_none() {
             // Nothing is known to be saved: the sink's own account would be that of another time.
-            sink.forget().map_err(Usage::error)?;
+            sink.forget().map_err(unfit)?;
         }
-        if let Some(saved) = sink.ledger().map_err(Usage::error)? {
+        if let Some(saved) = sink.ledger().map_err(unfit)? {
             kept.opened.believe(&saved)?;
         }
         Ok((sink, Some(kept)))

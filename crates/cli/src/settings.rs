@@ -4,7 +4,7 @@ use inflight::Strategy;
 use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Sink, SinkSettings};
 
 use crate::args::JobArgs;
-use crate::exit::Usage;
+use crate::exit::{Usage, unfit};
 use crate::keep::Kept;
 use crate::plan::usage;
 use crate::target::{LAB, Place};
@@ -26,6 +26,7 @@ impl Settings {
                 body: args.body().to_owned(),
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
+                create: args.create,
                 append: args.append,
                 idempotent: args.idempotent,
                 job,
@@ -46,7 +47,8 @@ impl Settings {
     /// answers a later run for free.
     ///
     /// # Errors
-    /// A usage error: a scheme that does not exist, a header that is none, a file that is not empty.
+    /// A usage error: a scheme that does not exist, a header that is none, a file that is not empty. A server that is away
+    /// is an error of its own.
     pub(crate) fn sink(
         &self,
         place: &Place,
@@ -61,7 +63,7 @@ impl Settings {
         };
         let address = place.address_of("/add");
         let sink = Sink::parse(&address, &settings).map_err(Usage::error)?;
-        sink.check().map_err(Usage::error)?;
+        sink.check().map_err(unfit)?;
         Ok(sink)
     }
 

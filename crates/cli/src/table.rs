@@ -40,12 +40,20 @@ pub(crate) fn comparison(comparison: &Comparison, styled: bool) -> String {
 
 /// What a run came to, for people.
 pub(crate) fn closing(summary: &Summary) -> String {
+    let saved_now = summary.saved - summary.saved_before;
     let mut text = format!(
-        "saved {} of {} in {} ({})",
+        "saved {} of {}",
         summary.saved,
-        count(summary.items, "item"),
+        count(summary.items, "item")
+    );
+    if summary.saved_before > 0 {
+        let _ = write!(text, ", {saved_now} of them now,");
+    }
+    let _ = write!(
+        text,
+        " in {} ({})",
         seconds(summary.elapsed_s),
-        rate(summary.saved, summary.elapsed_s),
+        rate(saved_now, summary.elapsed_s),
     );
     if summary.dead > 0 {
         let _ = write!(text, ", {} dead", summary.dead);
@@ -335,5 +343,20 @@ pub(crate) mod tests {
         97 % of the limit; limited by computing on 2 cores
         after 0.100 s it was predicted to take 1.08 s (the service as declared); it took 4 % longer
         ");
+    }
+
+    #[test]
+    fn a_run_that_went_on_closes_with_what_it_did_itself() {
+        let run = Summary {
+            saved: 120,
+            saved_before: 100,
+            ..summary(Strategy::Parallel, 2.0)
+        };
+        let text = closing(&run);
+        let first = text.lines().next();
+        assert_eq!(
+            first,
+            Some("saved 120 of 120 items, 20 of them now, in 2.00 s (10/s)")
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP: saves results with one request each, and fetches items by URL.
 //!
-//! A slot owns one connection (`link`), which the client opens (`client`, `dial`, `stream`, `tls`). A sink
+//! A slot owns one connection (`link`), which the client opens (`client`, `dial`, `stream`). A sink
 //! and a fetch build requests (`head`, `key`, `body`, `template`) and judge what came back (`answer`, `verdict`).
 
 mod answer;
@@ -16,7 +16,6 @@ mod secret;
 mod sink;
 mod stream;
 mod template;
-mod tls;
 mod url;
 mod verdict;
 

@@ -1,4 +1,4 @@
-//! Where items come from, as typed: a file, stdin, or a range of numbers.
+//! Where items come from, as typed: a file, stdin, a range of numbers, or rows of Postgres.
 
 use std::fmt;
 use std::fs::File;
@@ -12,6 +12,8 @@ use crate::items::{Items, Kind};
 use crate::jsonl::Field;
 use crate::lines::{Lines, count, skip_byte_order_mark};
 use crate::nearest::unknown;
+#[cfg(feature = "postgres")]
+use crate::postgres::{SCHEMES, Selection};
 use crate::range::{self, Numbers};
 use crate::window::Window;
 
@@ -49,7 +51,8 @@ impl Format {
     }
 }
 
-/// Where items come from: a file, `-` for stdin, or a range such as `0..600`.
+/// Where items come from: a file, `-` for stdin, a range such as `0..600`, or rows: `postgres://…?table=T` and
+/// `?query=SELECT …`, each a JSON object, with `&key=K` in the order of that column.
 ///
 /// ```
 /// use inflight::Source;
@@ -70,11 +73,13 @@ enum Place {
     Range(Range<u64>),
     Stdin,
     File(String),
+    #[cfg(feature = "postgres")]
+    Rows(Box<Selection>),
 }
 
 impl Input {
-    /// Reads what was typed: `0..600` is a range (a file of that name needs `./` before it), `-` is stdin,
-    /// anything else a file. `format` overrides what the extension suggests; `field` picks what compute gets
+    /// Reads what was typed: `0..600` is a range (a file of that name needs `./` before it), `-` is stdin, `postgres://…` a
+    /// table or query, anything else a file. `format` overrides what the extension suggests; `field` picks what compute gets
     /// of a JSON line, dots reaching into objects. Nothing is opened yet.
     ///
     /// # Errors
@@ -90,8 +95,20 @@ impl Input {
             None if text.is_empty() => {
                 return Err("input is empty; give a file, - or 0..600".into());
             }
+            #[cfg(feature = "postgres")]
+            None if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) => {
+                Place::Rows(Box::new(Selection::parse(text)?))
+            }
             None => Place::File(text.into()),
         };
+        #[cfg(feature = "postgres")]
+        if let Place::Rows(selection) = &place {
+            let content = Content::Json(field.as_deref().map(Field::parse).transpose()?);
+            return match format {
+                Some(_) => Err(format!("{selection} has no format: rows are JSON objects")),
+                None => Ok(Input { place, content }),
+            };
+        }
         if matches!(place, Place::Range(_)) && (format.is_some() || field.is_some()) {
             return Err(format!(
                 "range {text} has neither format nor field; write ./{text} for a file of that name"
@@ -114,7 +131,7 @@ impl Input {
     /// Opens it. The items of a regular file of at most 64 MiB are counted.
     ///
     /// # Errors
-    /// Names the file that cannot be read.
+    /// Names the file that cannot be read; of rows what the server says.
     pub fn open(&self) -> io::Result<Items> {
         Ok(Items(match &self.place {
             Place::Range(range) => Kind::Numbers(Numbers::new(range.clone())),
@@ -127,6 +144,13 @@ impl Input {
                 let lines = self.open_file(path);
                 Kind::Lines(Box::new(lines.map_err(|cause| unreadable(path, &cause))?))
             }
+            #[cfg(feature = "postgres")]
+            Place::Rows(selection) => {
+                let rows = selection.open(self.content.clone());
+                Kind::Rows(Box::new(
+                    rows.map_err(|fault| io::Error::other(fault.to_string()))?,
+                ))
+            }
         }))
     }
 
@@ -135,19 +159,30 @@ impl Input {
         self.place == Place::Stdin
     }
 
-    /// Whether a later run gets the same items, and can go on among them: a range or a file, but neither stdin nor a pipe
-    /// or device. A file that is missing is taken for one that can, so that opening it says what is wrong.
+    /// Whether a later run gets the same items, and can go on among them: a range, a file or rows with a key, but neither
+    /// stdin nor a pipe or device. A file that is missing is taken for one that can, so that opening it says what is wrong.
     pub fn is_replayable(&self) -> bool {
         match &self.place {
             Place::Range(_) => true,
             Place::Stdin => false,
             Place::File(path) => std::fs::metadata(path).map_or(true, |about| about.is_file()),
+            #[cfg(feature = "postgres")]
+            Place::Rows(selection) => selection.is_replayable(),
+        }
+    }
+
+    /// What would make it an input that can be read again, where that is for the user to say.
+    pub fn way_to_replay(&self) -> Option<&'static str> {
+        match &self.place {
+            #[cfg(feature = "postgres")]
+            Place::Rows(_) => Some("name a column with unique values, &key=K"),
+            _ => None,
         }
     }
 
     /// What the input is now, as a line of text for [`Input::continues`]: the range itself; of a file its length, hashes
-    /// of its first and last mebibyte, and whether its last line has an end; of all that can be read only once that it
-    /// is so.
+    /// of its first and last mebibyte, and whether its last line has an end; of rows a hash of the query, and the key; of
+    /// all that can be read only once that it is so.
     ///
     /// # Errors
     /// Names the file that cannot be read.
@@ -160,6 +195,8 @@ impl Input {
                 .and_then(|file| Fingerprint::of(&file))
                 .map(|fingerprint| fingerprint.to_string())
                 .map_err(|cause| unreadable(path, &cause)),
+            #[cfg(feature = "postgres")]
+            Place::Rows(selection) => Ok(selection.fingerprint()),
         }
     }
 
@@ -187,6 +224,11 @@ impl Input {
                     File::open(path).map_err(|cause| unreadable(path, &cause).to_string())?;
                 before.continues_in(&file, path)
             }
+            #[cfg(feature = "postgres")]
+            Place::Rows(selection) => match selection.fingerprint() {
+                now if now == earlier => Ok(()),
+                now => Err(other(&format!("{now}, of another query or key"))),
+            },
         }
     }
 
@@ -221,6 +263,8 @@ impl fmt::Display for Input {
             Place::Range(range) => write!(f, "{}..{}", range.start, range.end),
             Place::Stdin => f.write_str("-"),
             Place::File(path) => f.write_str(path),
+            #[cfg(feature = "postgres")]
+            Place::Rows(selection) => selection.fmt(f),
         }
     }
 }

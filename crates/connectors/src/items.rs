@@ -4,6 +4,8 @@ use inflight::{Fault, Place, Source};
 
 use crate::lines::Lines;
 use crate::payload::Payload;
+#[cfg(feature = "postgres")]
+use crate::postgres::Rows;
 use crate::range::Numbers;
 
 /// Where the items of an [`Input`](crate::Input) come from, opened; see [`Source`] for what it does.
@@ -12,6 +14,8 @@ pub struct Items(pub(crate) Kind);
 pub(crate) enum Kind {
     Numbers(Numbers),
     Lines(Box<Lines>),
+    #[cfg(feature = "postgres")]
+    Rows(Box<Rows>),
 }
 
 impl Source for Items {
@@ -21,6 +25,8 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.read(max, items),
             Kind::Lines(lines) => lines.read(max, items),
+            #[cfg(feature = "postgres")]
+            Kind::Rows(rows) => rows.read(max, items),
         }
     }
 
@@ -28,6 +34,8 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.place(),
             Kind::Lines(lines) => lines.place(),
+            #[cfg(feature = "postgres")]
+            Kind::Rows(rows) => rows.place(),
         }
     }
 
@@ -35,6 +43,8 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.resume(from, read_to),
             Kind::Lines(lines) => lines.resume(from, read_to),
+            #[cfg(feature = "postgres")]
+            Kind::Rows(rows) => rows.resume(from, read_to),
         }
     }
 
@@ -42,6 +52,8 @@ impl Source for Items {
         match &self.0 {
             Kind::Numbers(numbers) => numbers.remaining(),
             Kind::Lines(lines) => lines.remaining(),
+            #[cfg(feature = "postgres")]
+            Kind::Rows(rows) => rows.remaining(),
         }
     }
 
@@ -49,6 +61,8 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.count_rest(),
             Kind::Lines(lines) => lines.count_rest(),
+            #[cfg(feature = "postgres")]
+            Kind::Rows(rows) => rows.count_rest(),
         }
     }
 }

@@ -34,6 +34,8 @@ mod input;
 mod items;
 mod jsonl;
 mod kind;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod ledger;
 mod line_place;
 mod lines;
 mod nearest;
@@ -43,16 +45,24 @@ mod output;
 #[cfg(any(feature = "http", feature = "sqlite", feature = "file"))]
 mod path;
 mod payload;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod range;
 #[cfg(any(feature = "http", feature = "file"))]
 mod row;
+#[cfg(any(feature = "http", feature = "postgres"))]
+mod secret;
 mod settings;
 mod sink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod table;
 #[cfg(any(feature = "http", feature = "file"))]
 mod tail;
 mod task;
+#[cfg(any(feature = "http", feature = "postgres"))]
+mod tls;
 mod window;
 
 #[cfg(feature = "exec")]
@@ -66,6 +76,8 @@ pub use items::Items;
 pub use kind::Kind;
 pub use null::NullSink;
 pub use payload::Payload;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConnection, PostgresSink};
 pub use settings::{Ledger, SinkSettings};
 pub use sink::{Sink, SinkConnection};
 #[cfg(feature = "sqlite")]

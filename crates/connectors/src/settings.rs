@@ -26,6 +26,8 @@ pub struct SinkSettings {
     pub responses: Option<PathBuf>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
+    /// Whether a table that is missing in Postgres is made. Default: it is an error. SQLite makes its own.
+    pub create: bool,
     /// Whether a file that holds something already is appended to. Default: it is refused.
     pub append: bool,
     /// Up to which byte the file of results, or of responses, is what the journal of this job knows: what a crash left
@@ -65,6 +67,7 @@ impl Default for SinkSettings {
             body: "raw".into(),
             responses: None,
             ca_file: None,
+            create: false,
             append: false,
             resume_at: None,
             idempotent: false,

@@ -13,6 +13,8 @@ use crate::kind::Kind;
 use crate::nearest::unknown;
 use crate::null::NullSink;
 use crate::payload::Payload;
+#[cfg(feature = "postgres")]
+use crate::postgres::{PostgresConnection, PostgresSink};
 use crate::settings::SinkSettings;
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{SqliteConnection, SqliteSink};
@@ -25,6 +27,10 @@ const KNOWN: &[&str] = &[
     "https:",
     #[cfg(feature = "sqlite")]
     "sqlite:",
+    #[cfg(feature = "postgres")]
+    "postgres:",
+    #[cfg(feature = "postgres")]
+    "postgresql:",
     #[cfg(feature = "file")]
     "file:",
     "null:",
@@ -38,6 +44,9 @@ pub enum Sink {
     /// `sqlite:FILE?table=T`: a row for each result.
     #[cfg(feature = "sqlite")]
     Sqlite(SqliteSink),
+    /// `postgres://…?table=T`: a row for each result.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresSink),
     /// `file:OUT.jsonl`: a line for each result.
     #[cfg(feature = "file")]
     File(FileSink),
@@ -57,6 +66,10 @@ impl Sink {
             Some("http" | "https") => HttpSink::new(text, settings).map(Sink::Http),
             #[cfg(feature = "sqlite")]
             Some("sqlite") => SqliteSink::new(text, settings).map(Sink::Sqlite),
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => {
+                PostgresSink::new(text, settings).map(Sink::Postgres)
+            }
             #[cfg(feature = "file")]
             Some("file") => FileSink::new(text, settings).map(Sink::File),
             Some("null") if text == "null:" => Ok(Sink::Null(NullSink)),
@@ -73,15 +86,17 @@ impl Sink {
     /// looked at, and no request is sent.
     ///
     /// # Errors
-    /// A sentence that names what is in the way, and the way out.
-    pub fn check(&self) -> Result<(), String> {
+    /// A fault that names what is in the way, and the way out; unreached when a server is away, which is nobody's mistake.
+    pub fn check(&self) -> Result<(), Fault> {
         match self {
             #[cfg(feature = "http")]
-            Sink::Http(sink) => sink.check(),
+            Sink::Http(sink) => sink.check().map_err(Fault::permanent),
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.check(),
+            Sink::Sqlite(sink) => sink.check().map_err(Fault::permanent),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.check(),
             #[cfg(feature = "file")]
-            Sink::File(sink) => sink.check(),
+            Sink::File(sink) => sink.check().map_err(Fault::permanent),
             Sink::Null(_) => Ok(()),
         }
     }
@@ -93,6 +108,8 @@ impl Sink {
             Sink::Http(sink) => sink.kind(),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.kind(),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.kind(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.kind(),
             Sink::Null(_) => Kind::Nothing,
@@ -104,11 +121,13 @@ impl Sink {
     /// anything from then on. `None` of all other sinks.
     ///
     /// # Errors
-    /// A sentence that names the sink, when its account cannot be read or written.
-    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, String> {
+    /// A fault that names the sink, when its account cannot be read or written; unreached when a server is away.
+    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, Fault> {
         match self {
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.ledger(),
+            Sink::Sqlite(sink) => sink.ledger().map_err(Fault::permanent),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.ledger(),
             _ => Ok(None),
         }
     }
@@ -116,11 +135,13 @@ impl Sink {
     /// Forgets what such a sink knows to be saved of the job, so that a run does all of it again.
     ///
     /// # Errors
-    /// A sentence that names the sink, when its account cannot be written.
-    pub fn forget(&self) -> Result<(), String> {
+    /// A fault that names the sink, when its account cannot be written; unreached when a server is away.
+    pub fn forget(&self) -> Result<(), Fault> {
         match self {
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.forget(),
+            Sink::Sqlite(sink) => sink.forget().map_err(Fault::permanent),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.forget(),
             _ => Ok(()),
         }
     }
@@ -133,6 +154,8 @@ impl fmt::Display for Sink {
             Sink::Http(sink) => sink.fmt(f),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.fmt(f),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.fmt(f),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.fmt(f),
             Sink::Null(_) => f.write_str("null:"),
@@ -153,6 +176,11 @@ impl Service<Payload> for Sink {
             Sink::Http(sink) => sink.connect().await.map(SinkConnection::Http),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.connect().await.map(SinkConnection::Sqlite),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => {
+                let connection = sink.connect().await?;
+                Ok(SinkConnection::Postgres(Box::new(connection)))
+            }
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.connect().await.map(SinkConnection::File),
             Sink::Null(sink) => Service::<Payload>::connect(sink)
@@ -167,6 +195,8 @@ impl Service<Payload> for Sink {
             Sink::Http(sink) => sink.bulk_max(),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.bulk_max(),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.bulk_max(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.bulk_max(),
             Sink::Null(sink) => Service::<Payload>::bulk_max(sink),
@@ -179,6 +209,8 @@ impl Service<Payload> for Sink {
             Sink::Http(sink) => sink.connections_max(),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.connections_max(),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.connections_max(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.connections_max(),
             Sink::Null(sink) => Service::<Payload>::connections_max(sink),
@@ -191,6 +223,8 @@ impl Service<Payload> for Sink {
             Sink::Http(sink) => sink.durable(),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.durable(),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.durable(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.durable(),
             Sink::Null(_) => None,
@@ -201,7 +235,11 @@ impl Service<Payload> for Sink {
         match self {
             #[cfg(feature = "http")]
             Sink::Http(sink) => sink.keep(answers),
-            _ => Ok(None),
+            _ => {
+                // No other has anything to say but that it is done.
+                let _ = answers;
+                Ok(None)
+            }
         }
     }
 
@@ -215,6 +253,8 @@ impl Service<Payload> for Sink {
             Sink::Http(sink) => sink.declared(),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.declared(),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(sink) => sink.declared(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.declared(),
             Sink::Null(sink) => Service::<Payload>::declared(sink),
@@ -230,6 +270,9 @@ pub enum SinkConnection {
     /// Of a SQLite sink.
     #[cfg(feature = "sqlite")]
     Sqlite(SqliteConnection),
+    /// Of a Postgres sink.
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PostgresConnection>),
     /// Of a file.
     #[cfg(feature = "file")]
     File(FileConnection),
@@ -246,6 +289,8 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Http(connection) => connection.send(bulk).await,
             #[cfg(feature = "sqlite")]
             SinkConnection::Sqlite(connection) => connection.send(bulk).await.map(unanswered),
+            #[cfg(feature = "postgres")]
+            SinkConnection::Postgres(connection) => connection.send(bulk).await.map(unanswered),
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.send(bulk).await.map(unanswered),
             SinkConnection::Null(connection) => connection.send(bulk).await.map(unanswered),
@@ -258,6 +303,8 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Http(connection) => connection.is_open(),
             #[cfg(feature = "sqlite")]
             SinkConnection::Sqlite(connection) => connection.is_open(),
+            #[cfg(feature = "postgres")]
+            SinkConnection::Postgres(connection) => connection.is_open(),
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.is_open(),
             SinkConnection::Null(_) => true,
@@ -271,6 +318,8 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Http(_) => None,
             #[cfg(feature = "sqlite")]
             SinkConnection::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            SinkConnection::Postgres(_) => None,
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.mark(),
             SinkConnection::Null(_) => None,

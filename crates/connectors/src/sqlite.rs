@@ -15,10 +15,11 @@ use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::blocking::{Blocking, Writer};
 use crate::kind::Kind;
+use crate::ledger::{Account, superseded};
 use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
-use ledger::Account;
+use crate::table::identifier;
 use wal::Log;
 
 /// Rows in one transaction. A transaction costs about as much as some hundred rows; at 8192 its share is
@@ -28,9 +29,6 @@ const BULK_MAX: usize = 8192;
 /// How long to wait for another writer: longer than any but a huge transaction takes, shorter than the
 /// deadline of a request.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Characters of a table's name at most; nobody's are longer, and it keeps messages readable.
-const TABLE_CHARS_MAX: usize = 128;
 
 /// Saves each result as a row of a table, `sqlite:FILE?table=T` (default table `results`).
 ///
@@ -122,7 +120,7 @@ impl SqliteSink {
         let Some(account) = &self.plan.account else {
             return Ok(None);
         };
-        let take_over = || account.take_over(&mut self.plan.open()?);
+        let take_over = || ledger::take_over(account, &mut self.plan.open()?);
         take_over()
             .map(Some)
             .map_err(|cause| self.plan.unaccounted(&cause))
@@ -136,7 +134,7 @@ impl SqliteSink {
         let Some(account) = &self.plan.account else {
             return Ok(());
         };
-        let forget = || account.forget(&mut self.plan.open()?);
+        let forget = || ledger::forget(account, &mut self.plan.open()?);
         forget().map_err(|cause| self.plan.unaccounted(&cause))
     }
 }
@@ -214,7 +212,7 @@ impl Plan {
             .map_err(|cause| self.message(&cause))?;
         let account = self.account.as_deref();
         account
-            .map_or(Ok(()), |account| account.try_out(&transaction))
+            .map_or(Ok(()), |_| ledger::try_out(&transaction))
             .map_err(|cause| self.unaccounted(&cause))
     }
 
@@ -254,16 +252,6 @@ impl Plan {
             false => Fault::transient(self.message(cause)),
         }
     }
-
-    fn superseded(&self, latest: u64) -> Fault {
-        let path = self.path.display();
-        Fault::superseded(match latest {
-            0 => format!(
-                "another run of this job has thrown away the account of what is saved in {path}"
-            ),
-            _ => format!("another run of this job, number {latest}, has taken over in {path}"),
-        })
-    }
 }
 
 /// The open database.
@@ -283,7 +271,7 @@ impl Writer for Database {
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.execute_batch(&plan.create())?;
             if let Some(account) = &plan.account {
-                account.join_in(&mut connection)?;
+                ledger::join_in(account, &mut connection)?;
             }
             Ok(connection)
         };
@@ -302,7 +290,10 @@ impl Writer for Database {
         match self.save(bulk) {
             Ok(outcomes) if outcomes.is_empty() => Ok(Reply::done(bulk.len())),
             Ok(outcomes) => Ok(Reply::Each(outcomes)),
-            Err(Refused::By(latest)) => Err(self.plan.superseded(latest)),
+            Err(Refused::By(latest)) => {
+                let path = self.plan.path.display().to_string();
+                Err(superseded(latest, &path))
+            }
             Err(Refused::For(cause)) => Err(self.plan.fault(&cause)),
         }
     }
@@ -330,7 +321,7 @@ impl Database {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let account = self.plan.account.as_deref();
         if let Some(account) = account
-            && let Some(latest) = account.superseded_by(&transaction)?
+            && let Some(latest) = ledger::superseded_by(account, &transaction)?
         {
             return Err(Refused::By(latest));
         }
@@ -356,7 +347,7 @@ impl Database {
             let saved = bulk.iter().enumerate().filter(|(at, _)| is_saved(*at));
             let saved: Vec<u64> = saved.map(|(_, record)| record.index).collect();
             if !saved.is_empty() {
-                account.note(&transaction, saved)?;
+                ledger::note(account, &transaction, saved)?;
             }
         }
         transaction.commit()?;
@@ -389,24 +380,4 @@ fn is_storage(cause: &Error) -> bool {
     use ErrorCode::{DatabaseCorrupt, DiskFull, ReadOnly, SystemIoFailure};
     let code = cause.sqlite_error_code();
     code.is_some_and(|code| [DatabaseCorrupt, DiskFull, ReadOnly, SystemIoFailure].contains(&code))
-}
-
-/// A table's name: letters, digits and `_`. It becomes part of the SQL, where nothing can be bound.
-fn identifier(name: &str) -> Result<&str, String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_fit = !name.is_empty()
-        && name.len() <= TABLE_CHARS_MAX
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(is_plain);
-    if !is_fit {
-        return Err(format!(
-            "table `{name}` cannot be used; letters, digits and _ can"
-        ));
-    }
-    if Account::is_reserved(name) {
-        return Err(format!(
-            "table `{name}` is where account is kept of what is saved; name another"
-        ));
-    }
-    Ok(name)
 }

@@ -185,8 +185,8 @@ impl<T: Send + 'static> Progress<T> {
             tell_place(reading, self.index, now);
         }
         let is_end = outcome.is_err() || read == 0;
-        let chunk = (!records.is_empty())
-            .then(|| Chunk::new(records, reading.size).numbered(self.chunks));
+        let chunk =
+            (!records.is_empty()).then(|| Chunk::new(records, reading.size).numbered(self.chunks));
         self.chunks += u64::from(chunk.is_some());
         Portion {
             chunk,

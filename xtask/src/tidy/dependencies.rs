@@ -11,13 +11,22 @@ struct Rule {
     tests_use: &'static [&'static str],
 }
 
-const OURS: [&str; 6] = [ENGINE, CONNECTORS, LAB, "inflight-cli", "bench", "xtask"];
+const OURS: [&str; 7] = [
+    ENGINE,
+    CONNECTORS,
+    LAB,
+    TESTBED,
+    "inflight-cli",
+    "bench",
+    "xtask",
+];
 const ENGINE: &str = "inflight";
 const CONNECTORS: &str = "inflight-connectors";
 const LAB: &str = "inflight-lab";
+const TESTBED: &str = "inflight-testbed";
 
 /// Nobody may use `bench`, `xtask` or the command line: they stand in no list.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule {
         folder: "crates/engine",
         uses: &[],
@@ -31,16 +40,21 @@ const RULES: [Rule; 6] = [
     Rule {
         folder: "crates/connectors",
         uses: &[ENGINE],
-        tests_use: &[LAB],
+        tests_use: &[LAB, TESTBED],
     },
     Rule {
         folder: "crates/cli",
         uses: &[ENGINE, CONNECTORS, LAB],
+        tests_use: &[TESTBED],
+    },
+    Rule {
+        folder: "crates/testbed",
+        uses: &[],
         tests_use: &[],
     },
     Rule {
         folder: "bench",
-        uses: &[ENGINE],
+        uses: &[ENGINE, TESTBED],
         tests_use: &[],
     },
     Rule {

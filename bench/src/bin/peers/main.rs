@@ -1,10 +1,11 @@
 //! The same work as users of other Rust crates would write it by hand.
 //!
-//! `peers WAY ITEMS [URL [CONNECTIONS]]` does it in one way and says what it did.
+//! `peers WAY ITEMS [URL|FILE [CONNECTIONS]]` does it in one way and says what it did.
 
 mod hashes;
 mod rayon_reqwest;
 mod reqwest_by_hand;
+mod rusqlite_by_hand;
 mod tokio_by_hand;
 
 use anyhow::{Context, bail};
@@ -22,7 +23,8 @@ fn main() -> anyhow::Result<()> {
         ["reqwest-by-hand", _, url, connections] => {
             reqwest_by_hand::run(items, url, connections.parse()?)?
         }
-        _ => bail!("usage: peers WAY ITEMS [URL [CONNECTIONS]]"),
+        ["rusqlite-by-hand", _, file] => rusqlite_by_hand::run(items, file)?,
+        _ => bail!("usage: peers WAY ITEMS [URL|FILE [CONNECTIONS]]"),
     };
     Ok(outcome.tell()?)
 }

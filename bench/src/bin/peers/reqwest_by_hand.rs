@@ -27,7 +27,8 @@ pub(crate) fn run(items: u64, url: &str, connections: usize) -> anyhow::Result<O
     })
 }
 
-fn hash(item: u64) -> String {
+/// The hash of an item's number as text, in hex.
+pub(crate) fn hash(item: u64) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let hash = Sha256::digest(item.to_string());
     let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -2,15 +2,14 @@
 //!
 //! Pure. A run's length is not known beforehand: when it outgrows the ticks, each becomes twice as long.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 /// Ticks of a run at most; a screen is not much wider. With what a tick holds that is half a megabyte.
 const TICKS: usize = 512;
 
-/// The first length of a tick: what lasts less than half a second is still drawn in detail.
-const FIRST: Duration = Duration::from_millis(1);
+/// The first length of a tick, as a power of two of microseconds, about 1 ms: what lasts less than half a second is still
+/// drawn in detail.
+const FIRST: u32 = 10;
 
 /// Classes of latency in an octave, and octaves from a microsecond up to half an hour: good to a tenth.
 const PER_OCTAVE: usize = 4;
@@ -34,7 +33,8 @@ struct Tick {
 /// The ticks of a run on its way.
 #[derive(Debug)]
 pub(crate) struct Ticks {
-    length_us: u64,
+    /// How long a tick is: two to the power of this, in microseconds. To divide by it costs nothing.
+    power: u32,
     ticks: Vec<Tick>,
 }
 
@@ -124,7 +124,7 @@ impl Tick {
 impl Ticks {
     pub(crate) fn new() -> Ticks {
         Ticks {
-            length_us: FIRST.as_micros() as u64,
+            power: FIRST,
             ticks: Vec::new(),
         }
     }
@@ -135,9 +135,9 @@ impl Ticks {
         self.reach(end);
         let mut from = at_us;
         while from < end {
-            let tick = from / self.length_us;
-            let until = end.min((tick + 1) * self.length_us);
-            *self.ticks[tick as usize].busy(what) += until - from;
+            let tick = self.tick(from);
+            let until = end.min((tick as u64 + 1) << self.power);
+            *self.ticks[tick].busy(what) += until - from;
             from = until;
         }
     }
@@ -161,11 +161,12 @@ impl Ticks {
 
     /// The curves, now that nothing more will come.
     pub(crate) fn curves(&self, has_fetch: bool) -> Curves {
-        let tick_s = self.length_us as f64 / 1e6;
+        let length_us = (1_u64 << self.power) as f64;
+        let tick_s = length_us / 1e6;
         let each = |value: &dyn Fn(&Tick) -> f64| -> Vec<f32> {
             self.ticks.iter().map(|tick| rounded(value(tick))).collect()
         };
-        let mean = |us: u64| us as f64 / self.length_us as f64;
+        let mean = |us: u64| us as f64 / length_us;
         Curves {
             tick_s,
             in_flight: each(&|tick| mean(tick.flying_us)),
@@ -185,13 +186,18 @@ impl Ticks {
 
     fn at(&mut self, at_us: u64) -> &mut Tick {
         self.reach(at_us);
-        &mut self.ticks[(at_us / self.length_us) as usize]
+        let tick = self.tick(at_us);
+        &mut self.ticks[tick]
+    }
+
+    fn tick(&self, at_us: u64) -> usize {
+        (at_us >> self.power) as usize
     }
 
     /// Makes sure that there is a tick for this time.
     fn reach(&mut self, at_us: u64) {
-        while at_us / self.length_us >= TICKS as u64 {
-            self.length_us *= 2;
+        while self.tick(at_us) >= TICKS {
+            self.power += 1;
             let mut joined = Vec::with_capacity(TICKS);
             for pair in self.ticks.chunks(2) {
                 let mut tick = pair[0].clone();
@@ -200,7 +206,7 @@ impl Ticks {
             }
             self.ticks = joined;
         }
-        let needed = (at_us / self.length_us) as usize + 1;
+        let needed = self.tick(at_us) + 1;
         if self.ticks.len() < needed {
             self.ticks.resize_with(needed, Tick::new);
         }
@@ -234,13 +240,13 @@ mod tests {
     #[test]
     fn means_are_those_of_what_overlapped() {
         let mut ticks = Ticks::new();
-        ticks.busy(Busy::Saving, 500, 2_000);
-        ticks.busy(Busy::Saving, 0, 1_000);
-        ticks.saved(2_500, 3, 2_000);
+        ticks.busy(Busy::Saving, 512, 2_048);
+        ticks.busy(Busy::Saving, 0, 1_024);
+        ticks.saved(2_560, 3, 2_000);
         let curves = ticks.curves(false);
-        assert_eq!(curves.tick_s, 0.001);
+        assert_eq!(curves.tick_s, 0.001_024);
         assert_eq!(curves.in_flight, [1.5, 1.0, 0.5]);
-        assert_eq!(curves.goodput, [0.0, 0.0, 3_000.0]);
+        assert_eq!(curves.goodput, [0.0, 0.0, rounded(3.0 / 0.001_024)]);
         assert_eq!(curves.p50_ms[0], None);
         let p50 = curves.p50_ms[2].unwrap();
         assert!((1.8..2.2).contains(&p50), "{p50}");

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{Busy, Curves, Ticks};
 use super::reasons::{Reason, Reasons};
 use super::sample::{Chunk, Sample, Sampled};
-use super::span::{Kind, Span};
+use super::span::{Kind, Span, micros};
 
 /// Events that are kept; a run with more of them is a story of its own.
 const MARKS_MAX: usize = 500;
@@ -120,7 +120,7 @@ impl Keeping {
             } => {
                 let span = Span::new(*first, Kind::Compute, *at, *took);
                 self.ticks
-                    .busy(Busy::Computing, span.at_us(), cost.as_micros() as u64);
+                    .busy(Busy::Computing, span.at_us(), micros(*cost));
                 match items {
                     1 => self.sample.computed(span),
                     _ => self.sample.computed_together(Chunk {
@@ -170,7 +170,7 @@ impl Keeping {
             Fact::Beat {
                 at, stall, ready, ..
             } => {
-                let (at, stall) = (at.as_micros() as u64, stall.as_micros() as u64);
+                let (at, stall) = (micros(*at), micros(*stall));
                 self.ticks.beat(at, stall, *ready as u64);
             }
             _ => {}

@@ -105,8 +105,9 @@ impl Span {
     }
 }
 
-fn micros(time: Duration) -> u64 {
-    time.as_micros() as u64
+/// Whole microseconds; `as_micros` would count in twice the width.
+pub(crate) fn micros(time: Duration) -> u64 {
+    time.as_secs() * 1_000_000 + u64::from(time.subsec_micros())
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use inflight_testbed::Postgres;
+
 use crate::support::{Running, get, inflight_in, lab};
 
 /// Kills in an ordinary run of the tests.
@@ -170,6 +172,22 @@ fn a_database_holds_every_item_once() {
             count("count(*) filter (where result = \"index\")"),
             ITEMS as i64
         );
+    });
+}
+
+#[test]
+fn a_table_in_postgres_holds_every_item_once() {
+    let server = Postgres::shared();
+    each_job("a_table_in_postgres", 0.3, |crashing| {
+        let (database, strategy) = (server.database(), crashing.strategy());
+        let address = format!("{}?table=t", server.url(&database));
+        crashing.run(&format!(
+            "run 0..{ITEMS} --compute sleep:2ms -j 2 --save {address} --create --strategy {strategy}"
+        ));
+        let exact = format!(
+            "SELECT count(*) = {ITEMS} AND count(DISTINCT result) = {ITEMS} AND bool_and(result = \"index\"::text) FROM t"
+        );
+        assert_eq!(server.query(&database, &exact), "t");
     });
 }
 

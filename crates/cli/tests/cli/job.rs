@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use inflight_testbed::Postgres;
+
 use crate::support::{get, inflight, lab};
 
 /// What a command came to in this folder and environment: its code, standard output and standard error.
@@ -171,6 +173,24 @@ fn the_example_that_calls_an_api_keeps_what_it_answered() {
         results.contains("1001") && results.contains("1030"),
         "{results}"
     );
+}
+
+#[test]
+fn the_example_that_hashes_passwords_fills_a_table() {
+    let folder = example("passwords");
+    let server = Postgres::shared();
+    let database = server.database();
+    let variables = [("DATABASE", server.url(&database))];
+    let variables = variables
+        .each_ref()
+        .map(|(name, url)| (*name, url.as_str()));
+    for _ in 0..2 {
+        let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &variables);
+        assert_eq!(code, 0, "{stderr}");
+    }
+    let hashes =
+        "SELECT count(*), count(DISTINCT result) FROM password_hashes WHERE result LIKE '$2b$10$%'";
+    assert_eq!(server.query(&database, hashes), "20|20");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod job;
 mod journal;
 mod lab;
 mod plan;
+mod postgres;
 mod progress;
 mod report;
 mod run;

@@ -1,6 +1,7 @@
 //! Opens a stream to an origin: name to addresses once, each address in turn, TLS where it is asked for.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +13,14 @@ use tokio_rustls::TlsConnector;
 
 use super::stream::Stream;
 use super::url::Origin;
+use crate::tls::{self, Trust};
+
+/// TLS that offers HTTP/2 before HTTP/1.1, and verifies always.
+///
+/// Fails with a sentence that names the file, or says that the system has no certificates.
+pub(super) fn http_connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
+    tls::connector(ca_file, "--ca-file", Trust::Name, &["h2", "http/1.1"])
+}
 
 /// Opens streams to one origin.
 pub(super) struct Dialer {

@@ -11,11 +11,10 @@ use inflight::{Connection, Declared, Fault, Record, Reply, Service};
 
 use super::answer::{self, Bounds};
 use super::client::Client;
-use super::dial::Dialer;
+use super::dial::{Dialer, http_connector};
 use super::head::Head;
 use super::link::Link;
 use super::template::Template;
-use super::tls;
 use super::url::Url;
 use super::verdict::fetch_broken;
 use crate::payload::Payload;
@@ -70,7 +69,7 @@ impl HttpFetch {
         let template = Template::parse(template)?;
         let url = &template.url;
         let tls = match url.origin.is_https {
-            true => Some(tls::connector(settings.ca_file.as_deref())?),
+            true => Some(http_connector(settings.ca_file.as_deref())?),
             false => None,
         };
         let address = url.to_string().replace("%7B%7D", "{}");

@@ -83,17 +83,8 @@ fn read(value: &str) -> Result<Option<Secret>, String> {
         Some((scheme, place)) => (format!("{scheme} "), place),
         None => (String::new(), value),
     };
-    let secret = if let Some(name) = place.strip_prefix("env:") {
-        std::env::var(name).map_err(|_| format!("environment variable {name} is not set"))?
-    } else if let Some(path) = place.strip_prefix("file:") {
-        std::fs::read_to_string(path).map_err(|cause| format!("cannot read {path}: {cause}"))?
-    } else {
-        return Ok(None);
-    };
-    if secret.trim().is_empty() {
-        return Err(format!("{place} is empty"));
-    }
-    Ok(Some(Secret(scheme + secret.trim())))
+    let secret = crate::secret::read(place)?;
+    Ok(secret.map(|secret| Secret(scheme + &secret)))
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 use super::answer::{self, Bounds};
 use super::body::BodyMode;
 use super::client::Client;
-use super::dial::Dialer;
+use super::dial::{Dialer, http_connector};
 use super::head::{Head, IDEMPOTENCY_KEY, Place};
 use super::key::idempotency_key;
 use super::link::Link;
 use super::responses::Responses;
-use super::tls;
 use super::url::Url;
 use super::verdict;
 use crate::kind::Kind;
@@ -68,7 +67,7 @@ impl HttpSink {
             Some(body.content_type()),
         )?;
         let tls = match url.origin.is_https {
-            true => Some(tls::connector(settings.ca_file.as_deref())?),
+            true => Some(http_connector(settings.ca_file.as_deref())?),
             false => None,
         };
         Ok(HttpSink(Arc::new(Inner {

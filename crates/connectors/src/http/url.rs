@@ -1,7 +1,6 @@
 //! An address as HTTP needs it: origin, path and credentials apart, and safe to print.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +9,7 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use percent_encoding::percent_decode_str;
 
 use super::secret::Secret;
+use crate::tls::is_loopback;
 
 /// Scheme, host and port: what a connection leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,11 +91,7 @@ impl Origin {
 
     /// Whether what is sent leaves neither this machine nor goes unencrypted.
     pub(super) fn is_private(&self) -> bool {
-        let is_loopback = match self.host.parse::<IpAddr>() {
-            Ok(address) => address.is_loopback(),
-            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
-        };
-        self.is_https || is_loopback
+        self.is_https || is_loopback(&self.host)
     }
 
     /// The address in full, as HTTP/2 wants it.

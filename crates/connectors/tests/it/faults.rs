@@ -169,7 +169,10 @@ fn run(strategy: Strategy, fault: Fault, settings: &SinkSettings) -> (Summary, K
 }
 
 fn check(strategy: Strategy, fault: Fault, idempotent: bool) {
-    let case = format!("{} against {fault:?}, idempotent {idempotent}", strategy.name());
+    let case = format!(
+        "{} against {fault:?}, idempotent {idempotent}",
+        strategy.name()
+    );
     let folder = tempfile::tempdir().unwrap();
     let responses = folder.path().join("responses.jsonl");
     let settings = SinkSettings {
@@ -179,9 +182,17 @@ fn check(strategy: Strategy, fault: Fault, idempotent: bool) {
     };
     let (summary, known) = run(strategy, fault, &settings);
     assert_eq!(summary.ending, Ending::Complete, "{case}");
-    assert_eq!((summary.saved, summary.dead), (ITEMS, 0), "{case}: {summary:?}");
+    assert_eq!(
+        (summary.saved, summary.dead),
+        (ITEMS, 0),
+        "{case}: {summary:?}"
+    );
     let expected: BTreeSet<String> = (0..ITEMS).map(|item| item.to_string()).collect();
-    assert!(known.stored.keys().eq(&expected), "{case}: {:?}", known.stored);
+    assert!(
+        known.stored.keys().eq(&expected),
+        "{case}: {:?}",
+        known.stored
+    );
     assert_eq!(known.fired, ITEMS / 10, "{case}: the fault must happen");
     // Those that the sender has given up are still there for a while.
     let limit = match fault {
@@ -189,8 +200,15 @@ fn check(strategy: Strategy, fault: Fault, idempotent: bool) {
         _ if strategy == Strategy::Sequential => 1,
         _ => LIMIT,
     };
-    assert!(known.in_flight_max <= limit, "{case}: {}", known.in_flight_max);
-    assert!(known.keys.values().all(|keys| keys.len() == 1), "{case}: a key changed");
+    assert!(
+        known.in_flight_max <= limit,
+        "{case}: {}",
+        known.in_flight_max
+    );
+    assert!(
+        known.keys.values().all(|keys| keys.len() == 1),
+        "{case}: a key changed"
+    );
     let twice: u64 = known.stored.values().map(|times| times - 1).sum();
     assert!(twice <= summary.in_doubt, "{case}: {twice} stored again");
     match (idempotent, fault.leaves_in_doubt()) {
@@ -200,7 +218,11 @@ fn check(strategy: Strategy, fault: Fault, idempotent: bool) {
         (false, false) => {}
     }
     let kept = std::fs::read_to_string(responses).unwrap();
-    assert_eq!(kept.lines().count() as u64, ITEMS, "{case}: one response an item");
+    assert_eq!(
+        kept.lines().count() as u64,
+        ITEMS,
+        "{case}: one response an item"
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn results_become_lines() {
 
         let address = format!("file:{}", path.display());
         let sink = Sink::parse(&address, &settings(inline, false)).unwrap();
-        assert!(sink.check().unwrap_err().contains("--append"));
+        assert!(sink.check().unwrap_err().to_string().contains("--append"));
         assert!(
             wait(sink.connect()).is_err(),
             "refused without a check as well"
@@ -71,7 +71,7 @@ fn results_become_lines() {
 fn places_that_cannot_be_written_are_named() {
     for place in ["/no/such/dir/out.jsonl", "/tmp"] {
         let sink = Sink::parse(&format!("file:{place}"), &settings(false, true)).unwrap();
-        let message = sink.check().unwrap_err();
+        let message = sink.check().unwrap_err().to_string();
         assert!(
             message.contains(&format!("cannot write to {place}: ")),
             "{message}"
@@ -122,7 +122,10 @@ fn what_the_journal_does_not_know_is_cut_off() {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
 
         let refused = |resume_at, part: &str| {
-            let message = resumed(&path, inline, resume_at).check().unwrap_err();
+            let message = resumed(&path, inline, resume_at)
+                .check()
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(part), "{message}");
             assert!(message.contains(path.to_str().unwrap()), "{message}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
@@ -130,7 +133,7 @@ fn what_the_journal_does_not_know_is_cut_off() {
         refused(80, "holds 79 bytes, and earlier runs of this job wrote 80");
         refused(51, "no line ends at byte 51");
         std::fs::remove_file(&path).unwrap();
-        let message = resumed(&path, inline, 79).check().unwrap_err();
+        let message = resumed(&path, inline, 79).check().unwrap_err().to_string();
         assert!(message.contains("holds 0 bytes"), "{message}");
         assert!(!path.exists());
     }
@@ -196,7 +199,8 @@ fn a_device_has_no_mark_and_promises_less() {
     });
     let message = resumed(Path::new("/dev/full"), false, 5)
         .check()
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(
         message.contains("/dev/full is no file any more"),
         "{message}"

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use inflight::{Connection, Fault, Reply, Service, Verdict};
+use inflight::{Connection, Fault, Record, Reply, Service, Verdict};
 use inflight_connectors::{FetchSettings, HttpFetch, Sink, SinkSettings};
 use inflight_lab::{Config, Lab};
 
@@ -273,7 +273,13 @@ fn responses_are_kept_one_a_line() {
     };
     let sink = Sink::parse(&server.url("/"), &settings).unwrap();
     sink.check().unwrap();
-    save_one(&sink).unwrap();
+    wait(async {
+        let mut connection = sink.connect().await.unwrap();
+        let reply = connection.send(&[record(0, "x")]).await.unwrap();
+        // As a run does with every answer.
+        let answer = reply.into_outcomes().remove(0).unwrap();
+        sink.keep(&[Record::new(0, answer)]).unwrap();
+    });
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         "{\"index\":0,\n{\"index\":0,\"status\":201,\"response\":\"id \\\"7\\\"\\n\"}\n"
@@ -285,7 +291,8 @@ fn responses_are_kept_one_a_line() {
     let message = Sink::parse(&server.url("/"), &settings)
         .unwrap()
         .check()
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
     assert!(
         message.contains("cannot write responses to /no/such/dir/x"),
         "{message}"

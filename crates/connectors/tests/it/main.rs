@@ -1,6 +1,13 @@
 //! Drives every source and sink against real files, sockets and databases.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[cfg(all(
+    feature = "file",
+    feature = "http",
+    feature = "postgres",
+    feature = "sqlite"
+))]
+mod contract;
 #[cfg(feature = "exec")]
 mod exec;
 #[cfg(feature = "http")]
@@ -12,7 +19,25 @@ mod http;
 #[cfg(feature = "http")]
 mod https;
 mod input;
+#[cfg(all(
+    feature = "file",
+    feature = "http",
+    feature = "postgres",
+    feature = "sqlite"
+))]
+mod network;
+#[cfg(all(
+    feature = "file",
+    feature = "http",
+    feature = "postgres",
+    feature = "sqlite"
+))]
+mod places;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod resume;
+#[cfg(feature = "postgres")]
+mod rows;
 #[cfg(feature = "http")]
 mod server;
 mod sink;

@@ -1,0 +1,26 @@
+//! Postgres: saves results as rows of a table, and reads items from a query.
+//!
+//! `address` takes apart what was typed, `link` opens connections (`tls` where the way is not private), `verdict` judges
+//! what the server says. A sink (`sink`) looks at its table once for each connection (`shape`), which makes rows of records (`rows`) and
+//! saves them with the account of it (`ledger`) in one transaction (`connection`). A source streams rows (`stream`) and makes
+//! items of them (`source`).
+
+mod address;
+mod connection;
+mod ledger;
+mod link;
+mod rows;
+mod shape;
+mod sink;
+mod source;
+mod stream;
+mod tls;
+mod verdict;
+
+pub(crate) use source::{Rows, Selection};
+
+pub use connection::PostgresConnection;
+pub use sink::PostgresSink;
+
+/// The schemes of an address.
+pub(crate) const SCHEMES: [&str; 2] = ["postgres:", "postgresql:"];

@@ -1,0 +1,198 @@
+//! How Postgres keeps the account of what is saved in it, in the same transactions as the results.
+//!
+//! The two tables lie in the schema of the table of results. A run locks the row of its job with every transaction (`FOR
+//! SHARE`): a later run that takes over waits for those that have begun, and those that begin after that see it.
+
+use std::ops::Range;
+
+use futures_util::future::join;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Statement};
+
+use super::link::bound;
+use super::shape::qualified;
+use crate::ledger::{Account, PROGRESS, RUNS, foreign, joined, ranges, read, write};
+
+/// Held while tables are made: two sessions that make the same one at the same time would fail.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7363548712)";
+
+/// Why the account could not be kept.
+pub(super) enum Failed {
+    By(Error),
+    /// What stands there is no account.
+    Foreign(String),
+}
+
+impl From<Error> for Failed {
+    fn from(cause: Error) -> Failed {
+        Failed::By(cause)
+    }
+}
+
+/// The tables of the account, quoted.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    runs: String,
+    progress: String,
+}
+
+/// The statements of every transaction, prepared on one connection.
+pub(super) struct Statements {
+    latest: Statement,
+    note: Statement,
+}
+
+impl Tables {
+    /// Those in this schema, or where the session makes its tables.
+    pub(super) fn in_schema(schema: Option<&str>) -> Tables {
+        Tables {
+            runs: qualified(schema, RUNS),
+            progress: qualified(schema, PROGRESS),
+        }
+    }
+
+    /// Makes the tables where they are missing, in the transaction that is open.
+    pub(super) async fn create(&self, client: &Client) -> Result<(), Error> {
+        let Tables { runs, progress } = self;
+        let there = "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL";
+        let names = [bound(runs, Type::TEXT), bound(progress, Type::TEXT)];
+        // Whoever may not make tables may use those that are there.
+        let found = client.query_typed(there, &names).await?;
+        if found.first().is_some_and(|row| row.get(0)) {
+            return Ok(());
+        }
+        client
+            .batch_execute(&format!(
+                "{LOCK}; \
+                 CREATE TABLE IF NOT EXISTS {runs}(job text PRIMARY KEY, epoch bigint NOT NULL); \
+                 CREATE TABLE IF NOT EXISTS {progress}(job text NOT NULL, epoch bigint NOT NULL, items text NOT NULL)"
+            ))
+            .await
+    }
+
+    /// Tries what a run would do with the tables, in the transaction that is open.
+    pub(super) async fn try_out(&self, client: &Client) -> Result<(), Error> {
+        self.create(client).await?;
+        self.prepare(client).await?;
+        client.prepare(&self.forget_sql()).await.map(drop)
+    }
+
+    /// Prepares what every transaction does.
+    pub(super) async fn prepare(&self, client: &Client) -> Result<Statements, Error> {
+        let Tables { runs, progress } = self;
+        let latest = format!("SELECT epoch FROM {runs} WHERE job = $1 FOR SHARE");
+        let note = format!("INSERT INTO {progress}(job, epoch, items) VALUES ($1, $2, $3)");
+        let (latest, note) = join(client.prepare(&latest), client.prepare(&note)).await;
+        Ok(Statements {
+            latest: latest?,
+            note: note?,
+        })
+    }
+
+    /// Makes this run the latest of its job, unless it is; no other can save from then on. Says what is saved.
+    pub(super) async fn take_over(
+        &self,
+        account: &Account,
+        client: &Client,
+    ) -> Result<Vec<Range<u64>>, Failed> {
+        client.batch_execute("BEGIN").await?;
+        self.create(client).await?;
+        // Above any that was there, though a journal that was lost begins to count anew.
+        let runs = &self.runs;
+        let begin = format!(
+            "INSERT INTO {runs} AS runs(job, epoch) VALUES ($1, $2) ON CONFLICT (job) DO UPDATE SET epoch = \
+             CASE runs.epoch WHEN $3 THEN $3 ELSE greatest(excluded.epoch, runs.epoch + 1) END RETURNING epoch"
+        );
+        let (epoch, taken) = (account.epoch.cast_signed(), account.taken().cast_signed());
+        let values = [
+            bound(&account.job, Type::TEXT),
+            bound(&epoch, Type::INT8),
+            bound(&taken, Type::INT8),
+        ];
+        let row = client.query_typed(&begin, &values).await?;
+        let epoch = row
+            .first()
+            .map_or(epoch, |row| row.get::<_, i64>(0))
+            .cast_unsigned();
+        let statements = self.prepare(client).await?;
+        let saved = self
+            .join(account, client, &statements, epoch, Vec::new())
+            .await?;
+        client.batch_execute("COMMIT").await?;
+        account.took(epoch);
+        Ok(saved)
+    }
+
+    /// Forgets what is saved, for a run that does all of it again.
+    pub(super) async fn forget(&self, account: &Account, client: &Client) -> Result<(), Failed> {
+        client.batch_execute("BEGIN").await?;
+        self.create(client).await?;
+        let job = [bound(&account.job, Type::TEXT)];
+        client.query_typed(&self.forget_sql(), &job).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(())
+    }
+
+    /// Makes one row of all there are and of these; says what it holds.
+    pub(super) async fn join(
+        &self,
+        account: &Account,
+        client: &Client,
+        statements: &Statements,
+        epoch: u64,
+        mut saved: Vec<Range<u64>>,
+    ) -> Result<Vec<Range<u64>>, Failed> {
+        // In one statement, so that what others write meanwhile is neither read nor deleted.
+        let job = [bound(&account.job, Type::TEXT)];
+        for row in client.query_typed(&self.forget_sql(), &job).await? {
+            let items: &str = row.get(0);
+            let items = read(items).ok_or_else(|| Failed::Foreign(foreign(items)))?;
+            saved.extend(items);
+        }
+        let saved = joined(saved);
+        if !saved.is_empty() {
+            let text = write(&saved);
+            client
+                .execute(
+                    &statements.note,
+                    &[&account.job, &epoch.cast_signed(), &text],
+                )
+                .await?;
+        }
+        account.was_joined();
+        Ok(saved)
+    }
+
+    fn forget_sql(&self) -> String {
+        format!(
+            "DELETE FROM {} WHERE job = $1 RETURNING items",
+            self.progress
+        )
+    }
+}
+
+impl Statements {
+    /// The latest run of the job, kept from changing until the transaction ends.
+    pub(super) async fn latest(
+        &self,
+        account: &Account,
+        client: &Client,
+    ) -> Result<Option<u64>, Error> {
+        let row = client.query_opt(&self.latest, &[&account.job]).await?;
+        Ok(row.map(|row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    /// Notes that these items are saved, in the transaction that saves them.
+    pub(super) async fn note(
+        &self,
+        account: &Account,
+        client: &Client,
+        items: Vec<u64>,
+    ) -> Result<(), Error> {
+        let (epoch, items) = (account.taken().cast_signed(), write(&ranges(items)));
+        client
+            .execute(&self.note, &[&account.job, &epoch, &items])
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,387 @@
+//! What a table looks like, and which part of a record goes into which of its columns.
+//!
+//! `index` gets the index. A table with a column `result` gets the whole result there, and no other column is touched. One
+//! without gets the fields of the result, each in the column of its name.
+
+use inflight::Fault;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::link::bound;
+use super::verdict;
+
+/// A table as typed, quoted for SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// As typed.
+    pub(super) shown: String,
+    /// Quoted, with its schema where that was typed.
+    pub(super) quoted: String,
+    /// The schema that was typed, not quoted.
+    pub(super) schema: Option<String>,
+}
+
+/// One column, as the catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// The number of its type.
+    pub(super) oid: u32,
+    /// The type in words.
+    pub(super) kind: String,
+    /// Whether it takes no NULL.
+    pub(super) is_required: bool,
+    /// Whether the database fills it: a default, an identity.
+    pub(super) has_default: bool,
+    /// Whether nobody else may fill it.
+    pub(super) is_generated: bool,
+    /// The unique keys of this column alone, by the names of their indexes.
+    pub(super) keys: Vec<String>,
+}
+
+/// What of a record goes into a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Index,
+    /// The whole result.
+    Whole,
+    /// This field of a result that is a JSON object.
+    Field,
+}
+
+/// A column that is filled, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) part: Part,
+    pub(super) takes: Takes,
+}
+
+/// What a column takes, as far as that decides how a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    Bigint,
+    Text,
+    Bytes,
+    Json,
+    Jsonb,
+    /// Whatever the server makes of a text.
+    Other,
+}
+
+/// How the rows of a table are filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) targets: Vec<Target>,
+    /// The unique keys of the index: a row that is refused by one of them is there already.
+    pub(super) keys: Vec<String>,
+    /// Whether fields that have no column are left out, because the columns were named.
+    pub(super) is_chosen: bool,
+}
+
+impl Name {
+    pub(super) fn new(text: &str) -> Result<Name, String> {
+        let (schema, table) = match text.split_once('.') {
+            Some((schema, table)) => (Some(crate::table::identifier(schema)?), table),
+            None => (None, text),
+        };
+        let table = crate::table::identifier(table)?;
+        Ok(Name {
+            shown: text.to_owned(),
+            quoted: qualified(schema, table),
+            schema: schema.map(str::to_owned),
+        })
+    }
+}
+
+/// A name in a schema, quoted.
+pub(super) fn qualified(schema: Option<&str>, name: &str) -> String {
+    match schema {
+        Some(schema) => format!("{}.{}", quoted(schema), quoted(name)),
+        None => quoted(name),
+    }
+}
+
+/// A name, quoted.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+const COLUMNS: &str = "\
+SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+    a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', \
+    ARRAY(SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+        WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 \
+        AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL) \
+FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
+ORDER BY a.attnum";
+
+const RIGHTS: &str = "\
+SELECT name FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) AS name WHERE NOT has_table_privilege($1, name)";
+
+impl Shape {
+    /// Looks at a table, and how its columns are filled: those that are named, or else all that nobody else fills.
+    ///
+    /// Fails with a sentence that says what the table has too much or too little, permanently.
+    pub(super) async fn read(
+        client: &Client,
+        table: &Name,
+        chosen: Option<&[String]>,
+    ) -> Result<Shape, Fault> {
+        let place = &table.shown;
+        let failed = |cause| verdict::refused(&format!("table {place}"), &cause);
+        let text = [bound(&table.quoted, Type::TEXT)];
+        let rows = client.query_typed(COLUMNS, &text).await.map_err(failed)?;
+        if rows.is_empty() {
+            return Err(Fault::permanent(format!(
+                "table {place} does not exist; --create makes it, with \"index\" bigint PRIMARY KEY and result text"
+            )));
+        }
+        let columns: Vec<Column> = rows
+            .iter()
+            .map(|row| Column {
+                name: row.get(0),
+                oid: row.get(1),
+                kind: row.get(2),
+                is_required: row.get(3),
+                has_default: row.get(4),
+                is_generated: row.get(5),
+                keys: row.get(6),
+            })
+            .collect();
+        let missing = client.query_typed(RIGHTS, &text).await.map_err(failed)?;
+        let mut wrong: Vec<String> = missing
+            .iter()
+            .map(|row| format!("the right to {} is missing", row.get::<_, &str>(0)))
+            .collect();
+        match Shape::of(&columns, chosen) {
+            Ok(shape) if wrong.is_empty() => return Ok(shape),
+            Ok(_) => {}
+            Err(more) => wrong.extend(more),
+        }
+        Err(Fault::permanent(format!(
+            "table {place} does not fit: {}",
+            wrong.join("; ")
+        )))
+    }
+
+    /// How these columns are filled; else what is wrong with each.
+    fn of(columns: &[Column], chosen: Option<&[String]>) -> Result<Shape, Vec<String>> {
+        let mut wrong = Vec::new();
+        let find = |name: &str| columns.iter().find(|column| column.name == name);
+        for name in chosen.unwrap_or_default() {
+            if find(name).is_none() {
+                wrong.push(format!("column {name} is missing"));
+            }
+        }
+        let is_whole = match chosen {
+            Some(chosen) => chosen.iter().any(|name| name == "result"),
+            None => find("result").is_some(),
+        };
+        let part = |column: &Column| match (column.name.as_str(), chosen) {
+            ("index", _) => Some(Part::Index),
+            ("result", _) if is_whole => Some(Part::Whole),
+            (name, Some(chosen)) => chosen
+                .iter()
+                .any(|chosen| chosen == name)
+                .then_some(Part::Field),
+            _ if is_whole || column.has_default || column.is_generated => None,
+            _ => Some(Part::Field),
+        };
+        let mut targets = Vec::new();
+        for column in columns {
+            match part(column) {
+                Some(_) if column.is_generated => {
+                    wrong.push(format!("column {} is generated", column.name));
+                }
+                Some(part) => targets.push(Target {
+                    name: column.name.clone(),
+                    part,
+                    takes: Takes::of(column.oid),
+                }),
+                None if column.is_required && !column.has_default && !column.is_generated => {
+                    wrong.push(format!(
+                        "column {} is NOT NULL without a default, and nothing of a result goes there",
+                        column.name
+                    ));
+                }
+                None => {}
+            }
+        }
+        let keys = match find("index") {
+            None => {
+                wrong.push("column index is missing: bigint, the primary key".to_owned());
+                Vec::new()
+            }
+            Some(index) => {
+                if Takes::of(index.oid) != Takes::Bigint {
+                    wrong.push(format!("column index is {}, and not bigint", index.kind));
+                }
+                if index.keys.is_empty() {
+                    wrong.push(
+                        "column index has no unique key of its own: make it the primary key"
+                            .to_owned(),
+                    );
+                }
+                index.keys.clone()
+            }
+        };
+        if !targets.iter().any(|target| target.part != Part::Index) {
+            wrong.push("column result is missing, and so is any for a field".to_owned());
+        }
+        match wrong.is_empty() {
+            true => Ok(Shape {
+                targets,
+                keys,
+                is_chosen: chosen.is_some(),
+            }),
+            false => Err(wrong),
+        }
+    }
+
+    /// Whether all values can be sent in the form that costs the server least.
+    pub(super) fn is_binary(&self) -> bool {
+        self.targets
+            .iter()
+            .all(|target| target.part != Part::Field && target.takes != Takes::Other)
+    }
+
+    /// The columns that are filled, quoted, in their order.
+    pub(super) fn columns(&self) -> String {
+        let names = self.targets.iter().map(|target| quoted(&target.name));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What replaces a row that is there.
+    pub(super) fn replacements(&self) -> String {
+        let values = self
+            .targets
+            .iter()
+            .filter(|target| target.part != Part::Index)
+            .map(|target| format!("{0} = excluded.{0}", quoted(&target.name)));
+        values.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Takes {
+    fn of(oid: u32) -> Takes {
+        match Type::from_oid(oid) {
+            Some(Type::INT8) => Takes::Bigint,
+            Some(Type::TEXT | Type::VARCHAR | Type::BPCHAR) => Takes::Text,
+            Some(Type::BYTEA) => Takes::Bytes,
+            Some(Type::JSON) => Takes::Json,
+            Some(Type::JSONB) => Takes::Jsonb,
+            _ => Takes::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+
+    fn column(name: &str, kind: &Type) -> Column {
+        Column {
+            name: name.into(),
+            oid: kind.oid(),
+            kind: kind.name().into(),
+            is_required: name == "index",
+            has_default: false,
+            is_generated: false,
+            keys: match name {
+                "index" => vec!["t_pkey".into()],
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    fn check(columns: &[Column], chosen: Option<&[&str]>, expected: Result<&str, &[&str]>) {
+        let chosen: Option<Vec<String>> =
+            chosen.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        match (Shape::of(columns, chosen.as_deref()), expected) {
+            (Ok(shape), Ok(names)) => assert_eq!(shape.columns(), names),
+            (Err(wrong), Err(parts)) => {
+                assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
+                for (sentence, part) in wrong.iter().zip(parts) {
+                    assert!(sentence.contains(part), "{sentence}");
+                }
+            }
+            (got, expected) => panic!("{got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_result_goes_into_one_column_or_its_fields_into_many() {
+        let index = column("index", &Type::INT8);
+        let result = column("result", &Type::TEXT);
+        let name = column("name", &Type::VARCHAR);
+        let made = Column {
+            has_default: true,
+            ..column("made", &Type::TIMESTAMPTZ)
+        };
+        let all = [index.clone(), result, name.clone(), made.clone()];
+        check(&all, None, Ok("\"index\", \"result\""));
+        check(
+            &all,
+            Some(&["made", "name"]),
+            Ok("\"index\", \"name\", \"made\""),
+        );
+        check(&all, Some(&["result"]), Ok("\"index\", \"result\""));
+        check(
+            &all,
+            Some(&["nam"]),
+            Err(&["column nam is missing", "any for a field"]),
+        );
+        let fields = [index.clone(), name, made];
+        check(&fields, None, Ok("\"index\", \"name\""));
+        assert!(!Shape::of(&fields, None).unwrap().is_binary());
+        assert!(Shape::of(&all, None).unwrap().is_binary());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let index = column("index", &Type::INT8);
+        let result = column("result", &Type::TEXT);
+        check(from_ref(&index), None, Err(&["column result is missing"]));
+        check(from_ref(&result), None, Err(&["column index is missing"]));
+        let text = Column {
+            keys: Vec::new(),
+            ..column("index", &Type::TEXT)
+        };
+        check(
+            &[text, result.clone()],
+            None,
+            Err(&["index is text, and not bigint", "no unique key"]),
+        );
+        let required = Column {
+            is_required: true,
+            ..column("owner", &Type::INT4)
+        };
+        check(
+            &[index.clone(), result, required],
+            None,
+            Err(&["owner is NOT NULL without a default"]),
+        );
+        let generated = Column {
+            is_generated: true,
+            ..column("result", &Type::TEXT)
+        };
+        check(
+            &[index, generated],
+            None,
+            Err(&["result is generated", "result is missing"]),
+        );
+    }
+
+    #[test]
+    fn names_are_quoted() {
+        let name = Name::new("night.Results").unwrap();
+        assert_eq!(name.quoted, "\"night\".\"Results\"");
+        for text in ["a.b.c", "a b", "", "x;drop", "night.inflight_runs"] {
+            assert!(Name::new(text).is_err(), "{text}");
+        }
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
+}

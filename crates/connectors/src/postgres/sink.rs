@@ -1,0 +1,243 @@
+//! A table of Postgres as a sink: what is looked at before a run, who takes over the job, and the connections.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use inflight::{Durable, Fault, Service};
+use tokio::sync::Mutex;
+use tokio_postgres::{Client, Error};
+
+use super::address::Address;
+use super::connection::PostgresConnection;
+use super::ledger::{Failed, Tables};
+use super::link::Opener;
+use super::shape::{Name, Shape};
+use super::verdict;
+use crate::kind::Kind;
+use crate::ledger::Account;
+use crate::payload::Payload;
+use crate::settings::SinkSettings;
+
+/// Rows in one transaction. What a transaction costs by itself is lost in the cost of so many; what waits to be sent is
+/// bounded in bytes, so that large rows travel in fewer.
+const BULK_MAX: usize = 8192;
+
+/// Transactions at a time: more than the cores of most servers, and a small part of the 100 connections that Postgres
+/// allows by default.
+const CONNECTIONS_MAX: usize = 8;
+
+/// Saves each result as a row of a table, `postgres://USER@HOST:PORT/DATABASE?table=T`.
+///
+/// A row is identified by the item's index, in the column `"index"` (bigint, with a unique key): saving it again replaces
+/// it. A table with a column `result` gets the whole result there: text, bytea, json, jsonb, or whatever Postgres makes of
+/// the text. A table without gets the fields of a result that is a JSON object, each in the column of its name; columns with a
+/// default are left to the database unless `columns=A,B` names them.
+///
+/// A bulk is one transaction. Where it is refused because of a row (SQLSTATE classes 22, 23 and their like), it is halved by
+/// whoever sent it until that row is alone. With [`SinkSettings::ledger`] each transaction also notes which items it saves,
+/// and saves nothing when a later run of the job has taken over.
+///
+/// ```
+/// use inflight_connectors::{PostgresSink, SinkSettings};
+///
+/// let sink = PostgresSink::new("postgres://me@localhost/night?table=hashes", &SinkSettings::default())?;
+/// assert_eq!(sink.to_string(), "postgres://localhost/night?table=hashes");
+/// # Ok::<(), String>(())
+/// ```
+pub struct PostgresSink(Arc<Plan>);
+
+/// Where rows go.
+pub(super) struct Plan {
+    pub(super) opener: Opener,
+    address: Address,
+    pub(super) table: Name,
+    /// The columns that are filled, where they were named.
+    chosen: Option<Vec<String>>,
+    creates: bool,
+    pub(super) account: Option<Account>,
+    /// Held while a connection makes tables and takes over the job, so that the others find both done.
+    turn: Mutex<()>,
+}
+
+impl PostgresSink {
+    /// A sink at this address. Reads the password and certificates; connects to nothing.
+    ///
+    /// # Errors
+    /// A sentence that names the part of the address at fault.
+    pub fn new(text: &str, settings: &SinkSettings) -> Result<PostgresSink, String> {
+        let env = |name: &str| std::env::var(name).ok();
+        let (address, parameters) = Address::parse(text, &["table", "columns"], env)?;
+        let value = |name: &str| {
+            let found = parameters.iter().find(|(other, _)| other == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        let table = value("table").ok_or_else(|| {
+            format!("address {address}: names no table; add ?table=T, in quotes for the shell")
+        })?;
+        let chosen =
+            value("columns").map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>());
+        Ok(PostgresSink(Arc::new(Plan {
+            opener: Opener::new(&address)?,
+            table: Name::new(table).map_err(|why| format!("address {address}: {why}"))?,
+            chosen,
+            creates: settings.create,
+            account: settings.ledger.clone().map(Account::new),
+            turn: Mutex::new(()),
+            address,
+        })))
+    }
+
+    /// Whether rows can be saved there: looks at the table, tries everything but a row, and takes it back.
+    ///
+    /// # Errors
+    /// What the table has too much or too little; unreached, when the server is away.
+    pub fn check(&self) -> Result<(), Fault> {
+        let plan = &self.0;
+        plan.opener.alone(async |link| {
+            let client = &link.client;
+            // The end of the connection takes all of it back.
+            client
+                .batch_execute("BEGIN")
+                .await
+                .map_err(|cause| plan.refused(&cause))?;
+            plan.create(client).await?;
+            Shape::read(client, &plan.table, plan.chosen.as_deref()).await?;
+            if plan.account.is_some() {
+                let tried = plan.tables().try_out(client).await;
+                tried.map_err(|cause| plan.unaccounted(Failed::By(cause)))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What is promised of a result that is saved here.
+    pub fn kind(&self) -> Kind {
+        match self.0.account {
+            Some(_) => Kind::Transactional,
+            None => Kind::Upsert,
+        }
+    }
+
+    /// Takes over the job and gives what is saved of it, as ranges in their order; `None` where no account is kept.
+    /// From then on no earlier run of the job can save anything.
+    ///
+    /// # Errors
+    /// When the account cannot be read or written; unreached, when the server is away.
+    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, Fault> {
+        let plan = &self.0;
+        let Some(account) = &plan.account else {
+            return Ok(None);
+        };
+        plan.opener.alone(async |link| {
+            let taken = plan.tables().take_over(account, &link.client).await;
+            taken.map(Some).map_err(|cause| plan.unaccounted(cause))
+        })
+    }
+
+    /// Forgets what is saved of the job, so that a run does all of it again; the results stay until then.
+    ///
+    /// # Errors
+    /// As [`PostgresSink::ledger`].
+    pub fn forget(&self) -> Result<(), Fault> {
+        let plan = &self.0;
+        let Some(account) = &plan.account else {
+            return Ok(());
+        };
+        plan.opener.alone(async |link| {
+            let forgotten = plan.tables().forget(account, &link.client).await;
+            forgotten.map_err(|cause| plan.unaccounted(cause))
+        })
+    }
+}
+
+impl std::fmt::Display for PostgresSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}?table={}", self.0.address, self.0.table.shown)
+    }
+}
+
+impl Service<Payload> for PostgresSink {
+    type Answer = ();
+    type Connection = PostgresConnection;
+
+    async fn connect(&self) -> Result<PostgresConnection, Fault> {
+        let plan = Arc::clone(&self.0);
+        let mut link = plan.opener.open().await?;
+        link.is_busy = true;
+        let turn = plan.turn.lock().await;
+        plan.create(&link.client).await?;
+        if let Some(account) = &plan.account
+            && account.taken() == 0
+        {
+            let taken = plan.tables().take_over(account, &link.client).await;
+            taken.map_err(|cause| plan.unaccounted(cause))?;
+        }
+        drop(turn);
+        let shape = Shape::read(&link.client, &plan.table, plan.chosen.as_deref()).await?;
+        PostgresConnection::new(plan, shape, link).await
+    }
+
+    fn bulk_max(&self) -> usize {
+        BULK_MAX
+    }
+
+    fn connections_max(&self) -> usize {
+        CONNECTIONS_MAX
+    }
+
+    fn durable(&self) -> Option<Box<dyn Durable>> {
+        Some(Box::new(Committed))
+    }
+}
+
+/// What Postgres has committed is as durable as it was told to make it.
+#[derive(Debug)]
+struct Committed;
+
+impl Durable for Committed {
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn repeats_nothing(&self) -> bool {
+        true // A row that is saved again replaces itself.
+    }
+}
+
+impl Plan {
+    pub(super) fn tables(&self) -> Tables {
+        Tables::in_schema(self.table.schema.as_deref())
+    }
+
+    /// Makes the table, where that is wanted and it is missing.
+    async fn create(&self, client: &Client) -> Result<(), Fault> {
+        if !self.creates {
+            return Ok(());
+        }
+        let create = format!(
+            "CREATE TABLE IF NOT EXISTS {}(\"index\" bigint PRIMARY KEY, result text)",
+            self.table.quoted
+        );
+        let created = client.batch_execute(&create).await;
+        created.map_err(|cause| self.refused(&cause))
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("table {}", self.table.shown)
+    }
+
+    pub(super) fn refused(&self, cause: &Error) -> Fault {
+        verdict::refused(&self.place(), cause)
+    }
+
+    pub(super) fn unaccounted(&self, cause: Failed) -> Fault {
+        let place = format!(
+            "cannot keep account of what is saved in {}",
+            self.opener.place()
+        );
+        match cause {
+            Failed::By(cause) => verdict::refused(&place, &cause),
+            Failed::Foreign(what) => Fault::permanent(format!("{place}: {what}")),
+        }
+    }
+}

@@ -1,0 +1,631 @@
+//! Postgres as a sink, against a server of our own: rows by index, bad rows by themselves, one run at a time, TLS.
+
+use inflight::{Connection, Fault, Record, Service, Verdict};
+use inflight_connectors::{Kind, Ledger, Payload, Sink, SinkConnection, SinkSettings};
+use inflight_testbed::{Postgres, Setup};
+
+use crate::{connect, record, save, wait};
+
+/// A database of the shared server, and a sink into its table `t`.
+struct Place {
+    server: &'static Postgres,
+    database: String,
+}
+
+impl Place {
+    /// With a table like this.
+    fn with(table: &str) -> Place {
+        let server = Postgres::shared();
+        let place = Place {
+            database: server.database(),
+            server,
+        };
+        if !table.is_empty() {
+            place.sql(table);
+        }
+        place
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        self.server.query(&self.database, sql)
+    }
+
+    fn address(&self, parameters: &str) -> String {
+        format!("{}?{parameters}", self.server.url(&self.database))
+    }
+
+    fn sink(&self, settings: &SinkSettings) -> Sink {
+        Sink::parse(&self.address("table=t"), settings).unwrap()
+    }
+
+    fn plain(&self) -> Sink {
+        self.sink(&SinkSettings::default())
+    }
+
+    /// A sink that keeps account, of the run with this number.
+    fn accounted(&self, epoch: u64) -> Sink {
+        self.sink(&SinkSettings {
+            ledger: Some(Ledger {
+                job: "night".into(),
+                epoch,
+            }),
+            ..SinkSettings::default()
+        })
+    }
+
+    fn rows(&self) -> String {
+        self.sql("SELECT * FROM t ORDER BY 1").replace('\n', " ")
+    }
+}
+
+const PLAIN: &str = "CREATE TABLE t(\"index\" bigint PRIMARY KEY, result text)";
+
+/// The items that the account of a sink calls saved.
+fn noted(sink: &Sink) -> Vec<u64> {
+    let ranges = sink.ledger().unwrap().unwrap();
+    ranges.into_iter().flatten().collect()
+}
+
+/// The fault of a bulk that was refused as a whole.
+async fn refused(connection: &mut SinkConnection, bulk: &[Record<Payload>]) -> Fault {
+    save(connection, bulk).await.unwrap_err()
+}
+
+#[test]
+fn results_become_rows_and_replace_themselves() {
+    for ledger in [None, Some(())] {
+        let place = Place::with(PLAIN);
+        let sink = match ledger {
+            None => place.plain(),
+            Some(()) => place.accounted(1),
+        };
+        sink.check().unwrap();
+        assert_eq!((sink.bulk_max(), sink.connections_max()), (8192, 8));
+        assert!(sink.durable().unwrap().repeats_nothing());
+        wait(async {
+            let mut connection = connect(&sink).await;
+            let bulk: Vec<_> = (0..3000).map(|n| record(n, n.to_string())).collect();
+            assert_eq!(save(&mut connection, &bulk).await.unwrap().len(), 3000);
+            for round in ["again", "and again", "at last"] {
+                let again = [record(0, round), record(3000, "new")];
+                save(&mut connection, &again).await.unwrap();
+            }
+            save(&mut connection, &[record(3001, "\\\t\n\"é")])
+                .await
+                .unwrap();
+            assert!(connection.is_open());
+        });
+        let sum = "SELECT count(*), sum(\"index\"), count(*) FILTER (WHERE result = \"index\"::text) FROM t";
+        assert_eq!(place.sql(sum), format!("3002|{}|2999", 3001 * 3002 / 2));
+        let some = "SELECT result FROM t WHERE \"index\" IN (0, 3001) ORDER BY \"index\"";
+        assert_eq!(place.sql(some), "at last\n\\\t\n\"é");
+    }
+}
+
+#[test]
+fn a_table_is_made_when_asked() {
+    let place = Place::with("");
+    let message = place.plain().check().unwrap_err().to_string();
+    assert!(
+        message.contains("does not exist; --create makes it"),
+        "{message}"
+    );
+    let sink = place.sink(&SinkSettings {
+        create: true,
+        ..SinkSettings::default()
+    });
+    sink.check().unwrap();
+    assert_eq!(
+        place.sql("SELECT to_regclass('t') IS NULL"),
+        "t",
+        "a check leaves nothing behind"
+    );
+    wait(async {
+        // Together, as slots open them.
+        let (mut one, mut two) = futures(connect(&sink), connect(&sink)).await;
+        save(&mut one, &[record(0, "a")]).await.unwrap();
+        save(&mut two, &[record(1, "b")]).await.unwrap();
+    });
+    assert_eq!(place.rows(), "0|a 1|b");
+}
+
+/// Both at a time.
+async fn futures<A, B>(one: impl Future<Output = A>, two: impl Future<Output = B>) -> (A, B) {
+    tokio::join!(one, two)
+}
+
+#[test]
+fn what_a_table_lacks_is_said() {
+    let check = |table: &str, parameters: &str, part: &str| {
+        let place = Place::with(table);
+        let address = place.address(&format!("table=t{parameters}"));
+        let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
+        let fault = sink.check().unwrap_err();
+        assert_eq!(fault.verdict(), Verdict::Permanent);
+        assert!(fault.to_string().contains(part), "{fault}");
+        assert_ne!(
+            wait(sink.connect()).err().map(|fault| fault.to_string()),
+            None
+        );
+    };
+    check(
+        "CREATE TABLE t(id bigint PRIMARY KEY, result text)",
+        "",
+        "column index is missing: bigint, the primary key",
+    );
+    check(
+        "CREATE TABLE t(\"index\" text PRIMARY KEY, result text, owner int NOT NULL)",
+        "",
+        "column owner is NOT NULL without a default, and nothing of a result goes there; column index is text, and not bigint",
+    );
+    check(
+        "CREATE TABLE t(\"index\" bigint, result text)",
+        "",
+        "no unique key of its own",
+    );
+    check(
+        PLAIN,
+        "&columns=a,b",
+        "column a is missing; column b is missing",
+    );
+}
+
+#[test]
+fn a_bulk_with_a_bad_row_is_refused_as_a_whole() {
+    let place = Place::with(
+        "CREATE TABLE t(\"index\" bigint PRIMARY KEY, result varchar(5) UNIQUE CHECK (result <> 'bad'))",
+    );
+    let sink = place.accounted(1);
+    wait(async {
+        let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(0, "a")]).await.unwrap();
+        let cases = [
+            (
+                "too long",
+                "value too long for type character varying(5) (22001)",
+            ),
+            ("bad", "violates check constraint"),
+            ("a", "Key (result)=(a) already exists."),
+        ];
+        for (result, part) in cases {
+            let bulk = [record(1, "b"), record(2, result), record(3, "c")];
+            let fault = refused(&mut connection, &bulk).await;
+            assert_eq!(fault.verdict(), Verdict::Permanent, "{fault}");
+            assert!(fault.to_string().contains(part), "{fault}");
+            assert!(!fault.reason().contains("too long"), "{}", fault.reason());
+            assert!(connection.is_open());
+        }
+        // What no row can be made of is known before anything is sent.
+        let bulk = [record(1, "b"), record(2, &b"\xff"[..]), record(3, "a\0b")];
+        let outcomes = save(&mut connection, &bulk).await.unwrap();
+        assert!(outcomes[0].is_ok());
+        for outcome in &outcomes[1..] {
+            assert_eq!(outcome.as_ref().unwrap_err().verdict(), Verdict::Permanent);
+        }
+        let none = save(&mut connection, &bulk[1..2]).await.unwrap();
+        assert!(none[0].is_err());
+    });
+    assert_eq!(place.rows(), "0|a 1|b");
+    assert_eq!(
+        noted(&place.accounted(2)),
+        [0, 1],
+        "only what was saved is noted"
+    );
+}
+
+#[test]
+fn results_take_the_form_of_their_column() {
+    let check = |kind: &str, result: &[u8], expected: Result<&str, &str>| {
+        let place = Place::with(&format!(
+            "CREATE TABLE t(\"index\" bigint PRIMARY KEY, result {kind})"
+        ));
+        let sink = place.plain();
+        let outcome =
+            wait(async { save(&mut connect(&sink).await, &[record(0, result.to_vec())]).await });
+        match expected {
+            Ok(text) => {
+                outcome.unwrap();
+                assert_eq!(place.sql("SELECT result FROM t"), text, "{kind}");
+            }
+            Err(part) => {
+                let fault = outcome.unwrap_err();
+                assert!(fault.to_string().contains(part), "{kind}: {fault}");
+            }
+        }
+    };
+    check("bytea", b"\x00\xff", Ok("\\x00ff"));
+    check("jsonb", b"{\"a\": [1]}", Ok("{\"a\": [1]}"));
+    check("json", b"7", Ok("7"));
+    check(
+        "jsonb",
+        b"nonsense",
+        Err("invalid input syntax for type json"),
+    );
+    check("integer", b"7", Ok("7"));
+    check("integer", b"x", Err("column result: \"x\""));
+    check(
+        "timestamptz",
+        b"2026-11-24T12:00:00Z",
+        Ok("2026-11-24 12:00:00+00"),
+    );
+    check("char(3)", b"ab", Ok("ab"));
+}
+
+#[test]
+fn fields_go_into_columns() {
+    let table = "CREATE TABLE t(\"index\" bigint PRIMARY KEY, name text NOT NULL, age int, more jsonb, \
+                 made timestamptz DEFAULT now(), twice int GENERATED ALWAYS AS (age * 2) STORED)";
+    let place = Place::with(table);
+    let sink = place.plain();
+    sink.check().unwrap();
+    let lines = [
+        r#"{"name":"a\tb","age":7,"more":{"b":[1, "x"]}}"#,
+        r#"{"name":"c"}"#,
+        r#"{"name":"d","extra":1}"#,
+        "nonsense",
+    ];
+    wait(async {
+        let mut connection = connect(&sink).await;
+        let bulk: Vec<_> = (0..).zip(lines).map(|(n, line)| record(n, line)).collect();
+        for _ in 0..2 {
+            let outcomes = save(&mut connection, &bulk).await.unwrap();
+            assert!(outcomes[0].is_ok() && outcomes[1].is_ok());
+            let words = outcomes[2].as_ref().unwrap_err().to_string();
+            assert!(words.contains("field `extra`"), "{words}");
+            let words = outcomes[3].as_ref().unwrap_err().to_string();
+            assert!(words.contains("no JSON object"), "{words}");
+        }
+        let fault = refused(&mut connection, &[record(4, r#"{"age":1}"#)]).await;
+        assert!(
+            fault.to_string().contains("null value in column \"name\""),
+            "{fault}"
+        );
+        assert!(fault.to_string().contains("column name"), "{fault}");
+    });
+    let rows = "SELECT \"index\", name, age, more, twice FROM t ORDER BY 1";
+    assert_eq!(place.sql(rows), "0|a\tb|7|{\"b\": [1, \"x\"]}|14\n1|c|||");
+    let chosen = place.address("table=t&columns=name,made");
+    let sink = Sink::parse(&chosen, &SinkSettings::default()).unwrap();
+    sink.check().unwrap();
+    let line = r#"{"name":"e","made":"2026-01-01","extra":true}"#;
+    wait(async {
+        save(&mut connect(&sink).await, &[record(0, line)])
+            .await
+            .unwrap()
+    });
+    let row = "SELECT name, age, made::date FROM t WHERE \"index\" = 0";
+    assert_eq!(
+        place.sql(row),
+        "e|7|2026-01-01",
+        "no other column is touched"
+    );
+}
+
+#[test]
+fn what_is_saved_and_the_account_of_it_come_about_together() {
+    let place =
+        Place::with("CREATE SCHEMA s; CREATE TABLE s.t(\"index\" bigint PRIMARY KEY, result text)");
+    let accounted = |epoch| {
+        let settings = SinkSettings {
+            ledger: Some(Ledger {
+                job: "night".into(),
+                epoch,
+            }),
+            ..SinkSettings::default()
+        };
+        Sink::parse(&place.address("table=s.t"), &settings).unwrap()
+    };
+    let first = accounted(1);
+    first.check().unwrap();
+    assert_eq!(
+        place.sql("SELECT to_regclass('s.inflight_runs') IS NULL"),
+        "t"
+    );
+    assert_eq!(first.kind(), Kind::Transactional);
+    assert_eq!(first.ledger().unwrap(), Some(vec![]));
+    wait(async {
+        let mut connection = connect(&first).await;
+        let bulk = [record(1, "b"), record(0, "a"), record(7, "h")];
+        save(&mut connection, &bulk).await.unwrap();
+        save(&mut connection, &[record(8, "i")]).await.unwrap();
+    });
+    let second = accounted(2);
+    for _ in 0..2 {
+        assert_eq!(second.ledger().unwrap(), Some(vec![0..2, 7..9]));
+    }
+    let progress = "SELECT job, epoch, items FROM s.inflight_progress";
+    assert_eq!(place.sql(progress), "night|2|0-1,7-8", "one row is left");
+    second.forget().unwrap();
+    assert_eq!(second.ledger().unwrap(), Some(vec![]));
+    assert_eq!(place.sql("SELECT count(*) FROM s.t"), "4", "results stay");
+    place.sql("INSERT INTO s.inflight_progress VALUES ('night', 1, '0-9,x')");
+    let message = second.ledger().unwrap_err().to_string();
+    assert!(
+        message.contains("holds `0-9,x`, which is no list of items"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_run_that_was_taken_over_saves_nothing_more() {
+    let place = Place::with(PLAIN);
+    let old = place.accounted(1);
+    wait(async {
+        // Nobody asked for the ledger: the first connection takes over.
+        let mut connection = connect(&old).await;
+        save(&mut connection, &[record(0, "old")]).await.unwrap();
+        // A journal that was lost counts from 1 again, and takes over all the same.
+        let new = place.accounted(1);
+        assert_eq!(noted(&new), [0]);
+        let stale = [record(0, "stale"), record(1, "stale")];
+        let superseded = |fault: Fault| {
+            assert!(
+                fault.to_string().contains("number 2, has taken over"),
+                "{fault}"
+            );
+        };
+        superseded(refused(&mut connection, &stale).await);
+        // Nor can it by connecting anew.
+        let mut connection = connect(&old).await;
+        superseded(refused(&mut connection, &stale).await);
+        save(&mut connect(&new).await, &[record(1, "new")])
+            .await
+            .unwrap();
+    });
+    assert_eq!(place.rows(), "0|old 1|new");
+}
+
+#[test]
+fn whoever_takes_over_waits_for_what_has_begun() {
+    let place = Place::with(PLAIN);
+    let old = place.accounted(1);
+    old.ledger().unwrap();
+    // As a run that has looked who is the latest and not committed yet.
+    let mut holding = place.server.psql_command(&place.database);
+    let sql = "BEGIN; SELECT epoch FROM inflight_runs WHERE job = 'night' FOR SHARE; SELECT pg_sleep(0.5); \
+               INSERT INTO inflight_progress VALUES ('night', 1, '5'); COMMIT";
+    let mut holding = holding
+        .args(["-c", sql])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let locks = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.5)%' AND pid <> pg_backend_pid()";
+    while place.sql(locks) == "0" {}
+    assert_eq!(noted(&place.accounted(2)), [5]);
+    assert!(holding.wait().unwrap().success());
+}
+
+#[test]
+fn an_account_stays_short() {
+    let place = Place::with(PLAIN);
+    let sink = place.accounted(1);
+    wait(async {
+        let mut connection = connect(&sink).await;
+        for item in 0..4200 {
+            save(&mut connection, &[record(item * 2, "x")])
+                .await
+                .unwrap();
+        }
+    });
+    let rows: u64 = place
+        .sql("SELECT count(*) FROM inflight_progress")
+        .parse()
+        .unwrap();
+    assert!(rows < 200, "{rows}");
+    assert_eq!(sink.ledger().unwrap().unwrap().len(), 4200);
+}
+
+#[test]
+fn a_row_that_somebody_else_is_at_is_waited_for_and_a_lock_is_transient() {
+    let place = Place::with(PLAIN);
+    let sink = place.plain();
+    wait(async {
+        let mut connection = connect(&sink).await;
+        place.sql(&format!(
+            "ALTER DATABASE {} SET lock_timeout = '100ms'",
+            place.database
+        ));
+        let mut impatient = connect(&sink).await;
+        save(&mut connection, &[record(0, "x")]).await.unwrap();
+        let mut holding = place.server.psql_command(&place.database);
+        let sql = "BEGIN; LOCK TABLE t; SELECT pg_sleep(30)";
+        let mut holding = holding.args(["-c", sql]).spawn().unwrap();
+        let locked = "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessExclusiveLock'";
+        while place.sql(locked) == "0" {}
+        let fault = refused(&mut impatient, &[record(1, "x")]).await;
+        assert_eq!(fault.verdict(), Verdict::Transient, "{fault}");
+        assert!(fault.to_string().contains("55P03"), "{fault}");
+        holding.kill().unwrap();
+        holding.wait().unwrap();
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' \
+                   AND pid <> pg_backend_pid()";
+        place.sql(end);
+        while place.sql(locked) != "0" {}
+        // COPY had not begun: the client counts answers wrongly from then on, and is not used again.
+        assert!(!impatient.is_open());
+        save(&mut connect(&sink).await, &[record(1, "x")])
+            .await
+            .unwrap();
+    });
+    assert_eq!(place.rows(), "0|x 1|x");
+}
+
+#[test]
+fn a_statement_that_nobody_waits_for_is_cancelled() {
+    let place = Place::with(PLAIN);
+    let sink = place.plain();
+    wait(async {
+        let mut connection = connect(&sink).await;
+        let mut holding = place.server.psql_command(&place.database);
+        let sql = "BEGIN; LOCK TABLE t; SELECT pg_sleep(30)";
+        let mut holding = holding.args(["-c", sql]).spawn().unwrap();
+        let waits = "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass";
+        while place.sql(waits) == "0" {}
+        let bulk = [record(0, "late")];
+        let patience = std::time::Duration::from_millis(200);
+        let saved = tokio::time::timeout(patience, save(&mut connection, &bulk)).await;
+        assert!(saved.is_err(), "it waits for the lock");
+        assert_eq!(place.sql(waits), "2");
+        drop(connection);
+        // The cancellation needs this runtime to go on.
+        while place.sql(waits) != "1" {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        holding.kill().unwrap();
+        holding.wait().unwrap();
+    });
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> \
+               pg_backend_pid()";
+    place.sql(end);
+    while place.sql("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass") != "0" {}
+    assert_eq!(place.rows(), "", "what came too late is not saved");
+}
+
+#[test]
+fn a_connection_that_the_server_ends_is_closed() {
+    let place = Place::with(PLAIN);
+    let sink = place.plain();
+    wait(async {
+        let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(0, "x")]).await.unwrap();
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'inflight' AND \
+                   datname = current_database()";
+        assert_eq!(place.sql(end), "1");
+        while connection.is_open() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let fault = refused(&mut connection, &[record(1, "x")]).await;
+        assert_eq!(fault.verdict(), Verdict::Transient, "{fault}");
+        assert!(!connection.is_open());
+    });
+    assert_eq!(place.rows(), "0|x");
+}
+
+#[test]
+fn a_server_that_is_away_is_unreached() {
+    let sink = Sink::parse(
+        "postgres://me@127.0.0.1:1/d?table=t",
+        &SinkSettings::default(),
+    )
+    .unwrap();
+    let fault = sink.check().unwrap_err();
+    assert_eq!(fault.verdict(), Verdict::Unreached);
+    assert!(
+        fault
+            .to_string()
+            .contains("cannot connect to postgres://127.0.0.1:1/d: "),
+        "{fault}"
+    );
+    assert_eq!(
+        wait(sink.connect()).err().unwrap().verdict(),
+        Verdict::Unreached
+    );
+}
+
+#[test]
+fn passwords_come_from_elsewhere_and_are_never_shown() {
+    let server = Postgres::start_with(Setup {
+        password: Some("s3cr3t-canary".into()),
+        ..Setup::default()
+    });
+    server.query("postgres", PLAIN);
+    let check = |password: &str, expected: Result<(), &str>| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, password).unwrap();
+        let place = file.path().display();
+        let address = format!("{}?table=t&password=file:{place}", server.url("postgres"));
+        let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
+        match (sink.check().map_err(|fault| fault.to_string()), expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(message), Err(part)) => {
+                assert!(message.contains(part), "{message}");
+                assert!(!message.contains("canary"), "{message}");
+            }
+            (got, _) => panic!("{got:?}"),
+        }
+        assert!(!sink.to_string().contains("canary"));
+    };
+    check("s3cr3t-canary\n", Ok(()));
+    check("other-canary", Err("password authentication failed"));
+    let typed = "postgres://me:s3cr3t-canary@h/d?table=t";
+    let message = Sink::parse(typed, &SinkSettings::default()).err().unwrap();
+    assert!(
+        message.contains("env:NAME") && !message.contains("canary"),
+        "{message}"
+    );
+}
+
+#[test]
+fn tls_is_verified_as_far_as_is_asked() {
+    let made = rcgen::generate_simple_self_signed(vec!["db.example".into()]).unwrap();
+    let local = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = |name: &str, pem: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let (other, own) = (
+        ca_file("other", local.cert.pem()),
+        ca_file("own", made.cert.pem()),
+    );
+    let start = |certificate: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        let certificate = (
+            certificate.cert.pem(),
+            certificate.signing_key.serialize_pem(),
+        );
+        let server = Postgres::start_with(Setup {
+            certificate: Some(certificate),
+            ..Setup::default()
+        });
+        server.query("postgres", PLAIN);
+        server
+    };
+    let server = start(&made);
+    let check = |server: &Postgres, parameters: &str, expected: Result<(), &str>| {
+        let address = format!(
+            "postgres://postgres@localhost:{}/postgres?table=t{parameters}",
+            server.port()
+        );
+        let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
+        match (sink.check().map_err(|fault| fault.to_string()), expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(message), Err(part)) => assert!(message.contains(part), "{parameters}: {message}"),
+            (got, _) => panic!("{parameters}: {got:?}"),
+        }
+    };
+    check(&server, "", Ok(()));
+    check(&server, "&sslmode=require", Err("invalid peer certificate"));
+    check(
+        &server,
+        &format!("&sslmode=require&sslrootcert={other}"),
+        Err("invalid peer certificate"),
+    );
+    check(
+        &server,
+        &format!("&sslmode=require&sslrootcert={own}"),
+        Ok(()),
+    );
+    check(
+        &server,
+        &format!("&sslmode=verify-full&sslrootcert={own}"),
+        Err("not valid for name"),
+    );
+    let server = start(&local);
+    let full = format!("&sslmode=verify-full&sslrootcert={other}");
+    check(&server, &full, Ok(()));
+    let address = format!(
+        "postgres://postgres@localhost:{}/postgres?table=t{full}",
+        server.port()
+    );
+    let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
+    wait(async {
+        save(&mut connect(&sink).await, &[record(0, "x")])
+            .await
+            .unwrap()
+    });
+    assert_eq!(server.query("postgres", "SELECT count(*) FROM t"), "1");
+    // A server that offers none is not talked to in the open.
+    let plain = Postgres::shared();
+    check(plain, &full, Err("does not support TLS"));
+}
