@@ -12,6 +12,7 @@ use inflight::{Halt, Strategy};
 use crate::init::InitArgs;
 use crate::lab::LabArgs;
 use crate::pictures::{PictureArgs, RecordingArgs};
+use crate::planning::{self, PlanArgs};
 use crate::sweep::Sweep;
 use crate::value::{self, OrAuto};
 
@@ -52,20 +53,6 @@ const COMPARE_EXAMPLES: &str = "Examples:
   inflight compare 0..200 --save http://127.0.0.1:8080/add --repeat-saves --json compare.json
   inflight compare 0..600 --sweep in-flight=10,30,100,300 --strategies parallel --report sweep.html";
 
-const PLAN_EXAMPLES: &str = "Examples:
-  inflight plan 0..600 --compute bcrypt:8 --save 'lab:?latency=100ms&capacity=100'
-  inflight plan words.txt --compute sha256:1000 --save http://127.0.0.1:8080/add --repeat-saves
-  inflight plan items.jsonl --save http://127.0.0.1:8080/add --no-probe --json plan.json
-
-The first items of the input are computed (1 s on one thread, 1 s on all) and results saved with 1, 2, 4, … in flight,
-until more bring no more, the service refuses, the job could not use more, or 4 s have passed. A save is a save: only lab:
-and null: get any unless --repeat-saves allows it; a file or database gets them as a temporary copy. Flags of run that do not
-change its pace are accepted, so that a command can be planned as it is.
-
---json writes {version, items, cores, workload, sampled, compute, fetch, save, strategies, quickest}: times in seconds or
-milliseconds as their names say, `basis` (measured, declared, learned, assumed) beside each figure, and for each strategy
-predicted_s, low_s, high_s, in_flight (the smallest number that is enough), limited_by, terms and changes.";
-
 const REPORT_EXAMPLES: &str = "Examples:
   inflight report
   inflight report last --report monday.html
@@ -94,7 +81,7 @@ pub(crate) enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
     /// Say how long a job will take with each strategy, from a small sample
-    #[command(after_help = PLAN_EXAMPLES)]
+    #[command(after_help = planning::EXAMPLES)]
     Plan(Box<PlanArgs>),
     /// Write a job file to fill in, which run, compare and plan take in place of INPUT
     Init(InitArgs),
@@ -200,22 +187,6 @@ pub(crate) struct RunArgs {
     pub(crate) recording: RecordingArgs,
 }
 
-/// `inflight plan`.
-#[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-
-    /// Save nothing: the service is taken for what it declares, for what earlier runs have learnt of it, or else for one that
-    /// takes 100 ms and handles any number at once
-    #[arg(long, help_heading = PACE)]
-    pub(crate) no_probe: bool,
-
-    /// Allow a sample to be saved to a sink other than lab: or null:, though a run will save the same items again
-    #[arg(long, help_heading = JOB)]
-    pub(crate) repeat_saves: bool,
-}
-
 /// `inflight compare`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompareArgs {
@@ -282,8 +253,8 @@ pub(crate) struct ReportArgs {
     pub(crate) pictures: PictureArgs,
 }
 
-const JOB: &str = "The job";
-const PACE: &str = "How it runs";
+pub(crate) const JOB: &str = "The job";
+pub(crate) const PACE: &str = "How it runs";
 const KEEP: &str = "What is kept";
 const OUTPUT: &str = "What is shown";
 

@@ -68,11 +68,6 @@ impl Target {
         }
     }
 
-    /// Whether it is a lab of this process.
-    pub(crate) fn is_lab(&self) -> bool {
-        matches!(self, Target::Lab(_))
-    }
-
     /// Starts the lab, on a free port of this machine, if it is one.
     ///
     /// # Errors

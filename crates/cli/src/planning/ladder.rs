@@ -60,7 +60,11 @@ impl Probing<'_> {
         let sink = sinks.next()?;
         let is_bulk = sink.bulk_max() > 1;
         let most = self.options.in_flight_max().min(sink.connections_max());
-        let most = if is_bulk { 1 } else { most.min(LADDER_MAX) };
+        // Nothing is learnt of nothing by asking it more often.
+        let most = match self.opened.save.address == "null:" {
+            true => 1,
+            false => most.min(LADDER_MAX),
+        };
         drop(sink);
         if !self.job.save.is_harmless() {
             messages.say(format_args!(

@@ -3,6 +3,7 @@
 //! A few items are computed and, where that does no harm or is allowed, saved; the engine's `forecast` makes the rest of it.
 //! Nothing is kept: neither journal nor recording, and what a service was found to be is no profile.
 
+mod args;
 mod document;
 mod ladder;
 mod sampling;
@@ -12,7 +13,9 @@ mod traffic;
 use inflight::forecast::{Way, forecast};
 use inflight::{Options, Strategy};
 
-use crate::args::{JobArgs, PlanArgs, RunArgs};
+pub(crate) use args::{EXAMPLES, PlanArgs};
+
+use crate::args::{JobArgs, RunArgs};
 use crate::exit::{Exit, Usage};
 use crate::messages::Messages;
 use crate::opened::{Opened, cores};

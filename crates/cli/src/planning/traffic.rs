@@ -6,37 +6,33 @@ use inflight::{Options, Service};
 
 use super::ladder::Probed;
 use crate::opened::Opened;
-use crate::plan;
 use crate::target::Place;
 
 /// What a request over a network is taken to last when nobody knows: a service in the same country, and its database.
 const LATENCY_S: f64 = 0.1;
 /// The same of a local file or database.
 const LOCAL_S: f64 = 0.001;
-/// What one more record costs there.
-const LOCAL_RECORD_S: f64 = 1e-5;
-/// CPU time that an HTTP request costs the thread that serves I/O, if it was not measured: as on a machine of today.
+/// What one more record in a request is taken to cost.
+const RECORD_S: f64 = 1e-5;
+/// CPU time that a request over a network costs the thread that serves I/O, if it was not measured: as on a machine of today.
 const HANDLING_S: f64 = 6e-5;
 
 /// The requests that save.
-pub(super) fn of_save(
-    job: &plan::Work,
-    opened: &Opened<'_>,
-    options: &Options,
-    probed: Option<&Probed>,
-) -> Traffic {
+pub(super) fn of_save(opened: &Opened<'_>, options: &Options, probed: Option<&Probed>) -> Traffic {
     let learnt = options.learnt_save;
     let place = &opened.save;
-    let is_http = place.address.starts_with("http");
+    let is_local = ["file:", "sqlite:"]
+        .iter()
+        .any(|scheme| place.address.starts_with(scheme));
     let is_null = place.address == "null:";
     // What is wrong with a sink is said by whoever saves there.
     let sink = opened.sink(options.strategy, 0).ok();
     let connections = sink.as_ref().map(Service::<_>::connections_max);
     let bulk = sink.as_ref().map_or(1, Service::<_>::bulk_max);
-    let assumed = match (is_null, is_http) {
+    let assumed = match (is_null, is_local) {
         (true, _) => Figure::declared(0.0),
-        (false, true) => Figure::assumed(LATENCY_S),
-        (false, false) => Figure::assumed(LOCAL_S),
+        (false, true) => Figure::assumed(LOCAL_S),
+        (false, false) => Figure::assumed(LATENCY_S),
     };
     let remembered = learnt.map(|learnt| Figure::learned(learnt.latency.as_secs_f64()));
     let latency = probed
@@ -48,15 +44,15 @@ pub(super) fn of_save(
         let at_once = learnt.goodput? * learnt.latency.as_secs_f64();
         Some(Figure::learned(at_once.max(1.0)))
     });
-    let handled = match is_http {
-        true => HANDLING_S,
-        false => 0.0,
+    let handled = match is_local || is_null {
+        true => 0.0,
+        false => HANDLING_S,
     };
     Traffic {
         per_record: match probed {
             Some(probed) => probed.per_record,
-            None if is_http || is_null => 0.0,
-            None => LOCAL_RECORD_S,
+            None if bulk == 1 || is_null => 0.0,
+            None => RECORD_S,
         },
         bulk: options.bulk.unwrap_or(usize::MAX).min(bulk).max(1),
         spread: probed.map_or(0.0, |probed| probed.ladder.spread()),
@@ -69,7 +65,7 @@ pub(super) fn of_save(
         quota: declared_quota(place).or(learnt.and_then(|learnt| learnt.rate.map(Figure::learned))),
         handling: probed.and_then(|probed| probed.handling).unwrap_or(handled),
         connections: connections.filter(|most| *most < usize::MAX),
-        blocks: !job.save.is_lab() && !is_http && !is_null,
+        blocks: is_local,
         ..Traffic::taking(latency)
     }
 }
