@@ -1,8 +1,8 @@
 //! A scenario in virtual time: the engine's law against the lab's model, without sockets, threads or waiting.
 //!
 //! Neither of the two knows the other; what joins them is here. `world` plays the `events`, `client`s hold the law,
-//! `trace` writes down what happens, and `outcome` says what it came to. [`sweep`] finds what is best by trying fixed
-//! limits; [`svg`] draws. Same scenario and seed, same trace.
+//! `trace` writes down what happens, and `outcome` says what it came to. [`sweep()`] finds what is best by trying fixed
+//! limits; [`svg()`] draws. Same scenario and seed, same trace.
 
 mod client;
 mod events;
