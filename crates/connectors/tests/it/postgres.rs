@@ -80,7 +80,7 @@ fn results_become_rows_and_replace_themselves() {
             Some(()) => place.accounted(1),
         };
         sink.check().unwrap();
-        assert_eq!((sink.bulk_max(), sink.connections_max()), (8192, 8));
+        assert_eq!((sink.bulk_max(), sink.connections_max()), (8192, 4));
         assert!(sink.durable().unwrap().repeats_nothing());
         wait(async {
             let mut connection = connect(&sink).await;
