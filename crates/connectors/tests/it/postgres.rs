@@ -103,6 +103,26 @@ fn results_become_rows_and_replace_themselves() {
 }
 
 #[test]
+fn rows_of_a_table_of_parts_replace_themselves_too() {
+    let place = Place::with(&format!(
+        "{PLAIN} PARTITION BY RANGE (\"index\"); \
+         CREATE TABLE low PARTITION OF t FOR VALUES FROM (0) TO (2) PARTITION BY RANGE (\"index\"); \
+         CREATE TABLE lowest PARTITION OF low DEFAULT; CREATE TABLE high PARTITION OF t DEFAULT"
+    ));
+    let sink = place.plain();
+    sink.check().unwrap();
+    wait(async {
+        for round in ["one", "two"] {
+            // Anew, so that each tries COPY first.
+            let mut connection = connect(&sink).await;
+            let bulk = [record(1, round), record(2, round)];
+            save(&mut connection, &bulk).await.unwrap();
+        }
+    });
+    assert_eq!(place.rows(), "1|two 2|two");
+}
+
+#[test]
 fn a_table_is_made_when_asked() {
     let place = Place::with("");
     let message = place.plain().check().unwrap_err().to_string();
