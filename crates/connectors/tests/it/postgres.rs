@@ -471,6 +471,32 @@ fn a_row_that_somebody_else_is_at_is_waited_for_and_a_lock_is_transient() {
 }
 
 #[test]
+fn a_connection_whose_answers_are_out_of_step_is_not_used_again() {
+    let place = Place::with(
+        "CREATE TABLE t(\"index\" bigint PRIMARY KEY, result int); CREATE FUNCTION shut() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN RAISE EXCEPTION ''closed today''; END'; \
+         CREATE TRIGGER shut BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION shut()",
+    );
+    let sink = place.accounted(1);
+    wait(async {
+        let mut connection = connect(&sink).await;
+        // Refused when COPY had begun and no row was read: the server says twice that it is ready for more.
+        let fault = refused(&mut connection, &[record(0, "7")]).await;
+        assert!(
+            fault.to_string().contains("closed today (P0001)"),
+            "{fault}"
+        );
+        assert_eq!(fault.verdict(), Verdict::Permanent);
+        assert!(!connection.is_open());
+        place.sql("DROP TRIGGER shut ON t");
+        let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(0, "7")]).await.unwrap();
+    });
+    assert_eq!(place.rows(), "0|7");
+    assert_eq!(noted(&sink), [0]);
+}
+
+#[test]
 fn a_statement_that_nobody_waits_for_is_cancelled() {
     let place = Place::with(PLAIN);
     let sink = place.plain();
