@@ -71,7 +71,8 @@ struct Term {
     s: f64,
 }
 
-/// Runs our tool with these arguments after `run` and the input, without a journal, which no peer has either.
+/// Runs our tool with these arguments after `run` and the input, without a journal, which no peer has either, and with nothing
+/// that earlier runs have learnt.
 ///
 /// # Errors
 /// When it fails, or does not save all items.
@@ -92,8 +93,24 @@ pub(crate) fn journalled_run(
     arguments: &[&str],
     items: u64,
 ) -> anyhow::Result<Outcome> {
+    plain_run(tool, &[arguments, &["--no-profile"]].concat(), items)
+}
+
+/// The same without a journal, with what lies in the state folder of its environment.
+///
+/// # Errors
+/// As [`inflight_run`].
+pub(crate) fn inflight_remembering(
+    tool: &mut Command,
+    arguments: &[&str],
+    items: u64,
+) -> anyhow::Result<Outcome> {
+    plain_run(tool, &[arguments, &["--no-journal"]].concat(), items)
+}
+
+fn plain_run(tool: &mut Command, arguments: &[&str], items: u64) -> anyhow::Result<Outcome> {
     let command = tool.arg("run").arg(format!("0..{items}")).args(arguments);
-    let text = stdout(command.args(["--no-profile", "--quiet", "--json", "-"]))?;
+    let text = stdout(command.args(["--quiet", "--json", "-"]))?;
     let run: Run = serde_json::from_str(&text).context("failed to read our summary")?;
     ensure!(run.saved == items, "saved {} of {items} items", run.saved);
     Ok(Outcome {

@@ -1,11 +1,13 @@
 //! The model service as a process of its own, on one thread, so that every contender meets the same one.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 use bench::Outcome;
 use serde::Deserialize;
+use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::contender::pinned;
@@ -95,6 +97,19 @@ impl Lab {
         Ok(())
     }
 
+    /// The same of a lab to which the same was saved twice; what it refused is for the bench to judge.
+    ///
+    /// # Errors
+    /// When it was not, with what was.
+    pub(crate) fn has_saved_times(&self, times: u64, items: u64) -> anyhow::Result<Stats> {
+        let stats = self.stats()?;
+        ensure!(
+            stats.saved == times * items && stats.distinct == items,
+            "of {items} results, saved {times} times, the service has {stats:?}"
+        );
+        Ok(stats)
+    }
+
     /// A sum of hashes of all that was saved, whatever its order.
     ///
     /// # Errors
@@ -128,6 +143,26 @@ pub(crate) fn saved_to_lab(
     let outcome = run(&lab)?;
     lab.has_saved(items)?;
     Ok(outcome)
+}
+
+/// Gives a fresh lab to two runs that share a state folder, in which the second finds what the first has learnt; what the second
+/// came to, and how many requests of it were refused.
+///
+/// # Errors
+/// As [`saved_to_lab`].
+pub(crate) fn saved_again_to_lab(
+    plan: &Plan,
+    setup: Setup,
+    items: u64,
+    run: impl Fn(&Lab, &Path) -> anyhow::Result<Outcome>,
+) -> anyhow::Result<(Outcome, u64)> {
+    let lab = Lab::start(plan, setup)?;
+    let state = TempDir::new().context("failed to make a state folder")?;
+    run(&lab, state.path())?;
+    let before = lab.stats()?.rejected;
+    let outcome = run(&lab, state.path())?;
+    let stats = lab.has_saved_times(2, items)?;
+    Ok((outcome, stats.rejected - before))
 }
 
 /// A sum of hashes: the same for the same texts in any order.

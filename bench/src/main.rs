@@ -16,6 +16,7 @@ mod memory;
 mod number;
 mod one_core;
 mod overhead;
+mod overload;
 mod places;
 mod plan;
 mod postgres;
@@ -42,12 +43,13 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 11] = [
+const BENCHES: [(&str, Bench); 12] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
     ("tiny", tiny::measure),
     ("workers", workers::measure),
+    ("overload", overload::measure),
     ("in-flight", in_flight::measure),
     ("postgres", postgres::measure),
     ("sqlite", sqlite::measure),

@@ -56,7 +56,7 @@ fn settings(work: &Work, options: &Options) -> Vec<(String, String)> {
             "bulk",
             match options.bulk {
                 Some(bulk) => bulk.to_string(),
-                None => "what the sink takes".to_owned(),
+                None => "auto".to_owned(),
             },
         ),
         (

@@ -12,6 +12,7 @@ use inflight::{Halt, Strategy};
 use crate::init::InitArgs;
 use crate::lab::LabArgs;
 use crate::pictures::{PictureArgs, RecordingArgs};
+use crate::planning::{self, PlanArgs};
 use crate::sweep::Sweep;
 use crate::value::{self, OrAuto};
 
@@ -79,7 +80,10 @@ pub(crate) enum Command {
     /// Run a job: fetch, compute, save every item
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
-    /// Write a job file to fill in, which run and compare take in place of INPUT
+    /// Say how long a job will take with each strategy, from a small sample
+    #[command(after_help = planning::EXAMPLES)]
+    Plan(Box<PlanArgs>),
+    /// Write a job file to fill in, which run, compare and plan take in place of INPUT
     Init(InitArgs),
     /// Draw a run that was recorded
     #[command(after_help = REPORT_EXAMPLES)]
@@ -249,8 +253,8 @@ pub(crate) struct ReportArgs {
     pub(crate) pictures: PictureArgs,
 }
 
-const JOB: &str = "The job";
-const PACE: &str = "How it runs";
+pub(crate) const JOB: &str = "The job";
+pub(crate) const PACE: &str = "How it runs";
 const KEEP: &str = "What is kept";
 const OUTPUT: &str = "What is shown";
 
@@ -350,7 +354,8 @@ pub(crate) struct PaceArgs {
     #[arg(short, long, value_name = "N", default_value = "100")]
     pub(crate) batch: usize,
 
-    /// The most records in one save request; auto is what the sink takes
+    /// The most records in one save request; auto is what the sink takes, or, with -c auto and a sink that takes several requests
+    /// at once, as many as make a request's own cost a tenth of it
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
     pub(crate) bulk: OrAuto,
 

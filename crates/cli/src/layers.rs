@@ -17,7 +17,7 @@ use crate::exit::Usage;
 use crate::job_file::{self, Takes};
 
 /// The commands that do a job: the ones a job file is for.
-pub(crate) const JOB_COMMANDS: [&str; 2] = ["run", "compare"];
+pub(crate) const JOB_COMMANDS: [&str; 3] = ["run", "compare", "plan"];
 
 /// The key of the one argument that is no flag.
 const INPUT: &str = "input";
@@ -76,6 +76,7 @@ pub(crate) fn parse(
         match &mut cli.command {
             Command::Run(args) => args.input.clone_from(input),
             Command::Compare(args) => args.input.clone_from(input),
+            Command::Plan(args) => args.run.input.clone_from(input),
             // Nothing else does a job.
             _ => {}
         }

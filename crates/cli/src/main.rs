@@ -25,6 +25,7 @@ mod opened;
 mod out_file;
 mod pictures;
 mod plan;
+mod planning;
 mod profiles;
 mod progress;
 mod quantity;
@@ -78,6 +79,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
+        Command::Plan(args) => planning::plan(*args),
         Command::Init(args) => init::init(&args),
         Command::Report(args) => report::report(&args),
         Command::Lab(args) => lab::lab(*args),

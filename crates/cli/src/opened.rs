@@ -2,7 +2,9 @@
 //!
 //! The one place where source, computation and sink become an engine's job.
 
-use inflight::{Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
 use inflight_connectors::{Payload, Sink};
 
 use crate::computation::Computer;
@@ -85,6 +87,82 @@ impl<'a> Opened<'a> {
         self.work
             .settings
             .sink(&Place::elsewhere(address), strategy, 0)
+    }
+
+    /// Fetches these items, if the job fetches, and computes them, as far as time allows; gives what came of them.
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub(crate) fn compute_some(
+        &self,
+        items: Vec<Payload>,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Vec<Payload>> {
+        let results = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&results);
+        let job = Job::new(items.into_iter()).observed_by(watch);
+        let job = self.computer.join(job).save(async move |result: &Payload| {
+            keep.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(result.clone());
+            Ok::<(), Fault>(())
+        });
+        job.stopped_by(stop).run(options)?;
+        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *results))
+    }
+
+    /// Fetches these items and computes nothing; gives what was fetched.
+    ///
+    /// # Errors
+    /// When the fetch is none, or the engine could not go on.
+    pub(crate) fn fetch_some(
+        &self,
+        items: Vec<Payload>,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Vec<Payload>> {
+        let Some(place) = &self.fetch else {
+            return Ok(items);
+        };
+        let fetched = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&fetched);
+        Job::new(items.into_iter())
+            .observed_by(watch)
+            .fetch_from(self.work.settings.fetch(place)?)
+            .compute(|fetched: Payload| fetched)
+            .save(async move |fetched: &Payload| {
+                keep.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(fetched.clone());
+                Ok::<(), Fault>(())
+            })
+            .stopped_by(stop)
+            .run(options)?;
+        let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *fetched))
+    }
+
+    /// Saves these results as they are.
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub(crate) fn save_some(
+        results: Vec<Payload>,
+        sink: Sink,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Summary> {
+        let job = Job::new(results.into_iter())
+            .observed_by(watch)
+            .compute(|result: Payload| result)
+            .result_bytes(Payload::heap_bytes)
+            .save_to(sink);
+        Ok(job.stopped_by(stop).run(options)?)
     }
 
     /// Runs the job into this sink.

@@ -92,11 +92,7 @@ impl RunPlan {
             &args.job,
             &args.pace,
         )?;
-        // The others wait by their nature, so that they would seldom see what their limit does.
-        let unsaid = match args.strategy {
-            Strategy::Parallel => InFlightLimit::Auto,
-            _ => Options::default().in_flight,
-        };
+        let unsaid = limit_unsaid(args.strategy);
         let options = Options {
             keep_order: args.job.keep_order,
             dead_payload: args.keep.dead_payload == args::DeadPayload::Full,
@@ -185,7 +181,11 @@ impl Point {
 }
 
 impl Work {
-    fn new(
+    /// Lowers what was typed of the job itself.
+    ///
+    /// # Errors
+    /// A usage error: a sentence that names what is wrong and what is valid.
+    pub(crate) fn new(
         input: &str,
         compute: &str,
         save: &str,
@@ -218,7 +218,17 @@ pub(crate) fn usage<E: Display>(flag: &'static str) -> impl Fn(E) -> anyhow::Err
     move |sentence| Usage::error(format_args!("{flag}: {sentence}"))
 }
 
-fn options(
+/// The limit of a run for which none was given.
+pub(crate) fn limit_unsaid(strategy: Strategy) -> InFlightLimit {
+    match strategy {
+        Strategy::Parallel => InFlightLimit::Auto,
+        // The others wait by their nature, so that they would seldom see what their limit does.
+        _ => Options::default().in_flight,
+    }
+}
+
+/// What the flags make of the options of a run.
+pub(crate) fn options(
     pace: &PaceArgs,
     strategy: Strategy,
     compute_clock: ComputeClock,
@@ -261,7 +271,11 @@ fn options(
 }
 
 impl Show {
-    fn new(output: &OutputArgs) -> anyhow::Result<Show> {
+    /// What the flags and the terminal make of it.
+    ///
+    /// # Errors
+    /// A usage error when a file cannot be written.
+    pub(crate) fn new(output: &OutputArgs) -> anyhow::Result<Show> {
         let shape = Shape::of(output);
         Ok(Show {
             shape,

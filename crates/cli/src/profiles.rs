@@ -37,7 +37,7 @@ struct Key {
     /// Without user, password and query.
     endpoint: String,
     operation: String,
-    /// The most records in one request; 0 is what the sink takes.
+    /// The most records in one request; 0 is what the sink takes, or what is found.
     bulk: usize,
 }
 
@@ -53,6 +53,9 @@ struct Profile {
     latency_ms: f64,
     goodput_per_s: Option<f64>,
     rate_per_s: Option<f64>,
+    /// Records in one request, where they were found.
+    #[serde(default)]
+    bulk_found: Option<usize>,
 }
 
 impl Profiles {
@@ -142,6 +145,7 @@ impl Profiles {
             latency_ms: learnt.latency.as_secs_f64() * 1e3,
             goodput_per_s: learnt.goodput,
             rate_per_s: learnt.rate,
+            bulk_found: learnt.bulk,
         };
         DirBuilder::new()
             .recursive(true)
@@ -173,6 +177,7 @@ impl Profile {
             latency: Duration::try_from_secs_f64(self.latency_ms / 1e3).ok()?,
             goodput: optional(self.goodput_per_s),
             rate: optional(self.rate_per_s),
+            bulk: self.bulk_found.filter(|bulk| *bulk > 0),
         })
     }
 }
@@ -209,6 +214,7 @@ mod tests {
         latency: Duration::from_millis(100),
         goodput: Some(990.0),
         rate: None,
+        bulk: Some(256),
     };
 
     fn profiles(folder: &Path) -> Profiles {

@@ -3,15 +3,16 @@
 
 use std::fmt::Write;
 
-use inflight::{Summary, Wall};
+use inflight::{Basis, Ending, Summary, Wall};
 
 use crate::json::Comparison;
 use crate::quantity::{count, milliseconds, percent, rate, seconds};
 
 /// The columns of a row; the first and the last hold words, the others figures.
-pub(crate) const HEADER: [&str; 10] = [
+pub(crate) const HEADER: [&str; 11] = [
     "strategy",
     "time",
+    "predicted",
     "× seq.",
     "of limit",
     "cores busy",
@@ -71,8 +72,41 @@ pub(crate) fn closing(summary: &Summary) -> String {
             summary.cores_busy,
         );
         let _ = writeln!(text, "{}", summary.sentence);
+        if let Some(sentence) = predicted(summary) {
+            let _ = writeln!(text, "{sentence}");
+        }
     }
     text
+}
+
+/// What the run was predicted to take, and what of; `None` if nobody predicted it, or it stopped before its end.
+fn predicted(summary: &Summary) -> Option<String> {
+    let (predicted_s, after_s) = (summary.predicted_s?, summary.predicted_after_s?);
+    if summary.ending != Ending::Complete {
+        return None;
+    }
+    let basis = basis(summary.predicted_from?);
+    let off = (summary.elapsed_s / predicted_s.max(1e-9) - 1.0) * 100.0;
+    let than = match off {
+        off if off.abs() < 0.5 => "it took as long".to_owned(),
+        off if off > 0.0 => format!("it took {off:.0} % longer"),
+        off => format!("it took {:.0} % less", -off),
+    };
+    Some(format!(
+        "after {} it was predicted to take {} (the service as {basis}); {than}",
+        seconds(after_s),
+        seconds(predicted_s),
+    ))
+}
+
+/// Where a figure comes from.
+pub(crate) fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Declared => "declared",
+        Basis::Measured => "measured",
+        Basis::Learned => "learned",
+        Basis::Assumed => "assumed",
+    }
 }
 
 fn preamble(comparison: &Comparison) -> String {
@@ -107,6 +141,7 @@ pub(crate) fn row(run: &Summary) -> Vec<String> {
     vec![
         run.strategy.name().to_owned(),
         seconds(run.elapsed_s),
+        run.predicted_s.map_or("–".to_owned(), seconds),
         run.speedup
             .map_or("–".to_owned(), |speedup| format!("{speedup:.1}")),
         percent(run.attainment),
@@ -191,7 +226,7 @@ pub(crate) mod tests {
     use crate::json::Workload;
     use std::collections::BTreeMap;
 
-    use inflight::{Bulk, Dist, Ending, InFlight, Strategy};
+    use inflight::{Bulk, Dist, InFlight, Strategy};
 
     pub(crate) fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
         let save_ms = Dist {
@@ -219,7 +254,9 @@ pub(crate) mod tests {
             attainment: 1.09 / elapsed_s,
             limited_by: Wall::Cpu,
             terms: BTreeMap::default(),
-            predicted_s: None,
+            predicted_s: Some(1.08),
+            predicted_after_s: Some(0.1),
+            predicted_from: Some(Basis::Declared),
             speedup: Some(14.12 / elapsed_s),
             compute_s: 1.93,
             io_overhead_s: elapsed_s - 0.97,
@@ -280,16 +317,16 @@ pub(crate) mod tests {
         120 items × bcrypt:8 → lab:?latency=100ms, 2 cores
         computing alone: 1.93 s on one thread, 0.990 s on all cores; the service took 100 ms (p99 102 ms)
 
-        strategy      time  × seq.  of limit  cores busy  in flight  save p50  save p99  I/O stall  limited by
-        sequential  14.1 s     1.0     7.7 %        0.14        0.8    101 ms    119 ms      17 ms  cpu
-        batched     2.15 s     6.6      51 %        0.91        5.6    101 ms    119 ms      17 ms  cpu
-        async       2.05 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cpu
-        parallel    1.12 s    12.6      97 %        1.74       10.7    101 ms    119 ms      17 ms  cpu
+        strategy      time  predicted  × seq.  of limit  cores busy  in flight  save p50  save p99  I/O stall  limited by
+        sequential  14.1 s     1.08 s     1.0     7.7 %        0.14        0.8    101 ms    119 ms      17 ms  cpu
+        batched     2.15 s     1.08 s     6.6      51 %        0.91        5.6    101 ms    119 ms      17 ms  cpu
+        async       2.05 s     1.08 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cpu
+        parallel    1.12 s     1.08 s    12.6      97 %        1.74       10.7    101 ms    119 ms      17 ms  cpu
 
         parallel is 12.6 times quicker than sequential and reaches 97 % of the limit; limited by computing on 2 cores.
         ");
         let table = text.lines().skip(3).take(5);
-        assert!(table.map(|line| line.chars().count()).max() <= Some(110));
+        assert!(table.map(|line| line.chars().count()).max() <= Some(120));
     }
 
     #[test]
@@ -304,6 +341,7 @@ pub(crate) mod tests {
         saved 117 of 120 items in 1.12 s (104/s), 2 dead, 1 left
         a save took 101 ms (p99 119 ms), 11 in flight on average, 1.7 cores busy
         97 % of the limit; limited by computing on 2 cores
+        after 0.100 s it was predicted to take 1.08 s (the service as declared); it took 4 % longer
         ");
     }
 

@@ -38,8 +38,10 @@ pub enum Basis {
     Declared,
     /// Measured in this run.
     Measured,
-    /// Found in this run: more in flight, or sent more quickly, would have brought no more.
+    /// Found in this run, or remembered from an earlier one: more in flight, or sent more quickly, would have brought no more.
     Learned,
+    /// Nobody knows: a figure to reckon with.
+    Assumed,
 }
 
 /// One term of the bound.

@@ -144,6 +144,15 @@ pub enum Fact {
         /// From what to what, and why.
         decision: Decision,
     },
+    /// The most records in a request were found, or lowered because the service refused more.
+    Bulk {
+        /// Which step.
+        step: Step,
+        /// When.
+        at: Duration,
+        /// So many from now on.
+        records: usize,
+    },
     /// A thread of the engine ended, having used this much CPU time.
     ThreadEnded {
         /// CPU time of the thread.

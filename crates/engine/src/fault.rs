@@ -79,6 +79,7 @@ pub(crate) enum Ends {
 enum Hint {
     Quota,
     TimedOut,
+    TooLarge,
 }
 
 impl Fault {
@@ -169,6 +170,14 @@ impl Fault {
         self
     }
 
+    /// The request held too much (413), not anything bad: half as many records may travel together from now on, for good. Means
+    /// something of a permanent fault of a request with several.
+    #[must_use]
+    pub fn too_large(mut self) -> Fault {
+        self.0.hint = Some(Hint::TooLarge);
+        self
+    }
+
     /// What a report counts it as: a few words that are the same for every item, and hold nothing of any.
     /// Default: the verdict in words.
     #[must_use]
@@ -210,6 +219,11 @@ impl Fault {
     /// Whether it was that no answer came in time.
     pub(crate) fn is_timeout(&self) -> bool {
         self.0.hint == Some(Hint::TimedOut)
+    }
+
+    /// Whether it was that the request held too much.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.0.hint == Some(Hint::TooLarge)
     }
 
     /// What a report counts it as; see [`Fault::counted_as`].

@@ -42,6 +42,7 @@
 //!   [`Journal`] a run records in it; a [`Place`] is where a source goes on, a [`Durable`] what a sink makes safe first;
 //!   a [`DeadLetter`] is what is kept of an item that was given up;
 //! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] with its [`ErrorKind`] for the run itself;
+//! - **knowing beforehand**: [`forecast`] says how long a job will take with each strategy;
 //! - **watching**: an [`Observer`] sees each [`Fact`] ([`Step`], [`Attempt`], [`Indexes`]) and the [`Counts`];
 //! - **what came of it**: [`Summary`] with its [`Ending`], the [`Term`]s of the bound ([`Wall`], [`Basis`]) and the
 //!   figures ([`Dist`], [`InFlight`], [`Bulk`]); [`compare`] sets several runs against one bound.
@@ -53,6 +54,7 @@ mod driver;
 mod error;
 mod fact;
 mod fault;
+pub mod forecast;
 mod halt;
 mod health;
 mod heartbeat;

@@ -103,7 +103,8 @@ pub struct Options {
     pub learnt_save: Option<Learnt>,
     /// Items that `Batched` computes before it saves them, 1 to 1,000,000. Default 100.
     pub batch: usize,
-    /// The most records in one save request, if fewer than the sink takes. At least 1. Default: the sink's.
+    /// The most records in one save request, if fewer than the sink takes. At least 1. Default: the sink's, or, where the limit finds
+    /// itself and the sink takes several requests at once, as many as make a request's own cost a tenth of it.
     pub bulk: Option<usize>,
     /// How long `Async` computes before it lets the loop serve I/O. Default zero: after each item.
     /// `None`: never.

@@ -33,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) learnt: Option<Learnt>,
     /// The service's own, if it is lower.
     pub(crate) connections_max: Option<usize>,
+    /// The most records in one request.
+    pub(crate) bulk: usize,
     pub(crate) declared: Declared,
 }
 
@@ -60,6 +62,10 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
         max: tally.save.in_flight_max,
         limit_final: setting.save.limit_final,
     };
+    let predicted = tally.early.prediction(options, setting.fetch, setting.save);
+    summary.predicted_s = predicted.map(|predicted| predicted.s);
+    summary.predicted_after_s = predicted.map(|predicted| predicted.after_s);
+    summary.predicted_from = predicted.map(|predicted| predicted.basis);
     summary.learnt = setting.save.learnt;
     summary.learnt_fetch = setting.fetch.and_then(|known| known.learnt);
     measure_against(&mut summary, terms, jobs, setting.save.declared);
@@ -89,6 +95,8 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         limited_by: Wall::Ends,
         terms: BTreeMap::new(),
         predicted_s: None,
+        predicted_after_s: None,
+        predicted_from: None,
         speedup: None,
         compute_s: tally.compute_cost.as_secs_f64(),
         io_overhead_s: 0.0,

@@ -220,6 +220,7 @@ mod tests {
             limit_final: 100,
             learnt: None,
             connections_max: None,
+            bulk: 1,
             declared,
         };
         let setting = Setting {
@@ -309,6 +310,7 @@ mod tests {
             latency: Duration::from_millis(100),
             goodput: Some(990.0),
             rate: None,
+            bulk: None,
         };
         let end = "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help; ";
         check(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bound::{Term, Wall};
+use crate::bound::{Basis, Term, Wall};
 use crate::limit::Learnt;
 use crate::options::Strategy;
 use crate::times::Dist;
@@ -86,8 +86,15 @@ pub struct Summary {
     pub limited_by: Wall,
     /// The terms of the bound.
     pub terms: BTreeMap<Wall, Term>,
-    /// The time that was predicted before the run, if it was.
+    /// The time that the run was predicted to take, from its first moments and what was known before; `None` if that was too
+    /// little, or nobody knew how many items there are.
     pub predicted_s: Option<f64>,
+    /// How long it had run by then.
+    #[serde(default)]
+    pub predicted_after_s: Option<f64>,
+    /// Where what was known of the service by then came from.
+    #[serde(default)]
+    pub predicted_from: Option<Basis>,
     /// How many times quicker than sequential, in a comparison.
     pub speedup: Option<f64>,
     /// What computing cost, on all threads together.

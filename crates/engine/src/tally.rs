@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
+use crate::forecast::Early;
 use crate::times::Times;
 
 /// The counts of a run so far.
@@ -39,6 +40,8 @@ pub(crate) struct Tally {
     pub(crate) input_left: Option<u64>,
     /// When the last attempt was over that was its items' first.
     pub(crate) first_attempts_until: Duration,
+    /// What the run makes of its first moments.
+    pub(crate) early: Early,
     outages: Outages,
     /// How long the services were away, in outages that have ended.
     away: Duration,
@@ -93,6 +96,7 @@ impl Tally {
             before,
             input_left: None,
             first_attempts_until: Duration::ZERO,
+            early: Early::new(total.map(|total| total.saturating_sub(before.0 + before.1))),
             outages: Outages::default(),
             away: Duration::ZERO,
             reading: Duration::ZERO,
@@ -124,10 +128,11 @@ impl Tally {
     }
 
     pub(crate) fn fold(&mut self, fact: &Fact) {
+        self.early.fold(fact);
         let counts = &mut self.counts;
         match fact {
             Fact::Read { items } => counts.read += items,
-            Fact::ReadTo { .. } | Fact::Limit { .. } => {}
+            Fact::ReadTo { .. } | Fact::Limit { .. } | Fact::Bulk { .. } => {}
             Fact::InputEnded { left, reading } => {
                 self.input_left = *left;
                 self.reading = *reading;

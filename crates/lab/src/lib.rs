@@ -45,5 +45,5 @@ pub use fault::Outcome;
 pub use key::Key;
 pub use lab::{Lab, Stopper};
 pub use model::{Decision, Model, Rejection, Ticket, Work};
-pub use scenario::{Busy, ClientLimit, Clients, Expected, Length, Scenario};
+pub use scenario::{Bulks, Busy, ClientLimit, Clients, Expected, Length, Scenario};
 pub use stats::{Distribution, Stats};

@@ -123,6 +123,11 @@ impl Model {
     ///
     /// The quota is asked first, then the queue; chance is drawn for those who are let in, in order of arrival.
     pub fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
+        self.arrive_bulk(now, always_fails, Duration::ZERO)
+    }
+
+    /// The same for a request that takes so much longer because of what it carries.
+    pub fn arrive_bulk(&mut self, now: Duration, always_fails: bool, longer: Duration) -> Decision {
         if let Some(Err(retry_after)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
             return Decision::Reject(Rejection::OverRate { retry_after });
         }
@@ -136,7 +141,7 @@ impl Model {
             let retry_after = self.config.retry_after;
             return Decision::Reject(Rejection::QueueFull { retry_after });
         }
-        let request = self.draw(now, always_fails);
+        let request = self.draw(now, always_fails, longer);
         if place_free {
             return Decision::Serve(self.serve(&request, now));
         }
@@ -174,11 +179,11 @@ impl Model {
         capacity.is_none_or(|capacity| self.serving < capacity)
     }
 
-    fn draw(&mut self, now: Duration, always_fails: bool) -> Waiting {
+    fn draw(&mut self, now: Duration, always_fails: bool, longer: Duration) -> Waiting {
         let outcome = self.config.faults.draw(&mut self.random);
         Waiting {
             arrived: now,
-            latency: self.config.latency.draw(&mut self.random),
+            latency: self.config.latency.draw(&mut self.random) + longer,
             outcome: if always_fails {
                 Outcome::Failed
             } else {

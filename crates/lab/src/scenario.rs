@@ -16,6 +16,9 @@ use crate::value;
 /// Clients at most: each costs a law and its requests, and a thousand workers are a large fleet.
 const CLIENTS_MAX: usize = 10_000;
 
+/// Records in a request, at most: a million of a kilobyte are a gigabyte.
+const BULK_MAX: usize = 1_000_000;
+
 /// A scenario, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
@@ -27,6 +30,8 @@ pub struct Scenario {
     pub warmup: Duration,
     /// Who sends.
     pub clients: Clients,
+    /// How many records travel in one request, and what they cost. Default: one.
+    pub bulk: Bulks,
     /// What answers, with what changes about it.
     pub service: Config,
     /// What the service gives at best, for each phase: from the start, and from each change on. Empty if nobody knows.
@@ -80,6 +85,17 @@ pub enum ClientLimit {
     Fixed(usize),
 }
 
+/// How many records travel in one request, and what they cost. Only virtual time knows of them: over HTTP each travels alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bulks {
+    /// How many a client puts into a request, at most.
+    pub size: ClientLimit,
+    /// The most that the service takes. Default 1.
+    pub max: usize,
+    /// What each record after the first adds to the latency.
+    pub per_record: Duration,
+}
+
 /// A CPU that is busy for the first part of each period and serves no I/O meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Busy {
@@ -109,6 +125,8 @@ struct File {
     warmup: Option<String>,
     #[serde(default)]
     clients: ClientsTable,
+    #[serde(default)]
+    bulk: BulkTable,
     service: toml::Table,
     expect: Option<ExpectTable>,
 }
@@ -128,6 +146,14 @@ struct ClientsTable {
     timeout: Option<String>,
     aligned: Option<bool>,
     remembers: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct BulkTable {
+    size: Option<toml::Value>,
+    max: Option<usize>,
+    per_record: Option<String>,
 }
 
 /// One phase, or one list for all phases.
@@ -187,6 +213,7 @@ impl Scenario {
             length,
             warmup: optional(file.warmup, |text| duration("warmup", text))?.unwrap_or_default(),
             clients: file.clients.check()?,
+            bulk: file.bulk.check()?,
             service,
             expected,
         })
@@ -209,7 +236,9 @@ impl ClientsTable {
             start_spread: time("start_spread", self.start_spread, Duration::ZERO)?,
             cores: within("cores", self.cores.unwrap_or(1), 1024)?,
             compute: time("compute", self.compute, Duration::ZERO)?,
-            limit: self.limit.map_or(Ok(ClientLimit::Auto), limit)?,
+            limit: self
+                .limit
+                .map_or(Ok(ClientLimit::Auto), |value| limit("limit", value))?,
             in_flight_max: within(
                 "in_flight_max",
                 self.in_flight_max.unwrap_or(65_536),
@@ -221,6 +250,19 @@ impl ClientsTable {
             timeout: time("timeout", self.timeout, Duration::from_secs(30))?,
             aligned: self.aligned.unwrap_or(true),
             remembers: self.remembers.unwrap_or(false),
+        })
+    }
+}
+
+impl BulkTable {
+    fn check(self) -> Result<Bulks, Wrong> {
+        let per_record = optional(self.per_record, |text| duration("per_record", text))?;
+        Ok(Bulks {
+            size: self
+                .size
+                .map_or(Ok(ClientLimit::Auto), |size| limit("size", size))?,
+            max: within("max", self.max.unwrap_or(1), BULK_MAX)?,
+            per_record: per_record.unwrap_or_default(),
         })
     }
 }
@@ -292,12 +334,12 @@ fn plain(value: toml::Value) -> Result<String, Wrong> {
     }
 }
 
-fn limit(value: toml::Value) -> Result<ClientLimit, Wrong> {
+fn limit(key: &str, value: toml::Value) -> Result<ClientLimit, Wrong> {
     match &value {
         toml::Value::String(text) if text == "auto" => Ok(ClientLimit::Auto),
         toml::Value::Integer(number @ 1..=65_536) => Ok(ClientLimit::Fixed(*number as usize)),
         _ => Err(invalid(
-            "limit",
+            key,
             &value.to_string(),
             "`\"auto\"` or a number from 1 to 65536".to_owned(),
         )),

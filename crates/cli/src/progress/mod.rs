@@ -192,6 +192,11 @@ impl Watch {
                 step.name(),
                 quantity::seconds(at.as_secs_f64())
             )),
+            Fact::Bulk { step, at, records } => self.messages.detail(format_args!(
+                "{}: after {}: up to {records} records in a request",
+                step.name(),
+                quantity::seconds(at.as_secs_f64())
+            )),
             Fact::Retry { step, index, fault } => {
                 let step = step.name();
                 self.messages.detail(format_args!(

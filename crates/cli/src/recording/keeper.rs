@@ -163,6 +163,10 @@ impl Keeping {
                 let to = decision.to.round() as usize;
                 self.mark(*at, (*step == Step::Save).then_some(to), text);
             }
+            Fact::Bulk { step, at, records } => {
+                let text = format!("{}: up to {records} records in a request", step.name());
+                self.mark(*at, None, text);
+            }
             Fact::Beat {
                 at, stall, ready, ..
             } => {

@@ -2,7 +2,7 @@
 //!
 //! Every figure is one of the summary's; nothing is worked out here but widths.
 
-use inflight::{Basis, Dist, Summary, Wall};
+use inflight::{Dist, Summary, Wall};
 
 use super::tabular::Tabular;
 use crate::quantity::{count, milliseconds, percent, rate, seconds};
@@ -270,11 +270,7 @@ fn bounds(recording: &Recording, is_one: bool) -> Tabular {
     let mut rows = Vec::new();
     for (name, run) in named_runs(recording) {
         for (&wall, term) in &run.summary.terms {
-            let basis = match term.basis {
-                Basis::Declared => "declared",
-                Basis::Measured => "measured",
-                Basis::Learned => "learned",
-            };
+            let basis = table::basis(term.basis);
             let is_largest = match wall == run.summary.limited_by {
                 true => "it limits",
                 false => "",

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use inflight::limit::{Learnt, Limit, LimitSettings};
-use inflight_lab::{Busy, ClientLimit, Clients, Length};
+use inflight::limit::{BulkSize, Decision, Learnt, Limit, LimitSettings, Outcome};
+use inflight_lab::{Bulks, Busy, ClientLimit, Clients, Length};
 
-use super::requests::Id;
+use super::requests::{Id, Request};
 
 /// As many as it can send.
 const UNLIMITED: u64 = u64::MAX / 2;
@@ -17,6 +17,8 @@ const READY_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) limit: Limit,
+    /// How many records go into a request.
+    pub(super) bulk: BulkSize,
     /// Items to be sent.
     pub(super) ready: u64,
     /// Items that are not ready yet.
@@ -38,6 +40,7 @@ impl Client {
     pub(super) fn new(
         number: usize,
         clients: &Clients,
+        bulks: Bulks,
         length: Length,
         settings: LimitSettings,
     ) -> Client {
@@ -52,6 +55,10 @@ impl Client {
         };
         Client {
             limit: Limit::new(settings),
+            bulk: match bulks.size {
+                ClientLimit::Auto => BulkSize::search(bulks.max),
+                ClientLimit::Fixed(size) => BulkSize::fixed(size.min(bulks.max)),
+            },
             ready: if production.is_some() { 0 } else { all },
             to_come: if production.is_some() { all } else { 0 },
             in_flight: 0,
@@ -64,6 +71,30 @@ impl Client {
                 stall.of.mul_f64(number as f64 / clients.count as f64)
             }),
         }
+    }
+
+    /// How many requests may be sent now.
+    pub(super) fn room(&self, now: Duration) -> usize {
+        let room = self.limit.room(now, self.in_flight);
+        match self.bulk.is_searched() {
+            true => room.min(1_usize.saturating_sub(self.in_flight)),
+            false => room,
+        }
+    }
+
+    /// A request with so many records ended. Says how the limit changes, if it does.
+    pub(super) fn told(
+        &mut self,
+        now: Duration,
+        request: &Request,
+        told: Outcome,
+    ) -> Option<Decision> {
+        if self.bulk.is_searched() && told == Outcome::Succeeded {
+            let latency = (now - request.sent.at).as_secs_f64();
+            self.bulk.answered(request.records as usize, latency);
+            return None;
+        }
+        self.limit.done(now, request.sent, told)
     }
 
     /// When the next items come, counted from now.

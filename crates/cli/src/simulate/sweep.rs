@@ -93,6 +93,7 @@ fn goodput(phase: &Scenario, limit: usize) -> f64 {
             remembers: false,
             ..phase.clients.clone()
         },
+        bulk: phase.bulk,
         service: phase.service.clone(),
         // The optimum is what is looked for, so nothing is measured against it.
         expected: vec![Expected {

@@ -86,7 +86,7 @@ impl<'a> World<'a> {
             let settings = client::settings(clients, wall, *learnt, random.u64(..));
             let share = number as f64 / clients.count as f64;
             events.push(clients.start_spread.mul_f64(share), Event::Begin(number));
-            Client::new(number, clients, scenario.length, settings)
+            Client::new(number, clients, scenario.bulk, scenario.length, settings)
         });
         let made: Vec<Client> = made.collect();
         for (number, change) in service.changes().iter().enumerate() {
@@ -191,19 +191,20 @@ impl<'a> World<'a> {
         let client = &mut self.clients[number];
         let mut sent = 0;
         while client.ready > 0 {
-            if client.limit.room(now, client.in_flight) == 0 {
+            if client.room(now) == 0 {
                 let at = client.limit.send_at();
                 if at > now {
                     if client.wake_at.is_none_or(|wake_at| at < wake_at) {
                         client.wake_at = Some(at);
                         self.events.push(at, Event::Wake(number));
                     }
-                } else {
+                } else if !client.bulk.is_searched() {
                     client.limit.blocked(now);
                 }
                 break;
             }
-            client.ready -= 1;
+            let records = client.ready.min(client.bulk.size() as u64);
+            client.ready -= records;
             client.in_flight += 1;
             sent += 1;
             let sent = Sent {
@@ -214,6 +215,7 @@ impl<'a> World<'a> {
             client.limit.sent(sent);
             let request = Request {
                 client: number,
+                records,
                 sent,
                 at: Where::OnItsWay,
             };
@@ -235,7 +237,9 @@ impl<'a> World<'a> {
         let Some(request) = self.requests.get(id) else {
             return;
         };
-        match self.model.arrive(now, false) {
+        let more = u32::try_from(request.records - 1).unwrap_or(u32::MAX);
+        let longer = self.scenario.bulk.per_record * more;
+        match self.model.arrive_bulk(now, false, longer) {
             Decision::Serve(work) => self.serves(id, work),
             Decision::Wait(ticket) => {
                 request.at = Where::Waiting(ticket);
@@ -314,7 +318,7 @@ impl<'a> World<'a> {
         let client = &mut self.clients[request.client];
         client.in_flight -= 1;
         self.trace.in_flight_by(now, -1);
-        let decision = client.limit.done(now, request.sent, told);
+        let decision = client.told(now, &request, told);
         if request.client == 0
             && let Some(decision) = decision
         {
@@ -322,20 +326,20 @@ impl<'a> World<'a> {
         }
         let measured = now >= self.scenario.warmup;
         if told == Told::Succeeded {
-            client.saved += 1;
+            client.saved += request.records;
             if measured {
-                self.trace.saved_by[request.client] += 1;
+                self.trace.saved_by[request.client] += request.records;
             }
         } else {
-            client.ready += 1;
+            client.ready += request.records;
         }
         let alone = self.clients.len() == 1;
         let limit = alone.then(|| self.clients[0].limit.found());
         let step = self.trace.step(now);
         match told {
             Told::Succeeded => {
-                step.saved += 1;
-                step.latency_s += (now - request.sent.at).as_secs_f64();
+                step.saved += request.records as u32;
+                step.latency_s += request.records as f64 * (now - request.sent.at).as_secs_f64();
             }
             Told::Refused { .. } => step.refused += 1,
             Told::TimedOut | Told::Failed => {}

@@ -25,6 +25,11 @@ fn compare() {
 }
 
 #[test]
+fn plan() {
+    check("plan", "plan --help");
+}
+
+#[test]
 fn report() {
     check("report", "report --help");
 }

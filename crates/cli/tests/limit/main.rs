@@ -6,6 +6,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod bulk;
+mod forecast;
 mod measure;
 mod rows;
 mod table;

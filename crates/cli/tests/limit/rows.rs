@@ -268,6 +268,7 @@ pub(crate) const ROWS: &[Row] = &[
     gate("23", "short-job", &[AtLeast(Attainment, 0.80)]),
     gate("23", "short-job-remembered", &[AtLeast(Attainment, 0.92)]),
     gate("24", "long-job", &[AtLeast(Attainment, 0.97)]),
+    gate("25", "bulk", &[AtLeast(Throughput, 90.0)]),
 ];
 
 pub(crate) fn scenario(name: &str) -> Scenario {
@@ -290,7 +291,8 @@ pub(crate) fn sweep_all() {
         .filter(|row| !row.scenario.starts_with("fifty") && !row.scenario.ends_with("-job"));
     for row in single {
         let scenario = scenario(row.scenario);
-        if scenario.clients.produce.is_some() || scenario.clients.remembers {
+        let is_bulk = scenario.bulk.max > 1;
+        if scenario.clients.produce.is_some() || scenario.clients.remembers || is_bulk {
             continue;
         }
         for (expected, found) in scenario.expected.iter().zip(sweep(&scenario)) {

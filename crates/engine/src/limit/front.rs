@@ -187,6 +187,7 @@ impl Limit {
             latency: duration(latency),
             goodput,
             rate: self.pace.quota(),
+            bulk: None,
         })
     }
 
@@ -294,6 +295,7 @@ mod tests {
                 latency: 50 * MS,
                 goodput: None,
                 rate: None,
+                bulk: None,
             });
             let mut limit = Limit::new(LimitSettings { ceiling, rate, learnt, ..settings() });
             let first = limit.found();

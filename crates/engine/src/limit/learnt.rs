@@ -13,4 +13,7 @@ pub struct Learnt {
     pub goodput: Option<f64>,
     /// The quota that refusals have shown, in requests a second.
     pub rate: Option<f64>,
+    /// Records in one request, if their number was for the run to find.
+    #[serde(default)]
+    pub bulk: Option<usize>,
 }

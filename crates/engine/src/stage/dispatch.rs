@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::backlog::Backlog;
-use super::gate::Gate;
-use super::limits::{Limits, as_seen_by_the_limit};
+use super::gate::{Changed, Gate};
+use super::limits::{Limits, as_seen_by_the_limit, shows_that_it_is_there};
+use super::trail::forgive;
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
 use crate::limit::{Learnt, PAUSE_MAX, Sent};
@@ -13,7 +14,7 @@ use crate::options::Options;
 use crate::outage::Outage;
 use crate::payload::{self, Show};
 use crate::planted::planted;
-use crate::record::{Chunk, Record, Trail};
+use crate::record::{Chunk, Record};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
 use crate::stop::Reason;
@@ -30,7 +31,6 @@ pub(crate) struct Dispatch<Q> {
     ready_max: usize,
     in_flight: usize,
     in_flight_records: usize,
-    bulk_max: usize,
     gate: Gate,
     retry: Retry,
     budget: Budget,
@@ -80,8 +80,11 @@ impl<Q> Dispatch<Q> {
             ready_max: limits.ready,
             in_flight: 0,
             in_flight_records: 0,
-            bulk_max: limits.bulk,
-            gate: Gate::new(limits.law(options, rate, step), outage),
+            gate: Gate::new(
+                limits.law(options, rate, step),
+                limits.bulk_size(options, step),
+                outage,
+            ),
             retry: Retry::new(options),
             budget: Budget::new(),
             random: fastrand::Rng::new(),
@@ -114,7 +117,7 @@ impl<Q> Dispatch<Q> {
         if self.stopped || self.gate.room(now, self.in_flight) == 0 {
             return None;
         }
-        let mut bulk = self.backlog.take(self.bulk_max)?;
+        let mut bulk = self.backlog.take(self.gate.bulk_max())?;
         let sent_ms = (now.as_millis() as u32).max(1);
         for record in &mut bulk {
             if record.trail.first_sent_ms == 0 {
@@ -129,7 +132,7 @@ impl<Q> Dispatch<Q> {
 
     /// How many more requests could be sent now.
     pub(crate) fn sendable(&self, now: Duration) -> usize {
-        match self.backlog.bulks(self.bulk_max) {
+        match self.backlog.bulks(self.gate.bulk_max()) {
             0 => 0,
             _ if self.stopped => 0,
             bulks => bulks.min(self.gate.room(now, self.in_flight)),
@@ -145,7 +148,7 @@ impl<Q> Dispatch<Q> {
                 if !self.budget.take(now) {
                     break;
                 }
-                paid = self.bulk_max;
+                paid = self.gate.bulk_max();
             }
             paid -= 1;
             self.backlog.promote(now);
@@ -168,7 +171,9 @@ impl<Q> Dispatch<Q> {
 
     /// Whether records are ready that only time keeps from being sent.
     pub(crate) fn is_held_back(&self, now: Duration) -> bool {
-        !self.stopped && self.backlog.bulks(self.bulk_max) > 0 && self.gate.wake_at(now).is_some()
+        !self.stopped
+            && self.backlog.bulks(self.gate.bulk_max()) > 0
+            && self.gate.wake_at(now).is_some()
     }
 
     /// Whether more may be offered: what waits here is bounded in bytes.
@@ -187,6 +192,11 @@ impl<Q> Dispatch<Q> {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// The most records in one request.
+    pub(crate) fn bulk_max(&self) -> usize {
+        self.gate.bulk_max()
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -218,7 +228,7 @@ impl<Q> Dispatch<Q> {
         bulk: Vec<Record<Q>>,
         outcome: Result<Reply<A>, Fault>,
     ) -> Settled<A> {
-        let limited = self.limited(now, sent, &outcome);
+        let limited = self.limited(now, sent, bulk.len(), &outcome);
         self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome.is_ok());
         self.in_flight_records -= bulk.len();
         let is_alone = bulk.len() == 1 && self.in_flight == 0 && self.backlog.is_empty();
@@ -268,14 +278,18 @@ impl<Q> Dispatch<Q> {
         &mut self,
         now: Duration,
         sent: Sent,
+        records: usize,
         outcome: &Result<Reply<A>, Fault>,
     ) -> Option<Fact> {
         if self.backlog.ready() > 0 && self.in_flight >= self.gate.limit() {
             self.gate.blocked(now);
         }
-        let decision = self.gate.done(now, sent, as_seen_by_the_limit(outcome))?;
+        let outcome = as_seen_by_the_limit(outcome);
         let (step, at) = (self.step, now);
-        Some(Fact::Limit { step, at, decision })
+        Some(match self.gate.done(now, sent, records, outcome)? {
+            Changed::Limit(decision) => Fact::Limit { step, at, decision },
+            Changed::Bulk(records) => Fact::Bulk { step, at, records },
+        })
     }
 
     fn each<A>(
@@ -323,7 +337,12 @@ impl<Q> Dispatch<Q> {
         settled: &mut Settled<A>,
     ) {
         if fault.verdict() == Verdict::Permanent && bulk.len() > 1 {
-            // One of them is bad: halve until it is alone.
+            if fault.is_too_large() {
+                let (step, at) = (self.step, now);
+                let records = self.gate.too_large(bulk.len());
+                settled.facts.push(Fact::Bulk { step, at, records });
+            }
+            // One of them is bad, or there are too many: halve until it is alone.
             let second = bulk.split_off(bulk.len() / 2);
             self.backlog.half(bulk);
             if !planted!(HalfForgotten) {
@@ -472,33 +491,6 @@ impl<Q> Dispatch<Q> {
         let (step, fault) = (self.step.name(), self.last_fault.as_ref()?);
         Some(format!("{step} failed for {lasted:.0?}: {fault}"))
     }
-}
-
-/// Whether the service is there, though it may have saved nothing: it found a record bad, or it failed at the only one there
-/// was to ask it with.
-fn shows_that_it_is_there<A>(outcome: &Result<Reply<A>, Fault>, is_alone: bool) -> bool {
-    let shows = |fault: &Fault| match fault.verdict() {
-        Verdict::Permanent => true,
-        Verdict::Transient => is_alone,
-        Verdict::Overload | Verdict::InDoubt | Verdict::Unreached => false,
-    };
-    match outcome {
-        Ok(Reply::Each(answers)) => answers.iter().filter_map(|a| a.as_ref().err()).any(shows),
-        Ok(Reply::All(_)) => false,
-        Err(fault) => shows(fault),
-    }
-}
-
-/// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
-/// an outage count towards the item's own deadline.
-fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
-    if trail.streak == streak && trail.attempts_in_streak > 0 && !planted!(NotForgiven) {
-        let attempts = trail.attempts_in_streak;
-        facts.push(Fact::Forgiven { step, attempts });
-        trail.attempts -= attempts;
-        trail.attempts_in_streak = 0;
-    }
-    trail.first_sent_ms = 0;
 }
 
 #[cfg(test)]

@@ -2,19 +2,45 @@
 
 use std::time::Duration;
 
-use crate::limit::{Decision, Learnt, Limit, Outcome, Sent};
+use crate::limit::{BulkSize, Decision, Learnt, Limit, Outcome, Sent};
 use crate::outage::Outage;
 
 /// What stands between a ready record and its being sent.
 #[derive(Debug)]
 pub(super) struct Gate {
     limit: Limit,
+    bulk: BulkSize,
+    /// Whether the size of bulks was for us to find.
+    is_bulk_found: bool,
     pub(super) outage: Outage,
 }
 
+/// What the end of a request has changed.
+pub(super) enum Changed {
+    Limit(Decision),
+    /// So many records in a request are enough.
+    Bulk(usize),
+}
+
 impl Gate {
-    pub(super) fn new(limit: Limit, outage: Outage) -> Gate {
-        Gate { limit, outage }
+    pub(super) fn new(limit: Limit, bulk: BulkSize, outage: Outage) -> Gate {
+        Gate {
+            limit,
+            is_bulk_found: bulk.is_searched(),
+            bulk,
+            outage,
+        }
+    }
+
+    /// The most records in one request, now.
+    pub(super) fn bulk_max(&self) -> usize {
+        self.bulk.size()
+    }
+
+    /// A request was refused because it was too large. Says what is allowed from now on.
+    pub(super) fn too_large(&mut self, records: usize) -> usize {
+        self.bulk.too_large(records);
+        self.bulk.size()
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -23,12 +49,18 @@ impl Gate {
 
     /// The limit that was set or found, and what the next run may begin with.
     pub(super) fn found(&self) -> (usize, Option<Learnt>) {
-        (self.limit.found().round() as usize, self.limit.learnt())
+        let bulk = (self.is_bulk_found && !self.bulk.is_searched()).then_some(self.bulk.size());
+        let learnt = self.limit.learnt().map(|learnt| Learnt { bulk, ..learnt });
+        (self.limit.found().round() as usize, learnt)
     }
 
     /// How many requests may be sent now, with so many in flight.
     pub(super) fn room(&self, now: Duration, in_flight: usize) -> usize {
         let room = self.limit.room(now, in_flight);
+        let room = match self.bulk.is_searched() {
+            true => room.min(1_usize.saturating_sub(in_flight)),
+            false => room,
+        };
         self.outage
             .allowance(now)
             .map_or(room, |most| room.min(most))
@@ -46,13 +78,27 @@ impl Gate {
 
     /// Something is ready, and the limit keeps it back.
     pub(super) fn blocked(&mut self, now: Duration) {
-        self.limit.blocked(now);
+        // Not the limit, but the search for the size of bulks.
+        if !self.bulk.is_searched() {
+            self.limit.blocked(now);
+        }
     }
 
-    /// A request ended. Says how the limit changes, if it does.
-    pub(super) fn done(&mut self, now: Duration, sent: Sent, outcome: Outcome) -> Option<Decision> {
+    /// A request with so many records ended. Says what changes by that, if anything does.
+    pub(super) fn done(
+        &mut self,
+        now: Duration,
+        sent: Sent,
+        records: usize,
+        outcome: Outcome,
+    ) -> Option<Changed> {
         self.outage.answered(now, sent.at);
-        self.limit.done(now, sent, outcome)
+        if self.bulk.is_searched() && outcome == Outcome::Succeeded {
+            // The limit learns nothing of requests that are larger each time.
+            let latency = now.saturating_sub(sent.at).as_secs_f64();
+            return self.bulk.answered(records, latency).map(Changed::Bulk);
+        }
+        self.limit.done(now, sent, outcome).map(Changed::Limit)
     }
 
     /// Whether nothing is sent now because the service asked for it.

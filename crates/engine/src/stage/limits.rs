@@ -1,10 +1,10 @@
-//! What bounds a stage, and how the law of its limit is made and told. Pure.
+//! What bounds a stage, how the laws of its limit and of its bulks are made, and what an outcome tells of the service. Pure.
 
 use std::time::Duration;
 
 use crate::fact::Step;
 use crate::fault::{Fault, Verdict};
-use crate::limit::{Limit, LimitSettings, Outcome};
+use crate::limit::{BulkSize, Learnt, Limit, LimitSettings, Outcome};
 use crate::options::{InFlightLimit, Options};
 use crate::planted::planted;
 use crate::service::Reply;
@@ -25,10 +25,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// The law of how many requests may be in flight.
     pub(super) fn law(&self, options: &Options, rate: Option<f64>, step: Step) -> Limit {
-        let learnt = match step {
-            Step::Fetch => options.learnt_fetch,
-            _ => options.learnt_save,
-        };
+        let learnt = learnt(options, step);
         Limit::new(LimitSettings {
             fixed: match options.in_flight {
                 InFlightLimit::Fixed(limit) => {
@@ -42,6 +39,31 @@ impl Limits {
             learnt,
             seed: fastrand::u64(..),
         })
+    }
+}
+
+impl Limits {
+    /// The law of how many records may be in a request: what one may carry, or, with a limit that is found at a service that takes
+    /// several requests at once, as many as make a request's own cost small. One that takes one at a time is filled with
+    /// what is ready: there is nothing that smaller requests would make room for.
+    pub(super) fn bulk_size(&self, options: &Options, step: Step) -> BulkSize {
+        let is_set = options.bulk.is_some() && step == Step::Save;
+        let is_one_by_one = self.connections == 1 || options.in_flight != InFlightLimit::Auto;
+        if is_set || is_one_by_one {
+            return BulkSize::fixed(self.bulk);
+        }
+        match learnt(options, step).and_then(|learnt| learnt.bulk) {
+            Some(bulk) => BulkSize::fixed(bulk.min(self.bulk)),
+            None => BulkSize::search(self.bulk),
+        }
+    }
+}
+
+/// What an earlier run learnt of the service of this step.
+fn learnt(options: &Options, step: Step) -> Option<Learnt> {
+    match step {
+        Step::Fetch => options.learnt_fetch,
+        _ => options.learnt_save,
     }
 }
 
@@ -69,5 +91,20 @@ pub(super) fn as_seen_by_the_limit<A>(outcome: &Result<Reply<A>, Fault>) -> Outc
         },
         _ if fault.is_timeout() => Outcome::TimedOut,
         _ => Outcome::Failed,
+    }
+}
+
+/// Whether the service is there, though it may have saved nothing: it found a record bad, or it failed at the only one there
+/// was to ask it with.
+pub(super) fn shows_that_it_is_there<A>(outcome: &Result<Reply<A>, Fault>, is_alone: bool) -> bool {
+    let shows = |fault: &Fault| match fault.verdict() {
+        Verdict::Permanent => true,
+        Verdict::Transient => is_alone,
+        Verdict::Overload | Verdict::InDoubt | Verdict::Unreached => false,
+    };
+    match outcome {
+        Ok(Reply::Each(answers)) => answers.iter().filter_map(|a| a.as_ref().err()).any(shows),
+        Ok(Reply::All(_)) => false,
+        Err(fault) => shows(fault),
     }
 }

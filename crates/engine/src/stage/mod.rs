@@ -13,6 +13,7 @@ mod slot;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -255,6 +256,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             learnt,
             connections_max: Some(self.0.service.connections_max())
                 .filter(|max| *max < self.0.limit),
+            bulk: self.0.dispatch.borrow().bulk_max(),
             declared: self.0.service.declared(),
         }
     }
@@ -437,7 +439,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         if !settled.done.is_empty() {
             (inner.deliver)(settled.done);
         }
-        let eventful = attempt.verdict.is_some() || !settled.facts.is_empty();
+        // Whatever is not finished is ready again, or waits for a time that the timer must know.
+        let is_whole = attempt.done.len() == attempt.records as u64;
+        let eventful = !is_whole || attempt.verdict.is_some() || !settled.facts.is_empty();
         {
             let mut log = inner.log.borrow_mut();
             log.push(now, Fact::Attempt(attempt));

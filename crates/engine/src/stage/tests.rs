@@ -1,5 +1,6 @@
 //! The stage in paused time: what it sends when, on which connection, and what it gives up.
 
+mod bulk;
 mod limit;
 
 use std::cell::RefCell;

@@ -1,0 +1,326 @@
+//! What a run makes of its own first moments: a forecast of itself, to be held against what it comes to.
+//!
+//! It looks at the first tenth of the items, or the first second, and at what was known before: what the service declares,
+//! and what earlier runs have learnt of it.
+
+use super::figure::Figure;
+use super::outlook::forecast;
+use super::sample::{Requests, Sample};
+use super::way::Way;
+use super::work::{Traffic, Work};
+use crate::bound::Basis;
+use crate::fact::{Fact, Step};
+use crate::options::{InFlightLimit, Options, Strategy};
+use crate::score::Known;
+
+/// A tenth of the items is enough,
+const SHARE: u64 = 10;
+/// and so is what a second brings.
+const MOMENTS_S: f64 = 1.0;
+/// Answers from which a rate is believed, over so many latencies.
+const ANSWERED_MIN: u64 = 32;
+const LATENCIES_MIN: f64 = 4.0;
+
+/// The first moments of a run. Facts are folded until enough was seen, and cost nothing after that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Early {
+    /// Items that this run has to do, where that is known.
+    items: Option<u64>,
+    sample: Sample,
+    /// When enough was computed, and what was seen by then.
+    computed: Option<Seen>,
+    /// The same once a save had been answered.
+    saved: Option<Seen>,
+}
+
+/// What had been seen at a moment.
+#[derive(Clone, Debug)]
+struct Seen {
+    at_s: f64,
+    sample: Sample,
+}
+
+/// The time that a run was predicted to take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Prediction {
+    pub(crate) s: f64,
+    /// After so much of it.
+    pub(crate) after_s: f64,
+    /// Where what is known of the service comes from.
+    pub(crate) basis: Basis,
+}
+
+impl Early {
+    /// Of a run with so many items to do, where that is known.
+    pub(crate) fn new(items: Option<u64>) -> Early {
+        Early {
+            items,
+            ..Early::default()
+        }
+    }
+
+    pub(crate) fn fold(&mut self, fact: &Fact) {
+        if self.saved.is_some() || self.items.is_none() {
+            return;
+        }
+        let at_s = match fact {
+            Fact::Computed { at, took, .. } => (*at + *took).as_secs_f64(),
+            Fact::Attempt(attempt) => (attempt.at + attempt.took).as_secs_f64(),
+            Fact::Beat { at, .. } => at.as_secs_f64(),
+            _ => return,
+        };
+        self.sample.add(fact);
+        let computed = self.sample.computed.count;
+        let enough = self.items.map_or(u64::MAX, |items| items.div_ceil(SHARE));
+        let is_enough = computed >= enough || (computed > 0 && at_s >= MOMENTS_S);
+        let seen = || Seen {
+            at_s,
+            sample: self.sample.clone(),
+        };
+        if self.computed.is_none() && is_enough {
+            self.computed = Some(seen());
+        }
+        if self.computed.is_some() && self.sample.save.answered() > 0 {
+            self.saved = Some(seen());
+        }
+    }
+
+    /// What the run will come to; `None` if too little was seen or known.
+    pub(crate) fn prediction(
+        &self,
+        options: &Options,
+        fetch: Option<Known>,
+        save: Known,
+    ) -> Option<Prediction> {
+        let is_known = before(&save, Step::Save, options).is_some();
+        // Where the service is known nobody need wait for its answers.
+        let seen = match is_known {
+            true => self.computed.as_ref()?,
+            false => self.saved.as_ref()?,
+        };
+        let sample = &seen.sample;
+        let compute = sample.computed.figure()?;
+        let save = traffic(&sample.save, &save, Step::Save, options)?;
+        let basis = save.latency.basis;
+        let fetch = match fetch {
+            Some(known) => Some(traffic(&sample.fetch, &known, Step::Fetch, options)?),
+            None => None,
+        };
+        let work = Work {
+            items: self.items?,
+            compute,
+            compute_beside: compute,
+            fetch,
+            save,
+        };
+        let way = Way::of(options, options.strategy);
+        Some(Prediction {
+            s: forecast(&way, &work).predicted_s,
+            after_s: seen.at_s,
+            basis,
+        })
+    }
+}
+
+/// What was known of a service before the run: its latency, and how many it handles at once.
+fn before(known: &Known, step: Step, options: &Options) -> Option<(Figure, Option<Figure>)> {
+    let at_once = |goodput: f64, latency: f64| (goodput * latency).max(1.0);
+    if let Some(latency) = known.declared.latency {
+        let latency = latency.as_secs_f64();
+        let goodput = known
+            .declared
+            .goodput
+            .map(|goodput| at_once(goodput, latency));
+        let capacity = known.declared.capacity.map(|capacity| capacity as f64);
+        let capacity = capacity.or(goodput).map(Figure::declared);
+        return Some((Figure::declared(latency), capacity));
+    }
+    let learnt = match step {
+        Step::Fetch => options.learnt_fetch,
+        _ => options.learnt_save,
+    }?;
+    let latency = learnt.latency.as_secs_f64();
+    let capacity = learnt
+        .goodput
+        .map(|goodput| Figure::learned(at_once(goodput, latency)));
+    Some((Figure::learned(latency), capacity))
+}
+
+fn traffic(seen: &Requests, known: &Known, step: Step, options: &Options) -> Option<Traffic> {
+    let before = before(known, step, options);
+    let (latency, capacity) = match before {
+        None => (seen.latency.figure(), None),
+        Some((latency, capacity)) => {
+            // An answer that waited, for its turn or for a computation, does not tell what the service takes.
+            let at_once = capacity.map_or(f64::INFINITY, |capacity| capacity.value);
+            let is_crowded = seen.in_flight_max as f64 > at_once;
+            let measured = seen.latency.figure().filter(|_| {
+                !is_crowded && matches!(options.strategy, Strategy::Sequential | Strategy::Batched)
+            });
+            (measured.or(Some(latency)), capacity)
+        }
+    };
+    let latency = latency?;
+    let records = (seen.records as f64 / seen.answered().max(1) as f64).max(1.0);
+    let per_record = match known.bulk {
+        1 => 0.0,
+        _ => latency.value / records,
+    };
+    let latency = Figure {
+        value: if known.bulk > 1 {
+            per_record
+        } else {
+            latency.value
+        },
+        ..latency
+    };
+    let shown = capacity_shown(seen, options);
+    let held = known.declared.capacity.zip(known.declared.goodput);
+    let held = held.map(|(capacity, goodput)| Figure::declared(capacity as f64 / goodput));
+    Some(Traffic {
+        // A quota, which is a goodput as well, makes of this more than a request ever takes.
+        held: held.filter(|held| held.value <= latency.value),
+        per_record,
+        bulk: known.bulk,
+        spread: seen.spread_if_many(),
+        capacity: capacity.or(shown),
+        connections: known.connections_max,
+        quota: options
+            .learnt_save
+            .filter(|_| step == Step::Save)
+            .and_then(|learnt| learnt.rate)
+            .map(Figure::learned),
+        ..Traffic::taking(latency)
+    })
+}
+
+/// How many the service handles at once, if a limit that was set is in flight already and answers come as quickly as they
+/// will.
+fn capacity_shown(seen: &Requests, options: &Options) -> Option<Figure> {
+    let InFlightLimit::Fixed(limit) = options.in_flight else {
+        return None;
+    };
+    let least = seen.least()?;
+    let is_full = seen.in_flight_max >= limit && seen.answered() >= ANSWERED_MIN;
+    let is_long = seen.lasted_s() >= LATENCIES_MIN * least;
+    let per_second = seen.per_second().filter(|_| is_full && is_long)?;
+    let mean = seen.latency.mean;
+    // By Little's law these are all that are in flight; what they wait beyond the quickest is waiting for a place.
+    Some(Figure::measured(
+        (per_second * mean).min(limit as f64).max(1.0),
+        0.0,
+    ))
+}
+
+impl Requests {
+    /// The spread, once there are enough to tell.
+    fn spread_if_many(&self) -> f64 {
+        match self.answered() >= ANSWERED_MIN {
+            true => self.spread(),
+            false => 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::forecast::sample::tests::{computed, saved};
+    use crate::limit::Learnt;
+    use crate::service::Declared;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn known(latency: Option<Duration>, capacity: Option<usize>) -> Known {
+        Known {
+            limit: 100,
+            limit_final: 100,
+            learnt: None,
+            connections_max: None,
+            bulk: 1,
+            declared: Declared {
+                latency,
+                capacity,
+                goodput: None,
+            },
+        }
+    }
+
+    fn options(strategy: Strategy) -> Options {
+        Options {
+            strategy,
+            jobs: 2,
+            ..Options::default()
+        }
+    }
+
+    /// A run that has computed eight of eighty items in 10 ms each.
+    fn begun() -> Early {
+        let mut early = Early::new(Some(80));
+        (0..8).for_each(|n| early.fold(&computed(1, 10 * n, 10)));
+        early
+    }
+
+    #[track_caller]
+    fn check(prediction: Option<Prediction>, expected: f64, basis: Basis) {
+        let prediction = prediction.unwrap();
+        assert!(
+            (prediction.s - expected).abs() < 0.02 * expected,
+            "{prediction:?}"
+        );
+        assert_eq!(prediction.basis, basis);
+    }
+
+    #[test]
+    fn a_declared_service_need_not_have_answered() {
+        let of = |strategy| {
+            let known = known(Some(100 * MS), Some(100));
+            begun().prediction(&options(strategy), None, known)
+        };
+        check(of(Strategy::Sequential), 80.0 * 0.11, Basis::Declared);
+        check(of(Strategy::Parallel), 0.4 + 0.1, Basis::Declared);
+    }
+
+    #[test]
+    fn one_of_which_nothing_is_known_must_have_answered() {
+        let mut early = begun();
+        let parallel = options(Strategy::Parallel);
+        assert_eq!(early.prediction(&parallel, None, known(None, None)), None);
+        early.fold(&saved(10, 200, 1));
+        let prediction = early.prediction(&parallel, None, known(None, None));
+        check(prediction, 0.4 + 0.2, Basis::Measured);
+        let learnt = Some(Learnt {
+            limit: 5.0,
+            latency: 100 * MS,
+            goodput: Some(50.0),
+            rate: None,
+            bulk: None,
+        });
+        let remembers = Options {
+            learnt_save: learnt,
+            ..parallel
+        };
+        let prediction = begun().prediction(&remembers, None, known(None, None));
+        check(prediction, 1.6 + 0.05, Basis::Learned);
+    }
+
+    #[test]
+    fn what_comes_later_changes_nothing() {
+        let mut early = begun();
+        early.fold(&saved(10, 200, 1));
+        let first = early.prediction(&options(Strategy::Parallel), None, known(None, None));
+        early.fold(&saved(10, 9000, 1));
+        early.fold(&computed(1, 9000, 9000));
+        let then = early.prediction(&options(Strategy::Parallel), None, known(None, None));
+        assert_eq!(first, then);
+        let mut endless = Early::new(None);
+        endless.fold(&computed(1, 0, 10));
+        endless.fold(&saved(10, 200, 1));
+        assert_eq!(
+            endless.prediction(&options(Strategy::Parallel), None, known(None, None)),
+            None
+        );
+    }
+}

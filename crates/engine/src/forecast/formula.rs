@@ -1,0 +1,273 @@
+//! A closed form for each strategy: how long the work takes that way, and what that time is made of.
+//!
+//! Where steps take turns their times add up; where they overlap the longest counts (the operational bounds of a closed
+//! system), and what cannot overlap it comes on top: `docs/forecast.md` has the formulas as such.
+
+use std::collections::BTreeMap;
+
+use super::plain::Plain;
+use super::stream::Stream;
+use super::way::Way;
+use crate::options::Strategy;
+
+/// What a strategy spends its time on; the largest is what holds it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holdup {
+    /// Computing.
+    Cpu,
+    /// Waiting for answers while nothing is computed.
+    Waiting,
+    /// What the service takes at best.
+    Service,
+    /// The quota of requests a second.
+    Rate,
+    /// The user's limit of requests in flight.
+    Ceiling,
+    /// Sending and receiving, on the one thread that does it.
+    Handling,
+    /// Finding how many requests to have in flight.
+    Search,
+    /// What cannot overlap: the first item's fetch and compute, the last item's save.
+    Ends,
+}
+
+/// How long it takes, and what of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Time {
+    pub(super) s: f64,
+    pub(super) limited_by: Holdup,
+    /// The parts: where steps take turns they add up, else the longest is the time.
+    pub(super) terms: BTreeMap<Holdup, f64>,
+}
+
+/// How long the work takes this way.
+pub(super) fn time(way: &Way, work: &Plain) -> Time {
+    if work.items < 1.0 {
+        return Time::longest(vec![(Holdup::Ends, 0.0)], 0.0);
+    }
+    match way.strategy {
+        Strategy::Sequential => sequential(way, work),
+        Strategy::Batched => batched(way, work),
+        Strategy::Async => one_thread(way, work),
+        Strategy::Parallel => parallel(way, work),
+    }
+}
+
+/// `n · (fetch + compute + save)`.
+fn sequential(way: &Way, work: &Plain) -> Time {
+    let waiting = work.fetch_one() + work.save.taking(1.0) + work.handling();
+    let quota = rate(way, work);
+    let each = (waiting + work.compute).max(1.0 / quota);
+    Time::sum(vec![
+        (Holdup::Cpu, work.items * work.compute),
+        (Holdup::Waiting, work.items * waiting),
+        (Holdup::Rate, work.items * (each - waiting - work.compute)),
+    ])
+}
+
+/// `⌈n ÷ b⌉ · (fetch(b) + b · compute + save(b))`, the last batch being what is left.
+fn batched(way: &Way, work: &Plain) -> Time {
+    let batch = (way.batch as f64).min(work.items);
+    let full = (work.items / batch).floor();
+    let last = work.items - full * batch;
+    let save = save(way, work);
+    let saved = |items: f64| {
+        let together = save.together(items, bulk(way, work).min(items));
+        together.max((items - 1.0) / way.rate.unwrap_or(f64::INFINITY))
+    };
+    let fetched = |items| fetch(way, work).map_or(0.0, |fetch| fetch.together(items, 1.0));
+    let waiting = |items: f64| match items > 0.0 {
+        true => fetched(items) + saved(items),
+        false => 0.0,
+    };
+    let all = full * waiting(batch) + waiting(last);
+    // The same, were nothing narrow.
+    let free = (full + f64::from(last > 0.0)) * (work.fetch_one() + work.save.taking(1.0));
+    let narrow = match save.is_service_narrower() {
+        true => Holdup::Service,
+        false => Holdup::Ceiling,
+    };
+    let narrow = match way.rate.is_some_and(|rate| rate < 1.0 / free.max(1e-9)) {
+        true => Holdup::Rate,
+        false => narrow,
+    };
+    Time::sum(vec![
+        (Holdup::Cpu, work.items * work.compute),
+        (Holdup::Waiting, all.min(free)),
+        (narrow, (all - free).max(0.0)),
+    ])
+}
+
+/// `async`: `max(n · (compute + handling), service, ceiling, rate) + ends`, on one thread.
+fn one_thread(way: &Way, work: &Plain) -> Time {
+    let item = work.compute + work.handling();
+    let (first, last) = (work.fetch_one(), work.save.taking(1.0));
+    if work.save.blocks {
+        // Nothing overlaps what holds up the thread.
+        let terms = vec![
+            (Holdup::Cpu, work.items * item),
+            (Holdup::Waiting, first + work.items * last),
+        ];
+        return Time::sum(terms);
+    }
+    let save = save(way, work);
+    let Some(every) = way.yield_every else {
+        // No request is served before all is computed.
+        let together = save.together(work.items, bulk(way, work));
+        let terms = vec![
+            (Holdup::Cpu, work.items * work.compute),
+            (Holdup::Waiting, first + together),
+        ];
+        return Time::sum(terms);
+    };
+    let turn = item.max(every);
+    let mut terms = vec![(Holdup::Cpu, first + work.items * item + last)];
+    for stage in fetch(way, work).into_iter().chain([save]) {
+        let late = stage.noticed_late(work.items, turn, work.items * item);
+        terms.push(streamed(stage, work.items, 1.0, item, first + item + late));
+    }
+    terms.extend(paced(way, work, item));
+    Time::longest(terms, first + item + last)
+}
+
+/// `max(n · compute ÷ cores, service, ceiling, rate, handling) + ends`.
+fn parallel(way: &Way, work: &Plain) -> Time {
+    let jobs = way.jobs.max(1) as f64;
+    let apart = work.beside / jobs;
+    let (first, last) = (work.fetch_one(), work.save.taking(1.0));
+    let computing = (work.items / jobs).ceil() * work.beside;
+    let handling = work.items * work.handling();
+    let save = save(way, work);
+    let mut terms = vec![
+        (Holdup::Cpu, first + computing + handling / jobs + last),
+        (Holdup::Handling, first + work.beside + handling + last),
+    ];
+    let bulk = bulk(way, work);
+    let request = work.save.taking(bulk);
+    let ends = first + work.beside + searched(way, save.at_once(), last);
+    terms.push(streamed(save, work.items, bulk, apart, ends));
+    if let Some(fetch) = fetch(way, work) {
+        let ends = work.beside + last + searched(way, fetch.at_once(), first);
+        terms.push(streamed(fetch, work.items, 1.0, 0.0, ends));
+    }
+    terms.extend(paced(way, work, work.beside));
+    if let Some(from) = way.search_from {
+        // Doubling from so many, each round trip: that is the most there can be.
+        let rounds = (work.items / bulk / from + 1.0).log2().ceil();
+        terms.push((Holdup::Search, first + work.beside + rounds * request));
+    }
+    Time::longest(terms, first + work.beside + last)
+}
+
+/// Seconds lost to a limit that is still rising to as many as are served at once.
+fn searched(way: &Way, at_once: f64, latency: f64) -> f64 {
+    let Some(from) = way.search_from.filter(|_| at_once.is_finite()) else {
+        return 0.0;
+    };
+    let rounds = (at_once / from).log2().max(0.0);
+    latency * (rounds - (at_once - from).max(0.0) / at_once)
+}
+
+fn streamed(stage: Stream<'_>, records: f64, bulk: f64, apart: f64, ends: f64) -> (Holdup, f64) {
+    let holdup = match stage.is_service_narrower() {
+        true => Holdup::Service,
+        false => Holdup::Ceiling,
+    };
+    (holdup, ends + stage.one_by_one(records, bulk, apart))
+}
+
+/// What the quotas of both stages and the user's rate allow.
+fn paced(way: &Way, work: &Plain, item: f64) -> Option<(Holdup, f64)> {
+    let quota = rate(way, work);
+    let requests = (work.items / bulk(way, work)).ceil();
+    let ends = work.fetch_one() + item + work.save.taking(1.0);
+    quota
+        .is_finite()
+        .then(|| (Holdup::Rate, ends + (requests - 1.0).max(0.0) / quota))
+}
+
+/// Requests a second that may start, at most.
+fn rate(way: &Way, work: &Plain) -> f64 {
+    let fetch = work
+        .fetch
+        .as_ref()
+        .map_or(f64::INFINITY, |fetch| fetch.quota);
+    let asked = way.rate.unwrap_or(f64::INFINITY);
+    asked.min(work.save.quota).min(fetch)
+}
+
+fn bulk(way: &Way, work: &Plain) -> f64 {
+    let asked = way.bulk.map_or(f64::INFINITY, |bulk| bulk as f64);
+    work.save.bulk.min(asked).min(work.items).max(1.0)
+}
+
+fn save<'a>(way: &Way, work: &'a Plain) -> Stream<'a> {
+    Stream {
+        of: &work.save,
+        in_flight: way.in_flight as f64,
+    }
+}
+
+fn fetch<'a>(way: &Way, work: &'a Plain) -> Option<Stream<'a>> {
+    let of = work.fetch.as_ref()?;
+    let in_flight = way.in_flight as f64;
+    Some(Stream { of, in_flight })
+}
+
+/// The smallest number in flight that is enough for the work this way, at least 1.
+pub(super) fn in_flight(way: &Way, work: &Plain) -> usize {
+    let save = save(way, work);
+    // Bandwidth × delay: those on their way are in flight too.
+    let inside = save.of.capacity * save.of.latency / save.of.held.max(1e-9);
+    let narrowest = save.in_flight.min(save.of.connections).min(inside);
+    let most = narrowest.min(work.items).max(1.0);
+    let apart = match way.strategy {
+        Strategy::Sequential => return 1,
+        Strategy::Batched => {
+            let requests = (way.batch as f64 / bulk(way, work)).ceil();
+            return requests.min(most).ceil() as usize;
+        }
+        Strategy::Async => work.compute + work.handling(),
+        Strategy::Parallel => (work.beside / way.jobs.max(1) as f64).max(work.handling()),
+    };
+    // Little's law: as many as arrive while one is answered.
+    let apart = apart.max(1.0 / rate(way, work)) * bulk(way, work);
+    let needed = work.save.taking(bulk(way, work)) / apart.max(1e-9);
+    needed.min(most).ceil().max(1.0) as usize
+}
+
+impl Time {
+    /// One after the other.
+    fn sum(terms: Vec<(Holdup, f64)>) -> Time {
+        let s = terms.iter().map(|(_, s)| s).sum();
+        Time::of(s, terms)
+    }
+
+    /// Beside each other; `ends` is in each of them.
+    fn longest(terms: Vec<(Holdup, f64)>, ends: f64) -> Time {
+        let s = terms.iter().map(|(_, s)| *s).fold(0.0, f64::max);
+        let mut time = Time::of(s, terms);
+        if ends > s / 2.0 {
+            time.limited_by = Holdup::Ends;
+        }
+        time.terms.insert(Holdup::Ends, ends);
+        time
+    }
+
+    fn of(s: f64, parts: Vec<(Holdup, f64)>) -> Time {
+        let mut terms = BTreeMap::new();
+        for (holdup, part) in parts {
+            let entry = terms.entry(holdup).or_insert(part);
+            *entry = part.max(*entry);
+        }
+        // Of those that are about equal the first: a limit that just fits is not to blame.
+        let most = terms.values().copied().fold(0.0, f64::max);
+        let first = terms.iter().find(|(_, part)| **part > 0.99 * most);
+        Time {
+            s,
+            limited_by: first.map_or(Holdup::Ends, |(holdup, _)| *holdup),
+            terms,
+        }
+    }
+}

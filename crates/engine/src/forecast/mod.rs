@@ -1,0 +1,28 @@
+//! How long a job will take with each strategy, before it is run: pure formulas, and what they are fed with.
+//!
+//! A [`Sample`] folds the facts of a few items and requests, a [`Ladder`] says with how many in flight a service is asked
+//! next; both give [`Figure`]s, of which [`Work`] is made. [`forecast`] puts these into a closed form for each strategy
+//! ([`Way`]) and says what would change it. `docs/forecast.md` derives the formulas and says where they come from. A run makes a
+//! forecast of itself from its first moments (`early`). Nothing here waits, asks a clock or knows a service by name.
+
+mod early;
+mod figure;
+mod formula;
+mod ladder;
+mod outlook;
+mod plain;
+mod sample;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod way;
+mod work;
+
+pub(crate) use early::Early;
+pub use figure::Figure;
+pub use formula::Holdup;
+pub use ladder::{Ladder, LadderSettings, Rung, Top};
+pub use outlook::{Change, Forecast, What, forecast};
+pub use sample::{Requests, Sample};
+pub use way::Way;
+pub use work::{Traffic, Work};

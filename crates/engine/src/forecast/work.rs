@@ -1,0 +1,68 @@
+//! What a job costs, as far as that is known before it is run.
+
+use super::figure::Figure;
+
+/// What there is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// How many items.
+    pub items: u64,
+    /// Seconds of one computation while no other runs.
+    pub compute: Figure,
+    /// The same while all threads of `Parallel` compute: memory, caches and clock rates are shared.
+    pub compute_beside: Figure,
+    /// The requests that get what is computed on, if there are any.
+    pub fetch: Option<Traffic>,
+    /// The requests that store results.
+    pub save: Traffic,
+}
+
+/// What the requests of one stage cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    /// Seconds from sent to answered of a request with one record, at a service that is not crowded.
+    pub latency: Figure,
+    /// Seconds more for each further record of a request.
+    pub per_record: f64,
+    /// The most records one request carries, at least 1.
+    pub bulk: usize,
+    /// Standard deviation of ln(latency): 0 if all take the same, 0.5 is usual over a network.
+    pub spread: f64,
+    /// How many requests the service handles at once, before more of them only wait; `None` is any number.
+    pub capacity: Option<Figure>,
+    /// Seconds for which a request holds one of these places: less than the latency, of which some is the way there and back.
+    /// `None` is all of it.
+    pub held: Option<Figure>,
+    /// With how many in flight it was seen to keep up. Beyond that only the worst case reckons with less.
+    pub proven: Option<usize>,
+    /// How goodput answers to more in flight than that: 0 if they only wait, −1 if twice as many bring half as much.
+    pub crowding: f64,
+    /// Requests a second that the service allows.
+    pub quota: Option<Figure>,
+    /// Seconds of CPU that a request costs the thread that serves I/O.
+    pub handling: f64,
+    /// The most connections that the service has, by its nature.
+    pub connections: Option<usize>,
+    /// Whether a request holds up the one thread of `Sequential`, `Batched` and `Async`, as that of a file or SQLite does.
+    pub blocks: bool,
+}
+
+impl Traffic {
+    /// A service that takes so long for each request, handles any number at once and asks for nothing.
+    pub fn taking(latency: Figure) -> Traffic {
+        Traffic {
+            latency,
+            per_record: 0.0,
+            bulk: 1,
+            spread: 0.0,
+            capacity: None,
+            held: None,
+            proven: None,
+            crowding: 0.0,
+            quota: None,
+            handling: 0.0,
+            connections: None,
+            blocks: false,
+        }
+    }
+}

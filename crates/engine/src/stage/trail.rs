@@ -1,0 +1,17 @@
+//! What is taken back of a record's attempts when they were nobody's fault. Pure.
+
+use crate::fact::{Fact, Step};
+use crate::planted::planted;
+use crate::record::Trail;
+
+/// Takes back what was counted since the last success: it was the service, not the item. Nor does the time of
+/// an outage count towards the item's own deadline.
+pub(super) fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Vec<Fact>) {
+    if trail.streak == streak && trail.attempts_in_streak > 0 && !planted!(NotForgiven) {
+        let attempts = trail.attempts_in_streak;
+        facts.push(Fact::Forgiven { step, attempts });
+        trail.attempts -= attempts;
+        trail.attempts_in_streak = 0;
+    }
+    trail.first_sent_ms = 0;
+}
