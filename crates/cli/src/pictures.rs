@@ -154,9 +154,9 @@ impl Taking {
         runs: usize,
         json: &OutFile,
     ) -> anyhow::Result<Taking> {
-        if recording.item_text && work.input.is_stdin() {
+        if recording.item_text && !work.input.is_replayable() {
             return Err(Usage::error(
-                "--item-text reads the input once more when the run is over, and standard input can be read only once",
+                "--item-text reads the input once more when the run is over, and this one can be read only once",
             ));
         }
         Ok(Taking {

@@ -315,7 +315,10 @@ impl PostgresConnection {
         }
         // A note that fails turns the commit into its opposite.
         let (noted, committed) = join(statements.note(account, client, saved), commit).await;
-        noted.map_err(Undone::AtCommit)?;
+        noted.map_err(|cause| match cause.as_db_error() {
+            Some(_) => Undone::By(cause),
+            None => Undone::AtCommit(cause),
+        })?;
         committed.map_err(Undone::AtCommit)
     }
 }

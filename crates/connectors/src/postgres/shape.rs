@@ -35,7 +35,7 @@ pub(super) struct Column {
     pub(super) has_default: bool,
     /// Whether nobody else may fill it.
     pub(super) is_generated: bool,
-    /// The unique keys of this column alone, by the names of their indexes.
+    /// The unique keys of this column alone, by the names of their indexes, in a table of parts by those of all parts.
     pub(super) keys: Vec<String>,
 }
 
@@ -110,7 +110,9 @@ pub(super) fn quoted(name: &str) -> String {
 const COLUMNS: &str = "\
 SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
     a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', \
-    ARRAY(SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+    ARRAY(SELECT c.relname::text FROM pg_index i CROSS JOIN LATERAL \
+        (SELECT i.indexrelid::oid AS oid UNION SELECT relid::oid FROM pg_partition_tree(i.indexrelid)) AS own \
+        JOIN pg_class c ON c.oid = own.oid \
         WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 \
         AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL) \
 FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \

@@ -22,9 +22,9 @@ use crate::settings::SinkSettings;
 /// bounded in bytes, so that large rows travel in fewer.
 const BULK_MAX: usize = 8192;
 
-/// Transactions at a time: more than the cores of most servers, and a small part of the 100 connections that Postgres
-/// allows by default.
-const CONNECTIONS_MAX: usize = 8;
+/// Transactions at a time. One keeps a core of the server busy, and all write into one table and one index: with more than four
+/// they wait for each other, and a million rows take a tenth longer with eight.
+const CONNECTIONS_MAX: usize = 4;
 
 /// Saves each result as a row of a table, `postgres://USER@HOST:PORT/DATABASE?table=T`.
 ///

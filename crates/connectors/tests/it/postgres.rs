@@ -80,7 +80,7 @@ fn results_become_rows_and_replace_themselves() {
             Some(()) => place.accounted(1),
         };
         sink.check().unwrap();
-        assert_eq!((sink.bulk_max(), sink.connections_max()), (8192, 8));
+        assert_eq!((sink.bulk_max(), sink.connections_max()), (8192, 4));
         assert!(sink.durable().unwrap().repeats_nothing());
         wait(async {
             let mut connection = connect(&sink).await;
@@ -100,6 +100,26 @@ fn results_become_rows_and_replace_themselves() {
         let some = "SELECT result FROM t WHERE \"index\" IN (0, 3001) ORDER BY \"index\"";
         assert_eq!(place.sql(some), "at last\n\\\t\n\"é");
     }
+}
+
+#[test]
+fn rows_of_a_table_of_parts_replace_themselves_too() {
+    let place = Place::with(&format!(
+        "{PLAIN} PARTITION BY RANGE (\"index\"); \
+         CREATE TABLE low PARTITION OF t FOR VALUES FROM (0) TO (2) PARTITION BY RANGE (\"index\"); \
+         CREATE TABLE lowest PARTITION OF low DEFAULT; CREATE TABLE high PARTITION OF t DEFAULT"
+    ));
+    let sink = place.plain();
+    sink.check().unwrap();
+    wait(async {
+        for round in ["one", "two"] {
+            // Anew, so that each tries COPY first.
+            let mut connection = connect(&sink).await;
+            let bulk = [record(1, round), record(2, round)];
+            save(&mut connection, &bulk).await.unwrap();
+        }
+    });
+    assert_eq!(place.rows(), "1|two 2|two");
 }
 
 #[test]
@@ -448,6 +468,32 @@ fn a_row_that_somebody_else_is_at_is_waited_for_and_a_lock_is_transient() {
             .unwrap();
     });
     assert_eq!(place.rows(), "0|x 1|x");
+}
+
+#[test]
+fn a_connection_whose_answers_are_out_of_step_is_not_used_again() {
+    let place = Place::with(
+        "CREATE TABLE t(\"index\" bigint PRIMARY KEY, result int); CREATE FUNCTION shut() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN RAISE EXCEPTION ''closed today''; END'; \
+         CREATE TRIGGER shut BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION shut()",
+    );
+    let sink = place.accounted(1);
+    wait(async {
+        let mut connection = connect(&sink).await;
+        // Refused when COPY had begun and no row was read: the server says twice that it is ready for more.
+        let fault = refused(&mut connection, &[record(0, "7")]).await;
+        assert!(
+            fault.to_string().contains("closed today (P0001)"),
+            "{fault}"
+        );
+        assert_eq!(fault.verdict(), Verdict::Permanent);
+        assert!(!connection.is_open());
+        place.sql("DROP TRIGGER shut ON t");
+        let mut connection = connect(&sink).await;
+        save(&mut connection, &[record(0, "7")]).await.unwrap();
+    });
+    assert_eq!(place.rows(), "0|7");
+    assert_eq!(noted(&sink), [0]);
 }
 
 #[test]

@@ -145,6 +145,27 @@ fn reading_goes_on_after_a_key() {
 }
 
 #[test]
+fn what_was_read_before_the_server_went_away_is_a_place_to_go_on_from() {
+    let table = Table::with(
+        "CREATE TABLE t AS SELECT n AS id, repeat('x', 1000) AS name FROM generate_series(1, 20000) AS n",
+    );
+    let mut items = table.open("table=t&key=id", Some("id"));
+    read(&mut items, 5);
+    table.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'inflight' AND datname = \
+         current_database()",
+    );
+    let mut texts = read(&mut items, usize::MAX);
+    let fault = texts.pop().unwrap();
+    assert!(fault.starts_with("fault: "), "{fault}");
+    let next = texts.len() + 6;
+    assert!(next < 20_000, "it was cut off in the middle");
+    let rest = table.resumed(items.place().as_ref(), None).unwrap();
+    assert_eq!(rest.first(), Some(&next.to_string()));
+    assert_eq!(rest.len(), 20_001 - next);
+}
+
+#[test]
 fn rows_that_are_not_what_they_were_are_refused() {
     let table = Table::with(NUMBERS);
     let mut items = table.open("table=t&key=id", None);

@@ -42,20 +42,19 @@ pub(crate) fn recover(
     let mut scan = Scan::new(disk)?;
     let is_short = scan.length <= UNWRITTEN_MAX;
     let head = scan.bytes(HEAD)?;
-    let Some((magic, salt)) = head.split_first_chunk::<{ MAGIC.len() }>() else {
+    // As it may be if the machine stopped while the head was written.
+    let is_unwritten = head.iter().all(|byte| *byte == 0) && is_short;
+    let is_cut_off = head.len() < HEAD && MAGIC.iter().zip(head).all(|(a, b)| a == b);
+    if is_unwritten || is_cut_off {
         return Ok(None);
-    };
-    let salt = <[u8; 4]>::try_from(salt).expect("the head is its name and four bytes");
-    if magic != MAGIC {
-        let is_unwritten = head.iter().all(|byte| *byte == 0) && is_short;
-        return match is_unwritten {
-            true => Ok(None),
-            false => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                not_a_journal(magic),
-            )),
-        };
     }
+    let (Some(magic), Some(salt)) = (head.first_chunk(), head.last_chunk::<4>()) else {
+        return Err(refused(NOT_A_JOURNAL));
+    };
+    if magic != MAGIC {
+        return Err(refused(not_a_journal(magic)));
+    }
+    let salt = *salt;
     scan.skip(HEAD);
     let mut recovered = Recovered {
         salt,
@@ -80,12 +79,18 @@ pub(crate) fn recover(
     Ok(is_begun.then_some(recovered))
 }
 
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+const NOT_A_JOURNAL: &str = "not a journal of inflight";
+
 fn not_a_journal(magic: &[u8; MAGIC.len()]) -> &'static str {
     let name = MAGIC.len() - 4;
     if magic[..name] == MAGIC[..name] {
         "a journal of another version of inflight"
     } else {
-        "not a journal of inflight"
+        NOT_A_JOURNAL
     }
 }
 

@@ -292,6 +292,23 @@ fn an_empty_file_is_a_new_journal_and_any_other_is_none() {
         std::fs::read_to_string(&path).unwrap(),
         "one line of text\n"
     );
+    std::fs::write(&path, "short\n").unwrap();
+    assert!(OpenedJournal::open(&path).is_err(), "it is somebody's");
+}
+
+#[test]
+fn a_journal_that_is_cut_off_anywhere_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let opened = OpenedJournal::open(&path).unwrap();
+    drop(opened.start(&[], Command::default()).unwrap());
+    let whole = std::fs::read(&path).unwrap();
+    let path = folder.path().join("cut");
+    for length in 0..=whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let opened = OpenedJournal::open(&path).unwrap();
+        assert_eq!(opened.found().is_some(), length == whole.len(), "{length}");
+    }
 }
 
 /// Output of a sink that stands somewhere, and is always durable.
