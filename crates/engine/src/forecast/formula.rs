@@ -145,10 +145,12 @@ fn parallel(way: &Way, work: &Plain) -> Time {
     ];
     let bulk = bulk(way, work);
     let request = work.save.taking(bulk);
-    let ends = first + work.beside + searched(way, save.at_once(), last);
+    // No more is looked for than what becomes ready while one is answered.
+    let needed = (request / (apart * bulk).max(1e-9)).min(work.items / bulk);
+    let ends = first + work.beside + searched(way, save.at_once().min(needed), last);
     terms.push(streamed(save, work.items, bulk, apart, ends));
     if let Some(fetch) = fetch(way, work) {
-        let ends = work.beside + last + searched(way, fetch.at_once(), first);
+        let ends = work.beside + last + searched(way, fetch.at_once().min(work.items), first);
         terms.push(streamed(fetch, work.items, 1.0, 0.0, ends));
     }
     terms.extend(paced(way, work, work.beside));
@@ -165,8 +167,8 @@ fn searched(way: &Way, at_once: f64, latency: f64) -> f64 {
     let Some(from) = way.search_from.filter(|_| at_once.is_finite()) else {
         return 0.0;
     };
-    let rounds = (at_once / from).log2().max(0.0);
-    latency * (rounds - (at_once - from).max(0.0) / at_once)
+    let at_once = at_once.max(from);
+    latency * ((at_once / from).log2() - (at_once - from) / at_once)
 }
 
 fn streamed(stage: Stream<'_>, records: f64, bulk: f64, apart: f64, ends: f64) -> (Holdup, f64) {
