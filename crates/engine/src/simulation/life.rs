@@ -166,7 +166,8 @@ impl Machine {
             let scenario = &world.scenario;
             let is_file = scenario.sink == Sink::File;
             let output = is_file.then(|| cut(&self.output, mark));
-            if is_file {
+            // A machine that stops just then cuts nothing.
+            if is_file && !plug.is_out() {
                 world.is_cut_to(&self.lines().into_iter().collect());
             }
             let keeps = !is_file && scenario.keeps_answers;
