@@ -50,10 +50,18 @@ impl Log {
         Log::new(self.recorder.clone())
     }
 
-    /// A dead letter does not wait: whoever set a bound on them wants to know at once.
     pub(crate) fn push(&mut self, now: Duration, fact: Fact) {
-        let is_urgent = matches!(fact, Fact::Dead { .. });
-        self.facts.push(fact);
+        self.push_together(now, [fact]);
+    }
+
+    /// Facts of one happening: they are handed over together, so that the journal has all of them or none. A dead letter
+    /// does not wait: whoever set a bound on them wants to know at once.
+    pub(crate) fn push_together(&mut self, now: Duration, facts: impl IntoIterator<Item = Fact>) {
+        let mut is_urgent = false;
+        for fact in facts {
+            is_urgent |= matches!(fact, Fact::Dead { .. });
+            self.facts.push(fact);
+        }
         let is_due = now.saturating_sub(self.handed_over) >= DELAY;
         if is_due || is_urgent || self.facts.len() >= BATCH {
             self.hand_over(now);

@@ -442,13 +442,12 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         // Whatever is not finished is ready again, or waits for a time that the timer must know.
         let is_whole = attempt.done.len() == attempt.records as u64;
         let eventful = !is_whole || attempt.verdict.is_some() || !settled.facts.is_empty();
-        {
-            let mut log = inner.log.borrow_mut();
-            log.push(now, Fact::Attempt(attempt));
-            for fact in settled.facts {
-                log.push(now, fact);
-            }
-        }
+        // An item that died may have let others go.
+        let attempt = std::iter::once(Fact::Attempt(attempt));
+        inner
+            .log
+            .borrow_mut()
+            .push_together(now, attempt.chain(settled.facts));
         if let Some(why) = settled.unavailable {
             self.give_up(why);
         }
