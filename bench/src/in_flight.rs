@@ -9,7 +9,7 @@ use crate::lab::{Lab, Setup, saved_to_lab};
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
-use crate::section::{Growth, Row, Section, Verdict};
+use crate::section::{Growth, Section, Verdict};
 use crate::wrk::{self, Load};
 use bench::Machine;
 
@@ -45,14 +45,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         pairs,
         figure: "attainment: saves a second ÷ the best".to_owned(),
         ratio: "ours ÷ theirs".to_owned(),
-        rows: rounds
-            .labels()
-            .map(|label| Row {
-                label: label.to_owned(),
-                figure: rounds.spread(label, attainment),
-                ratio: (label != OURS).then(|| rounds.ratio(OURS, label, attainment)),
-            })
-            .collect(),
+        rows: rounds.rows(OURS, attainment),
         verdicts: vec![
             Verdict::at_least(0.9, "attainment of at least 0.90", rounds.spread(OURS, attainment)),
             Verdict::at_most(200.0, "at most 200 MiB", memory),

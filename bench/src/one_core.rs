@@ -6,7 +6,7 @@ use crate::contender::{Contender, inflight_run, outcome, pinned};
 use crate::lab::{Setup, saved_to_lab};
 use crate::plan::Plan;
 use crate::rounds::Rounds;
-use crate::section::{Growth, Row, Section, Verdict};
+use crate::section::{Growth, Section, Verdict};
 use bench::Machine;
 
 const ITEMS: u64 = 600;
@@ -39,14 +39,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         pairs,
         figure: "I/O overhead s: elapsed − CPU time of the hashes".to_owned(),
         ratio: "ours ÷ theirs".to_owned(),
-        rows: rounds
-            .labels()
-            .map(|label| Row {
-                label: label.to_owned(),
-                figure: rounds.spread(label, overhead),
-                ratio: (label != OURS).then(|| rounds.ratio(OURS, label, overhead)),
-            })
-            .collect(),
+        rows: rounds.rows(OURS, overhead),
         verdicts: if missing.is_empty() {
             vec![verdict]
         } else {

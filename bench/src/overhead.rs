@@ -4,7 +4,7 @@ use crate::contender::{Contender, outcome};
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
-use crate::section::{Growth, Row, Section, Verdict};
+use crate::section::{Growth, Section, Verdict};
 use bench::Machine;
 
 const ITEMS: u64 = 10_000_000;
@@ -52,14 +52,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         pairs,
         figure: "ns an item".to_owned(),
         ratio: "ours ÷ theirs".to_owned(),
-        rows: full
-            .labels()
-            .map(|label| Row {
-                label: label.to_owned(),
-                figure: full.spread(label, ns),
-                ratio: (label != OURS).then(|| full.ratio(OURS, label, ns)),
-            })
-            .collect(),
+        rows: full.rows(OURS, ns),
         verdicts: vec![
             Verdict::at_most(100.0, "at most 100 ns an item", full.spread(OURS, ns)),
             Verdict::at_most(

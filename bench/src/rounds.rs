@@ -3,6 +3,7 @@
 use bench::Outcome;
 
 use crate::contender::Contender;
+use crate::section::{Growth, Row};
 use crate::spread::Spread;
 use crate::tell;
 
@@ -63,6 +64,39 @@ impl Rounds {
     ) -> Spread {
         let pairs = self.lane(one).iter().zip(self.lane(other));
         Spread::of(pairs.map(|(one, other)| figure(one, other)))
+    }
+
+    /// Every contender's figure, and ours by theirs.
+    pub(crate) fn rows(&self, ours: &str, figure: impl Fn(&Outcome) -> f64) -> Vec<Row> {
+        let row = |label| Row {
+            label: String::from(label),
+            figure: self.spread(label, &figure),
+            ratio: (label != ours).then(|| self.ratio(ours, label, &figure)),
+        };
+        self.labels().map(row).collect()
+    }
+
+    /// How our time grows with the items: a hundredth and a tenth of them are run now, all of them were in these rounds.
+    ///
+    /// # Errors
+    /// That of the first run that fails.
+    pub(crate) fn growth<'a>(
+        &self,
+        ours: &'static str,
+        (pairs, items): (usize, u64),
+        contender: impl Fn(&'static str, u64) -> Contender<'a>,
+    ) -> anyhow::Result<Growth> {
+        let parts = [
+            ("inflight, a hundredth", items / 100),
+            ("inflight, a tenth", items / 10),
+        ];
+        let small = Rounds::run(pairs, &parts.map(|(label, items)| contender(label, items)))?;
+        let seconds = |rounds: &Rounds, label| rounds.spread(label, |o| o.elapsed_s).median;
+        let mut points = parts
+            .map(|(label, items)| (items, seconds(&small, label)))
+            .to_vec();
+        points.push((items, seconds(self, ours)));
+        Ok(Growth::new(ours, "s", points))
     }
 
     fn lane(&self, label: &str) -> &[Outcome] {

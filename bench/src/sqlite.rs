@@ -12,7 +12,7 @@ use crate::hashes;
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
-use crate::section::{Growth, Row, Section, Verdict};
+use crate::section::{Section, Verdict};
 
 const ITEMS: u64 = 1_000_000;
 const PAIRS: usize = 5;
@@ -57,10 +57,9 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         missing.push("sqlite3".to_owned());
     }
     let rounds = Rounds::run(pairs, &contenders)?;
-    let sizes = [items / 100, items / 10];
-    let labels = ["inflight, a hundredth", "inflight, a tenth"];
-    let small = Rounds::run(pairs, &[0, 1].map(|i| ours(plan, labels[i], sizes[i])))?;
-    let elapsed = |rounds: &Rounds, label| rounds.spread(label, |o| o.elapsed_s).median;
+    let growth = rounds.growth(OURS, (pairs, items), |label, items| {
+        ours(plan, label, items)
+    })?;
     let per_second = |o: &Outcome| o.items as f64 / o.elapsed_s;
     let mib = |o: &Outcome| o.rss_max_bytes as f64 / f64::from(1 << 20);
     let against = || {
@@ -84,24 +83,9 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         pairs,
         figure: "rows a second".to_owned(),
         ratio: "ours ÷ theirs".to_owned(),
-        rows: rounds
-            .labels()
-            .map(|label| Row {
-                label: label.to_owned(),
-                figure: rounds.spread(label, per_second),
-                ratio: (label != OURS).then(|| rounds.ratio(OURS, label, per_second)),
-            })
-            .collect(),
+        rows: rounds.rows(OURS, per_second),
         verdicts,
-        growth: vec![Growth::new(
-            OURS,
-            "s",
-            vec![
-                (sizes[0], elapsed(&small, labels[0])),
-                (sizes[1], elapsed(&small, labels[1])),
-                (items, elapsed(&rounds, OURS)),
-            ],
-        )],
+        growth: vec![growth],
         notes: vec![
             "`.import` hashes nothing. It and the loop by hand are one transaction, so that all of it is lost when it is cut \
              off; ours are thousands of rows each."

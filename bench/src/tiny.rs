@@ -12,7 +12,7 @@ use crate::lab::{Lab, Setup, saved_to_lab, sum_of_hashes};
 use crate::number::grouped;
 use crate::plan::Plan;
 use crate::rounds::Rounds;
-use crate::section::{Growth, Row, Section, Verdict};
+use crate::section::{Section, Verdict};
 use crate::wrk::{self, Load};
 use bench::Machine;
 
@@ -35,13 +35,9 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
     let our_seconds = Cell::new(1);
     let (contenders, missing) = contenders(plan, items, &our_seconds);
     let rounds = Rounds::run(pairs, &contenders)?;
-    let sizes = [items / 100, items / 10];
-    let labels = ["inflight, a hundredth", "inflight, a tenth"];
-    let small = Rounds::run(
-        pairs,
-        &[0, 1].map(|i| ours(plan, labels[i], sizes[i], &our_seconds)),
-    )?;
-    let elapsed = |rounds: &Rounds, label| rounds.spread(label, |o| o.elapsed_s).median;
+    let growth = rounds.growth(OURS, (pairs, items), |label, items| {
+        ours(plan, label, items, &our_seconds)
+    })?;
     let per_second = |o: &Outcome| o.items as f64 / o.elapsed_s;
     let verdict = || {
         let against = rounds.ratio(OURS, WRK, per_second);
@@ -61,24 +57,9 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         pairs,
         figure: "requests a second".to_owned(),
         ratio: "ours ÷ theirs".to_owned(),
-        rows: rounds
-            .labels()
-            .map(|label| Row {
-                label: label.to_owned(),
-                figure: rounds.spread(label, per_second),
-                ratio: (label != OURS).then(|| rounds.ratio(OURS, label, per_second)),
-            })
-            .collect(),
+        rows: rounds.rows(OURS, per_second),
         verdicts: rounds.labels().any(|label| label == WRK).then(verdict).into_iter().collect(),
-        growth: vec![Growth::new(
-            OURS,
-            "s",
-            vec![
-                (sizes[0], elapsed(&small, labels[0])),
-                (sizes[1], elapsed(&small, labels[1])),
-                (items, elapsed(&rounds, OURS)),
-            ],
-        )],
+        growth: vec![growth],
         notes: vec![
             "wrk computes nothing, keeps no count of items and tries nothing again; its requests have no Idempotency-Key."
                 .to_owned(),
