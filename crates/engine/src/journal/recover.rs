@@ -42,10 +42,7 @@ pub(crate) fn recover(
     let mut scan = Scan::new(disk)?;
     let is_short = scan.length <= UNWRITTEN_MAX;
     let head = scan.bytes(HEAD)?;
-    // As it may be if the machine stopped while the head was written.
-    let is_unwritten = head.iter().all(|byte| *byte == 0) && is_short;
-    let is_cut_off = head.len() < HEAD && MAGIC.iter().zip(head).all(|(a, b)| a == b);
-    if is_unwritten || is_cut_off {
+    if is_short && is_torn(head) {
         return Ok(None);
     }
     let (Some(magic), Some(salt)) = (head.first_chunk(), head.last_chunk::<4>()) else {
@@ -77,6 +74,16 @@ pub(crate) fn recover(
     });
     let is_begun = recovered.damage.is_some() || recovered.state.sequence > 0;
     Ok(is_begun.then_some(recovered))
+}
+
+/// Whether the machine stopped while the head was written: of a file that is new, what was not written is missing or zero.
+fn is_torn(head: &[u8]) -> bool {
+    let written = head.iter().zip(MAGIC).take_while(|(a, b)| a == b).count();
+    let is_rest_zero = head[written..].iter().all(|byte| *byte == 0);
+    match written == MAGIC.len() {
+        true => head.len() < HEAD,
+        false => is_rest_zero,
+    }
 }
 
 fn refused(why: &str) -> io::Error {

@@ -91,11 +91,14 @@ impl Simulated {
         let length = random.usize(synced..=self.now.len().max(synced));
         after.resize(length, 0);
         let first = synced / BLOCK * BLOCK;
+        let is_new = self.durable.is_empty();
         for start in (first..length).step_by(BLOCK) {
             let range = start.max(synced)..(start + BLOCK).min(length);
             match random.u8(0..4) {
                 0 => after[range.clone()].copy_from_slice(&self.now[range]),
                 1 => after[range].fill(0),
+                // A file that is new shows what was written to it, or zeros.
+                2 if is_new => after[range].fill(0),
                 2 => after[range]
                     .iter_mut()
                     .for_each(|byte| *byte = random.u8(..)),
