@@ -38,6 +38,8 @@ pub(super) struct State {
     /// Whether faults end some time.
     is_last: bool,
     fails: Option<Fails>,
+    /// Whether any request has come in this life: by then the journal was on the disk.
+    has_sent: bool,
     /// Saves that have come in this life.
     saves: u64,
     /// What the journal called finished when this life began.
@@ -96,6 +98,7 @@ impl World {
             begun: None,
             is_last: false,
             fails: None,
+            has_sent: false,
             saves: 0,
             finished: BTreeSet::new(),
             items: vec![None; scenario.items as usize],
@@ -130,7 +133,7 @@ impl World {
             End::Fails(fails) => Some(fails),
             _ => None,
         };
-        state.saves = 0;
+        (state.saves, state.has_sent) = (0, false);
         state.plug = Arc::clone(plug);
         state.begun = Some(Instant::now());
         state.is_last = is_last;
@@ -143,6 +146,13 @@ impl World {
     pub(super) fn ends(&self, end: End) {
         let mut state = self.state();
         let at = state.now();
+        if matches!(end, End::PowerLoss(_)) && !state.has_sent {
+            // It forgets what the life before had not synced: it is as if that one had ended so.
+            state.finished.clear();
+            if let Some(before) = state.lives.last_mut() {
+                before.end = end;
+            }
+        }
         state.lives.push(Lived {
             end,
             at,
@@ -227,6 +237,7 @@ impl World {
                 _ => self.scenario.saves_max(),
             },
         );
+        state.has_sent = true;
         let service = state.service(step);
         service.in_flight += 1;
         let in_flight = service.in_flight;
