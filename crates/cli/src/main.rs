@@ -50,10 +50,6 @@ use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::layers::Refused;
 
-/// Facts and results are allocated on one thread and freed on another, which it is good at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     if let Some(failed) = leash::become_worker(std::env::args_os()) {
         return failed;

@@ -1,5 +1,6 @@
 //! One slot: owns one connection, makes one attempt at a time on it, and says how it went.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -129,7 +130,7 @@ async fn send<Q, C: Connection<Q>>(
     bulk: &[Record<Q>],
     deadline: Duration,
 ) -> Sent<C::Answer> {
-    let reply = match timeout(deadline, connection.send(bulk)).await {
+    let reply = match timeout(deadline, pin!(connection.send(bulk))).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(fault)) => return Sent::new(Err(fault)),
         Err(_) => {

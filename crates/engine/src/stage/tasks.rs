@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -78,8 +78,12 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
             is_again: trail.attempts + trail.overloads > 0,
             in_flight: inner.dispatch.borrow().in_flight(),
         };
-        let attempt = slot.attempt(&inner.service, &bulk, inner.deadlines, |at| sent.at = at);
-        let answered = caught(attempt).await.unwrap_or_else(|panic| {
+        let answered = {
+            let told = |at| sent.at = at;
+            let attempt = pin!(slot.attempt(&inner.service, &bulk, inner.deadlines, told));
+            caught(attempt).await
+        };
+        let answered = answered.unwrap_or_else(|panic| {
             // What the connection was at when it panicked, nobody knows.
             slot = Slot::new(inner.clock);
             Err(Fault::panicked(&*panic))
@@ -131,9 +135,9 @@ fn close_idle<Q, S: Service<Q>>(inner: &Inner<Q, S>, now: Duration) {
     inner.slots.set(inner.slots.get() - stale);
 }
 
-/// The future's outcome, or its panic: one in a user's connection must not take its records with it.
-async fn caught<T>(future: impl Future<Output = T>) -> std::thread::Result<T> {
-    let mut future = pin!(future);
+/// The future's outcome, or its panic: one in a user's connection must not take its records with it. Pinned by whoever
+/// calls, because a future that makes a request is kilobytes large, and would be copied here for each.
+async fn caught<T>(mut future: Pin<&mut impl Future<Output = T>>) -> std::thread::Result<T> {
     poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
             .map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
