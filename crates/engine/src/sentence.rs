@@ -59,6 +59,7 @@ fn found(summary: &Summary) -> String {
         Some(Learnt {
             goodput: Some(_), ..
         }) => format!("; the right number in flight was found to be about {limit}"),
+        Some(_) if summary.limited_by == Wall::Ceiling => String::new(),
         Some(_) => format!("; {} in flight were enough", summary.in_flight.max),
     }
 }
@@ -185,6 +186,10 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
             "the service's quota; nothing else would help".to_owned()
         }
         Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
+        Wall::Ceiling if summary.learnt.is_some() && limit != summary.in_flight.max => format!(
+            "the ceiling of requests in flight, which it did not come to: {} at most",
+            summary.in_flight.max
+        ),
         Wall::Ceiling => format!(
             "the ceiling of {limit} in flight; a higher one would help if the service can take it"
         ),
@@ -323,6 +328,16 @@ mod tests {
             LAB,
             |s| (s.learnt, s.in_flight.max) = (Some(Learnt { goodput, ..learnt }), 40),
             &format!("{end}40 in flight were enough"),
+        );
+        check(
+            Declared::default(),
+            |s| {
+                s.learnt = Some(Learnt { goodput, ..learnt });
+                (s.attainment, s.limited_by) = (0.1, Wall::Ceiling);
+                (s.in_flight.max, s.in_flight.limit_final) = (283, 566);
+            },
+            "10 % of the limit; finding the number in flight took its time; the wall is the ceiling of requests in \
+             flight, which it did not come to: 283 at most",
         );
         let rate = Some(99.7);
         check(

@@ -23,6 +23,10 @@ const RECENT_MIN: Duration = Duration::from_secs(1);
 /// first decision.
 const FIRST: usize = 8;
 
+/// Answers one after the other after which what was done tells more than what slots could do: before, most of it was waiting
+/// for the first.
+const SETTLED: f64 = 5.0;
+
 /// A resource that is used this much is what limits.
 const BUSY: f64 = 0.85;
 
@@ -69,6 +73,8 @@ pub(crate) struct Pace {
     outage_budget: Duration,
     first_contact: Duration,
     pub(crate) limit: Limit,
+    /// Whether more are in flight than a decision allows, because they were sent before it.
+    is_above: bool,
     /// Items that earlier runs of the same journal had finished; nothing before the first tick.
     before: Option<u64>,
     sums: Sums,
@@ -132,6 +138,7 @@ impl Pace {
             outage_budget: options.outage_budget,
             first_contact: options.first_contact,
             limit: Limit::of(options),
+            is_above: false,
             before: None,
             sums: Sums::default(),
             past: VecDeque::new(),
@@ -163,7 +170,10 @@ impl Pace {
                 step: Step::Save,
                 decision,
                 ..
-            } => self.limit.now = (decision.to.round() as usize).max(1),
+            } => {
+                self.limit.now = (decision.to.round() as usize).max(1);
+                self.is_above = true;
+            }
             Fact::InputEnded { .. } => sums.reading_ended = true,
             Fact::Beat { ready, .. } => self.ready = *ready,
             _ => {}
@@ -181,7 +191,9 @@ impl Pace {
         self.sums.at = counts.elapsed;
         self.sums.finished = counts.saved + counts.dead - self.before();
         self.sums.rejected = counts.rejected;
-        if self.limit.ceiling.is_some() {
+        self.is_above &= counts.in_flight > self.limit.now;
+        if self.limit.ceiling.is_some() && !self.is_above {
+            // Not each doubling is a decision.
             self.limit.now = self.limit.now.max(counts.in_flight);
         }
         if self.past.len() == PAST_MAX {
@@ -304,9 +316,14 @@ impl Pace {
                     true => computations * span_s / recent.computed as f64,
                     false => computations * compute_s / self.threads as f64,
                 };
-                // Where slots are what limits, what they can do is known better than what they did: that begins with a wait.
-                let is_refused = matches!(holdup, Holdup::Refusals(_));
-                let io = match is_refused && recent.finished > 0 {
+                // Where slots are what limits, what they can do is known better than what they did, which begins with a wait;
+                // unless their number changes, and with it how long an answer takes.
+                let as_it_went = match holdup {
+                    Holdup::Refusals(_) => true,
+                    Holdup::Slots(limit, _) => limit.ceiling.is_some() && span_s > SETTLED * save_s,
+                    _ => false,
+                };
+                let io = match as_it_went && recent.finished > 0 {
                     true => saves * span_s / recent.finished as f64,
                     false => requests * save_s / limit,
                 };

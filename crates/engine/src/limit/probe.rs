@@ -141,6 +141,14 @@ impl Probe {
         }
     }
 
+    /// The same, where more in flight were seen to bring little.
+    pub(super) fn full(limit: f64) -> Probe {
+        Probe {
+            is_full: true,
+            ..Probe::new(limit, Arm::default())
+        }
+    }
+
     /// The limit in force.
     pub(super) fn current(&self) -> f64 {
         self.current

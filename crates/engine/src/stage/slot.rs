@@ -60,19 +60,21 @@ impl<C> Slot<C> {
         S: Service<Q, Connection = C>,
         C: Connection<Q, Answer = S::Answer>,
     {
-        let mut connection = match self.kept() {
-            Some(kept) => kept,
-            None => open(service, deadlines.connect).await?,
-        };
-        sent_at(self.clock.now());
-        let mut sent = send(&mut connection, bulk, deadlines.attempt).await;
-        if sent.is_unsent() {
-            // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
-            drop(connection);
-            connection = open(service, deadlines.connect).await?;
+        let mut kept = self.kept();
+        let mut may_be_stale = true;
+        let (connection, sent) = loop {
+            let mut connection = match kept.take() {
+                Some(kept) => kept,
+                None => open(service, deadlines.connect).await?,
+            };
             sent_at(self.clock.now());
-            sent = send(&mut connection, bulk, deadlines.attempt).await;
-        }
+            let sent = send(&mut connection, bulk, deadlines.attempt).await;
+            if !(sent.is_unsent() && may_be_stale) {
+                break (connection, sent);
+            }
+            // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
+            may_be_stale = false;
+        };
         let mark = connection.mark();
         if sent.is_reusable || planted!(TimedOutReused) {
             self.connection = Some(connection);
@@ -93,7 +95,8 @@ impl<C> Slot<C> {
 }
 
 async fn open<Q, S: Service<Q>>(service: &S, deadline: Duration) -> Result<S::Connection, Fault> {
-    match timeout(deadline, service.connect()).await {
+    // Boxed, because it is large and soon over, and a slot keeps the room for what it awaits as long as it lives.
+    match timeout(deadline, Box::pin(service.connect())).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(fault)) if fault.verdict() == Verdict::Unreached || fault.ends_run().is_some() => {
             Err(fault)
