@@ -1,7 +1,7 @@
-//! The start: doubles every round trip, later half as much again, until more in flight bring little.
+//! The start: doubles every round trip until more in flight bring little.
 //!
-//! A job that ends cannot wait for a careful climb. Each success allows one more, or half of one, as long as the limit is
-//! what holds requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
+//! A job that ends cannot wait for a careful climb. Each success allows one more, as long as the limit is what holds
+//! requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
 //! burst already tells how the service answers to a crowd.
 
 use super::arm::Arm;
@@ -9,9 +9,6 @@ use super::decision::Reason;
 
 /// Where it begins: enough that a job of a second does not spend it climbing, few enough for the smallest service.
 pub(super) const FIRST: f64 = 8.0;
-/// Up to here it doubles; from here on half as much again is soon as many, and goes less far past what the service handles
-/// before the first slow answer tells.
-const DOUBLED_MAX: f64 = 64.0;
 /// Octaves up to the highest limit there is.
 const OCTAVES: usize = 17;
 /// Doubling that brings less than this much more goodput goes too far: half of the additional requests would only wait.
@@ -48,7 +45,7 @@ pub(super) struct Start {
 /// What an answer says about doubling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
-    /// As many more as [`growth`] says.
+    /// One more.
     More,
     /// No more for this answer, which took long.
     Stay,
@@ -58,14 +55,6 @@ pub(super) enum Step {
         reason: Reason,
         arm: Arm,
     },
-}
-
-/// What a quick answer adds to this limit.
-pub(super) fn growth(limit: f64) -> f64 {
-    match limit < DOUBLED_MAX {
-        true => 1.0,
-        false => 0.5,
-    }
 }
 
 impl Start {
@@ -188,7 +177,7 @@ mod tests {
             now += took / limit;
             match start.succeeded(now, now - took, limit) {
                 Step::Leave { limit, .. } => return (Some(limit), n),
-                Step::More => limit += growth(limit),
+                Step::More => limit += 1.0,
                 Step::Stay => {}
             }
             if limit > 4000.0 {
