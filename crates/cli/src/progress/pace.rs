@@ -443,6 +443,7 @@ impl fmt::Display for Holdup {
 #[cfg(test)]
 mod tests {
     use inflight::Attempt;
+    use inflight::limit::{Decision, Reason};
 
     use super::*;
 
@@ -645,6 +646,34 @@ mod tests {
                 ..with(Strategy::Parallel)
             },
         );
+    }
+
+    #[test]
+    fn what_was_sent_before_the_limit_was_lowered_does_not_raise_it() {
+        let mut pace = Pace::of(&Options {
+            in_flight: InFlightLimit::Auto,
+            ..Options::default()
+        });
+        let after = |pace: &mut Pace, in_flight| {
+            pace.tick(&Counts {
+                in_flight,
+                ..Counts::default()
+            });
+            pace.limit.now
+        };
+        assert_eq!(after(&mut pace, 19), 19, "doubling is no decision");
+        pace.fold(&Fact::Limit {
+            step: Step::Save,
+            at: Duration::ZERO,
+            decision: Decision {
+                from: 19.0,
+                to: 10.0,
+                reason: Reason::Refused,
+            },
+        });
+        assert_eq!(after(&mut pace, 18), 10, "they are still on their way");
+        assert_eq!(after(&mut pace, 9), 10);
+        assert_eq!(after(&mut pace, 12), 12, "these were allowed since");
     }
 
     #[test]
