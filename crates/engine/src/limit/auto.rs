@@ -6,7 +6,7 @@ use super::decision::{Decision, Reason};
 use super::learnt::Learnt;
 use super::outcome::Sent;
 use super::probe::Probe;
-use super::start::{FIRST, Start, Step};
+use super::start::{self, FIRST, Start, Step};
 use super::turn::Turn;
 
 /// Requests in a row that were not answered in time, after which the service is taken for gone: one alone means nothing.
@@ -136,7 +136,7 @@ impl Auto {
                         Some((*most, Reason::Ceiling, Arm::default()))
                     }
                     Step::More if is_bound => {
-                        *limit += 1.0;
+                        *limit += start::more(*limit);
                         None
                     }
                     Step::More | Step::Stay => None,

@@ -17,15 +17,16 @@ const ROOM: f64 = 0.75;
 const MOST: f64 = 0.6;
 /// Less than this share was missed: nothing at all, so more can go, and at once.
 const NOTHING: f64 = 0.1;
-/// The smallest step up: what it costs is little if it was in vain, and what it shows can still be told from chance.
+/// The smallest step: what it costs is little if it was in vain, and what it shows can still be told from chance.
 const STEP_MIN: f64 = 1.1;
-/// The largest step up to look: of a service that answers very unevenly.
+/// The largest step to look: of a service that answers very unevenly.
 const STEP_LOOK_MAX: f64 = 1.5;
 /// The largest step up while there is room.
 const STEP_MAX: f64 = 2.0;
-/// The largest part that is left of the limit in a step down, and the smallest.
-const CUT_MAX: f64 = 0.8;
-const CUT_MIN: f64 = 0.25;
+/// The largest step down, when the service has become slower.
+const STEP_DOWN_MAX: f64 = 4.0;
+/// Steps up that are left out after one that cost goodput: it would cost the same again.
+const SPARED: u32 = 2;
 /// Answers that take so many times as long as before with as many in flight, or that are so many times quicker: the service
 /// has changed.
 const SLOWER: f64 = 1.5;
@@ -54,11 +55,8 @@ pub(super) struct Probe {
     /// What latencies are at the limit.
     reference: Arm,
     evidence: Evidence,
-    /// Factors of the next steps.
-    step: f64,
-    cut: f64,
-    /// What the next turn tries, whatever its place.
-    next: Option<Kind>,
+    /// What the next turn tries, whatever its place, and by what factor.
+    next: Option<(Kind, f64)>,
     turn: Option<(Turn, Kind)>,
     arm: Arm,
     /// Only what is sent between these counts: when the new limit has settled, and early enough to come back in this turn.
@@ -79,6 +77,8 @@ pub(super) struct Probe {
 struct Evidence {
     up: Pooled,
     down: Pooled,
+    /// Steps up still to be left out.
+    spared: u32,
 }
 
 /// Elasticities of several arms, each weighed by how sure it is.
@@ -116,8 +116,6 @@ impl Probe {
             current: limit,
             reference,
             evidence: Evidence::default(),
-            step: STEP_MIN,
-            cut: CUT_MAX,
             next: None,
             turn: None,
             arm: Arm::default(),
@@ -135,8 +133,7 @@ impl Probe {
     /// The same, beginning with a large step up.
     pub(super) fn with_large_steps(limit: f64, reference: Arm) -> Probe {
         Probe {
-            step: STEP_MAX,
-            next: Some(Kind::Up),
+            next: Some((Kind::Up, STEP_MAX)),
             ..Probe::new(limit, reference)
         }
     }
@@ -174,7 +171,7 @@ impl Probe {
         self.limit = self.limit.min(limit);
         self.current = self.current.min(limit);
         self.evidence = Evidence::default();
-        self.back_to_small_steps();
+        self.next = None;
     }
 
     /// A success.
@@ -217,11 +214,14 @@ impl Probe {
     }
 
     fn begin(&mut self, now: f64, turn: Turn, latency: f64, ceiling: f64) {
-        let kind = self.next.take().unwrap_or(turn.kind());
+        let (kind, step) = self
+            .next
+            .take()
+            .unwrap_or_else(|| (self.in_its_place(turn), self.step_to_look()));
         let wanted = match kind {
             Kind::Hold => self.limit,
-            Kind::Up => self.limit * self.step.max(1.0 + least_more(self.limit) / self.limit),
-            Kind::Down => self.limit * self.cut,
+            Kind::Up => self.limit * step.max(1.0 + least_more(self.limit) / self.limit),
+            Kind::Down => self.limit / step,
         };
         let wanted = wanted.clamp(1.0, ceiling);
         self.last_sent_at = now + turn.left - RETURN * latency;
@@ -231,6 +231,19 @@ impl Probe {
         self.turn = Some((turn, kind));
         self.arm = Arm::default();
         (self.answers, self.began) = (0, now);
+    }
+
+    /// What this turn tries by its place. Without anything to compare with, a step would show nothing.
+    fn in_its_place(&mut self, turn: Turn) -> Kind {
+        let kind = turn.kind();
+        if self.reference.count == 0.0 {
+            return Kind::Hold;
+        }
+        if kind == Kind::Up && self.evidence.spared > 0 {
+            self.evidence.spared -= 1;
+            return Kind::Hold;
+        }
+        kind
     }
 
     fn judge(&mut self, now: f64, kind: Kind, ln_recent: f64) -> Option<Reason> {
@@ -248,7 +261,6 @@ impl Probe {
         match kind {
             Kind::Hold => {
                 self.reference = self.reference.decayed(KEEP).merged(arm);
-                self.step = self.step.max(self.step_to_look());
                 let seen = f64::from(self.answers) / (now - self.began);
                 self.goodput = Some(self.goodput.map_or(seen, |known| 0.5 * (known + seen)));
                 None
@@ -285,12 +297,10 @@ impl Probe {
         }
         // The arm may have seen both, before and after; what came back last is after.
         let after = ln_recent.max(arm.ln_latency);
-        self.cut = (self.reference.ln_latency - after)
-            .exp()
-            .clamp(CUT_MIN, CUT_MAX);
+        let times = (after - self.reference.ln_latency).exp();
         self.reference = arm.with_latency(after);
         self.evidence = Evidence::default();
-        self.next = Some(Kind::Down);
+        self.next = Some((Kind::Down, times.clamp(STEP_MIN, STEP_DOWN_MAX)));
         true
     }
 
@@ -305,8 +315,7 @@ impl Probe {
         }
         self.reference = *arm;
         self.evidence = Evidence::default();
-        self.step = self.step.max(STEP_MIN.powi(3));
-        self.next = Some(Kind::Up);
+        self.next = Some((Kind::Up, self.step_to_look().max(STEP_MIN.powi(3))));
         true
     }
 
@@ -316,17 +325,17 @@ impl Probe {
         let e = up.decided(UP_PAYS)?;
         self.evidence.up = Pooled::default();
         if e.value <= UP_PAYS {
-            self.step = self.step_to_look();
             self.is_full = true;
+            if e.value + 2.0 * e.se < 0.0 {
+                self.evidence.spared = SPARED;
+            }
             return None;
         }
         self.evidence = Evidence::default();
         self.is_full = false;
         if e.value - 2.0 * e.se > ROOM {
-            self.step = self.step.powi(3).min(STEP_MAX);
-            self.next = Some(Kind::Up);
-        } else {
-            self.step = self.step_to_look();
+            let larger = (self.current / self.limit).powi(3).min(STEP_MAX);
+            self.next = Some((Kind::Up, larger));
         }
         self.limit = self.current.max(self.limit + least_more(self.limit));
         self.reference = *arm;
@@ -346,16 +355,13 @@ impl Probe {
             self.is_full = true;
             self.limit = self.current;
             self.reference = *arm;
-            self.cut = CUT_MAX;
             if e.value < NOTHING {
-                self.cut = CUT_MAX * CUT_MAX;
-                self.next = Some(Kind::Down);
+                self.next = Some((Kind::Down, self.step_to_look().powi(2)));
             }
             return Some(Reason::Enough { elasticity });
         }
-        self.cut = CUT_MAX;
-        if e.value > MOST {
-            self.next = Some(Kind::Up);
+        if e.value > MOST && self.evidence.spared == 0 {
+            self.next = Some((Kind::Up, self.step_to_look()));
         }
         // A little more than was needed: where others share the service, those with less take more this way.
         self.limit += (0.25 * self.limit.sqrt()).min(0.25 * self.limit);
@@ -367,10 +373,6 @@ impl Probe {
         (2.0 * self.reference.se())
             .exp()
             .clamp(STEP_MIN, STEP_LOOK_MAX)
-    }
-
-    fn back_to_small_steps(&mut self) {
-        (self.step, self.cut, self.next) = (STEP_MIN, CUT_MAX, None);
     }
 }
 

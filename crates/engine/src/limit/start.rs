@@ -4,11 +4,15 @@
 //! requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
 //! burst already tells how the service answers to a crowd.
 
-use super::arm::Arm;
+use super::arm::{Arm, Elasticity};
 use super::decision::Reason;
 
 /// Where it begins: enough that a job of a second does not spend it climbing, few enough for the smallest service.
 pub(super) const FIRST: f64 = 8.0;
+/// Above this, an answer allows a little less than one more. What comes of a limit shows a round trip later, when it has been
+/// doubled again: of a service that a crowd slows down, the last doubling costs the more the larger it is.
+const CAREFUL: f64 = 64.0;
+const MORE_WHEN_CAREFUL: f64 = 0.75;
 /// Octaves up to the highest limit there is.
 const OCTAVES: usize = 17;
 /// Doubling that brings less than this much more goodput goes too far: half of the additional requests would only wait.
@@ -27,8 +31,12 @@ const ROUNDS: f64 = 1.5;
 /// What is believed of the spread of ln(latency) before anything was measured, and for how many samples that counts.
 const PRIOR_VARIANCE: f64 = 0.05;
 const PRIOR_WEIGHT: f64 = 3.0;
+/// Octaves whose in flight differ by less, as a logarithm, say nothing about each other.
+const APART_MIN: f64 = 0.1;
 /// How sure it must be, in standard errors. It looks after each answer, so by less it would often be deceived.
 const SURE: f64 = 3.0;
+/// Latencies in one octave after which slow answers are taken as they seem: of a lower octave nothing more will be seen.
+const LONG: f64 = 4.0;
 
 /// Latencies by octave of in flight.
 #[derive(Clone, Debug)]
@@ -55,6 +63,15 @@ pub(super) enum Step {
         reason: Reason,
         arm: Arm,
     },
+}
+
+/// How many more an answer allows that did not take long.
+pub(super) fn more(limit: f64) -> f64 {
+    if limit < CAREFUL {
+        1.0
+    } else {
+        MORE_WHEN_CAREFUL
+    }
 }
 
 impl Start {
@@ -104,22 +121,27 @@ impl Start {
         if here.count < (f64::from(1 << octave) / 8.0).max(3.0) || seen < ROUNDS {
             return None;
         }
-        let before = self.octaves[..octave].iter().rfind(|arm| arm.count > 0.0)?;
-        let apart = (here.in_flight / before.in_flight).ln();
-        let elasticity = 1.0 - (here.ln_latency - before.ln_latency) / apart;
-        let se = se(here, before, variance) / apart;
-        if apart > 0.1 && elasticity + SURE * se < ELASTICITY_MIN {
+        let lower = self.octaves[..octave].iter().filter(|arm| arm.count > 0.0);
+        let against_lower = lower.filter_map(|before| elasticity(here, before, variance));
+        let longer = here.ln_latency - base.ln_latency;
+        let is_stuck = seen > LONG && longer > slower(variance);
+        let sure = if is_stuck { 0.0 } else { SURE };
+        if let Some(e) = against_lower
+            .clone()
+            .find(|e| e.value + sure * e.se < ELASTICITY_MIN)
+        {
             // Bandwidth × delay: as many as were served at once before they began to wait.
-            let limit = here.in_flight * (base.ln_latency - here.ln_latency).min(0.0).exp();
+            let limit = here.in_flight * (-longer).min(0.0).exp();
+            let elasticity = e.value;
             return Some(Step::Leave {
                 limit: limit.max(1.0),
                 reason: Reason::Crowded { elasticity },
                 arm: *here,
             });
         }
-        let longer = here.ln_latency - base.ln_latency;
-        let is_slower = longer - SURE * self::se(here, base, variance) > slower(variance);
-        let pays = elasticity - SURE * se > ELASTICITY_MIN;
+        let last = against_lower.last()?;
+        let pays = last.value - SURE * last.se > ELASTICITY_MIN;
+        let is_slower = longer - SURE * se(here, base, variance) > slower(variance);
         (is_slower && pays).then_some(Step::Leave {
             limit: here.in_flight,
             reason: Reason::Slower {
@@ -151,6 +173,15 @@ impl Start {
         }
         squares / count
     }
+}
+
+/// What more in flight did to goodput, if there were enough more to tell.
+fn elasticity(here: &Arm, before: &Arm, variance: f64) -> Option<Elasticity> {
+    let apart = (here.in_flight / before.in_flight).ln();
+    (apart > APART_MIN).then(|| Elasticity {
+        value: 1.0 - (here.ln_latency - before.ln_latency) / apart,
+        se: se(here, before, variance) / apart,
+    })
 }
 
 /// How much longer than at first, as a logarithm, is slower.
