@@ -18,6 +18,8 @@ pub(super) struct Arm {
     pub(super) count: f64,
     /// Mean of ln(latency in seconds).
     pub(super) ln_latency: f64,
+    /// Mean of the latency itself, which is what Little's law is about.
+    pub(super) latency: f64,
     /// Sum of squared deviations from it.
     squares: f64,
     /// Mean of the requests in flight when one was sent.
@@ -39,6 +41,7 @@ impl Arm {
         Arm {
             count,
             ln_latency,
+            latency: ln_latency.exp(),
             squares: 0.0,
             in_flight,
             bound: count,
@@ -55,6 +58,7 @@ impl Arm {
         let deviation = ln_latency - self.ln_latency;
         self.ln_latency += deviation / self.count;
         self.squares += deviation * (ln_latency - self.ln_latency);
+        self.latency += (ln_latency.exp() - self.latency) / self.count;
         self.in_flight += (in_flight - self.in_flight) / self.count;
         self.bound += f64::from(is_bound);
     }
@@ -70,6 +74,7 @@ impl Arm {
         Arm {
             count,
             ln_latency: self.ln_latency + apart * share,
+            latency: self.latency + (other.latency - self.latency) * share,
             squares: self.squares + other.squares + apart * apart * self.count * share,
             in_flight: self.in_flight + (other.in_flight - self.in_flight) * share,
             bound: self.bound + other.bound,
