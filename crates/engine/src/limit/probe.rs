@@ -55,7 +55,7 @@ pub(super) struct Probe {
     /// What latencies are at the limit.
     reference: Arm,
     evidence: Evidence,
-    /// What the next turn tries, whatever its place, and by what factor.
+    /// What the next turn tries, whatever its place, and by what factor: until it was long enough to be measured.
     next: Option<(Kind, f64)>,
     turn: Option<(Turn, Kind)>,
     arm: Arm,
@@ -216,7 +216,6 @@ impl Probe {
     fn begin(&mut self, now: f64, turn: Turn, latency: f64, ceiling: f64) {
         let (kind, step) = self
             .next
-            .take()
             .unwrap_or_else(|| (self.in_its_place(turn), self.step_to_look()));
         let wanted = match kind {
             Kind::Hold => self.limit,
@@ -251,6 +250,7 @@ impl Probe {
         if arm.count < SAMPLES_MIN {
             return None;
         }
+        self.next = None;
         if arm.bound < 0.5 * arm.count || arm.in_flight < 0.75 * self.current.floor() {
             return self.not_needed();
         }

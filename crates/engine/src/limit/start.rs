@@ -9,10 +9,10 @@ use super::decision::Reason;
 
 /// Where it begins: enough that a job of a second does not spend it climbing, few enough for the smallest service.
 pub(super) const FIRST: f64 = 8.0;
-/// Above this, an answer allows a little less than one more. What comes of a limit shows a round trip later, when it has been
-/// doubled again: of a service that a crowd slows down, the last doubling costs the more the larger it is.
+/// Above this, an answer allows less than one more. What comes of a limit shows a round trip later, when it has been raised
+/// again: of a service that a crowd slows down, the last step costs the more the larger it is.
 const CAREFUL: f64 = 64.0;
-const MORE_WHEN_CAREFUL: f64 = 0.75;
+const MORE_WHEN_CAREFUL: f64 = 0.6;
 /// Octaves up to the highest limit there is.
 const OCTAVES: usize = 17;
 /// Doubling that brings less than this much more goodput goes too far: half of the additional requests would only wait.
@@ -28,6 +28,8 @@ const CROWDED_SHARE: f64 = 0.6;
 const SHARE_OVER: f64 = 16.0;
 /// Latencies over which an octave must have been seen before it ends the start.
 const ROUNDS: f64 = 1.5;
+/// The fewest samples of an octave that say anything.
+const SAMPLES_MIN: f64 = 3.0;
 /// What is believed of the spread of ln(latency) before anything was measured, and for how many samples that counts.
 const PRIOR_VARIANCE: f64 = 0.05;
 const PRIOR_WEIGHT: f64 = 3.0;
@@ -35,6 +37,8 @@ const PRIOR_WEIGHT: f64 = 3.0;
 const APART_MIN: f64 = 0.1;
 /// How sure it must be, in standard errors. It looks after each answer, so by less it would often be deceived.
 const SURE: f64 = 3.0;
+/// How much more than were served at once it leaves with: in a crowd that makes the service slower they are fewer than could be.
+const MARGIN: f64 = 1.05;
 /// Latencies in one octave after which slow answers are taken as they seem: of a lower octave nothing more will be seen.
 const LONG: f64 = 4.0;
 
@@ -118,11 +122,11 @@ impl Start {
         let here = &self.octaves[octave];
         // What comes back together has waited together: only two rounds tell what is chance.
         let seen = (now - self.since[octave]) / here.ln_latency.exp();
-        if here.count < (f64::from(1 << octave) / 8.0).max(3.0) || seen < ROUNDS {
+        if here.count < (f64::from(1 << octave) / 8.0).max(SAMPLES_MIN) || seen < ROUNDS {
             return None;
         }
         let lower = self.octaves[..octave].iter().filter(|arm| arm.count > 0.0);
-        let against_lower = lower.filter_map(|before| elasticity(here, before, variance));
+        let mut against_lower = lower.filter_map(|before| elasticity(here, before, variance));
         let longer = here.ln_latency - base.ln_latency;
         let is_stuck = seen > LONG && longer > slower(variance);
         let sure = if is_stuck { 0.0 } else { SURE };
@@ -130,14 +134,12 @@ impl Start {
             .clone()
             .find(|e| e.value + sure * e.se < ELASTICITY_MIN)
         {
-            // Bandwidth × delay: as many as were served at once before they began to wait. Little's law is about means; they
-            // are to be had once nothing moves, and until then those of logarithms are steadier.
-            let quicker = if is_stuck {
-                base.latency / here.latency
+            let limit = if is_stuck {
+                // Nothing moves, so means are to be had, which Little's law is about.
+                here.in_flight * (base.latency / here.latency).min(1.0)
             } else {
-                (-longer).exp()
+                MARGIN * self.served_at_once(octave, base)
             };
-            let limit = here.in_flight * quicker.min(1.0);
             let elasticity = e.value;
             return Some(Step::Leave {
                 limit: limit.max(1.0),
@@ -145,7 +147,7 @@ impl Start {
                 arm: *here,
             });
         }
-        let last = against_lower.last()?;
+        let last = against_lower.next_back()?;
         let pays = last.value - SURE * last.se > ELASTICITY_MIN;
         let is_slower = longer - SURE * se(here, base, variance) > slower(variance);
         (is_slower && pays).then_some(Step::Leave {
@@ -155,6 +157,15 @@ impl Start {
             },
             arm: *here,
         })
+    }
+
+    /// Bandwidth × delay at its best: how many were being served, the others waited. With fewer in flight, all were.
+    fn served_at_once(&self, octave: usize, base: &Arm) -> f64 {
+        let seen = self.octaves[..=octave]
+            .iter()
+            .filter(|arm| arm.count >= SAMPLES_MIN);
+        seen.map(|arm| arm.in_flight * (base.ln_latency - arm.ln_latency).min(0.0).exp())
+            .fold(1.0, f64::max)
     }
 
     /// The octaves below this one that were not crowded, as one arm.
