@@ -261,7 +261,7 @@ fn forget_oldest(path: &Path) -> anyhow::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
     };
-    let prefix = format!("{}.2", name.to_string_lossy());
+    let name = name.to_string_lossy();
     let folder = if folder == Path::new("") {
         Path::new(".")
     } else {
@@ -270,10 +270,9 @@ fn forget_oldest(path: &Path) -> anyhow::Result<()> {
     let mut aside: Vec<PathBuf> = fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+            let found = path.file_name().map(|name| name.to_string_lossy());
+            found.is_some_and(|found| found.strip_prefix(&*name).is_some_and(is_aside))
         })
-        .filter(|path| !path.to_string_lossy().ends_with(".dead.jsonl"))
         .collect();
     aside.sort();
     for old in &aside[..aside.len().saturating_sub(ARCHIVED_MAX)] {
@@ -284,4 +283,48 @@ fn forget_oldest(path: &Path) -> anyhow::Result<()> {
         let _ = fs::remove_file(letters);
     }
     Ok(())
+}
+
+/// Whether a journal that was put aside ends so, as in `.2026-01-31T23-59-59Z-7`: what else lies beside it is not ours to remove.
+fn is_aside(end: &str) -> bool {
+    const TIME: &[u8] = b".0000-00-00T00-00-00Z-";
+    let Some((time, epoch)) = end.as_bytes().split_at_checked(TIME.len()) else {
+        return false;
+    };
+    let mut shape = time.iter().zip(TIME);
+    shape.all(|(seen, shape)| match shape {
+        b'0' => seen.is_ascii_digit(),
+        _ => seen == shape,
+    }) && !epoch.is_empty()
+        && epoch.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_files_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let aside = |n: usize| at(&format!("data.2026-01-{n:02}T00-00-00Z-{n}"));
+        let foreign = [
+            "data",
+            "data.2026-01-01.csv",
+            "data.2026-01-01T00-00-00Z-1.csv",
+            "data.2",
+        ];
+        for name in foreign {
+            fs::write(at(name), "").unwrap();
+        }
+        for n in 1..=ARCHIVED_MAX + 2 {
+            fs::write(aside(n), "").unwrap();
+        }
+        forget_oldest(&at("data")).unwrap();
+        assert!(foreign.iter().all(|name| at(name).exists()));
+        let kept: Vec<usize> = (1..=ARCHIVED_MAX + 2)
+            .filter(|n| aside(*n).exists())
+            .collect();
+        assert_eq!(kept, (3..=ARCHIVED_MAX + 2).collect::<Vec<_>>());
+    }
 }

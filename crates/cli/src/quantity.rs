@@ -11,11 +11,12 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// Seconds that are only guessed: whole ones, rounded up.
+/// Seconds that are only guessed: whole ones, and tenths of the last ten, of which whole ones would be too much.
 pub(crate) fn about(seconds: f64) -> String {
-    match seconds.ceil() {
-        s if s < 120.0 => format!("{s:.0} s"),
-        s => parts(s as u64),
+    match seconds {
+        s if s < 9.95 => format!("{s:.1} s"),
+        s if s < 119.5 => format!("{s:.0} s"),
+        s => parts(s.round() as u64),
     }
 }
 
@@ -82,8 +83,8 @@ mod tests {
             ]
         );
         assert_eq!(
-            [about(0.3), about(119.2), about(150.0)],
-            ["1 s", "2 min", "2 min 30 s"]
+            [about(0.3), about(30.2), about(119.6), about(150.0)],
+            ["0.3 s", "30 s", "2 min", "2 min 30 s"]
         );
         let written = [0.118, 8.34, 101.2, 12_000.0].map(milliseconds);
         assert_eq!(written, ["0.12 ms", "8.3 ms", "101 ms", "12.0 s"]);

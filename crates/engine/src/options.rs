@@ -112,7 +112,7 @@ pub struct Options {
     /// Save requests started a second, at most; one a day to a million a second. Default: no bound.
     pub rate: Option<f64>,
     /// Attempts after the first that count against an item, at most 1,000. Default 5: with the backoff
-    /// below that rides out about 3 s of failures of one item; an outage counts none.
+    /// below that rides out about 1.5 s of failures of one item, 3 s at most; an outage counts none.
     pub retries: u16,
     /// The longest first wait before another attempt; it doubles with each. Default 100 ms.
     pub backoff: Duration,

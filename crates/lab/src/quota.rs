@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use crate::value::{self, Expected};
 
+/// One a day: of less, nobody could wait for the next.
+const PER_SECOND_MIN: f64 = 1.0 / 86_400.0;
+
 /// So many requests per second, and how many may come at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Quota {
-    /// Requests per second, more than 0.
+    /// Requests per second, at least one a day.
     pub(crate) per_second: f64,
     /// How many may come at once after a pause, at least 1. Default: what one second gives, because that is how
     /// services count.
@@ -18,7 +21,8 @@ impl Quota {
     /// Reads `100/s`, `600/m`, `1000/h`, each with an optional `,burst 50`.
     pub(crate) fn parse(text: &str) -> Result<Self, Expected> {
         Self::read(text).ok_or_else(|| {
-            "`50/s`, `600/m` or `100/s,burst 50` (a rate over 0, a burst of at least 1)".to_owned()
+            "`50/s`, `600/m` or `100/s,burst 50` (at least one a day, a burst of at least 1)"
+                .to_owned()
         })
     }
 
@@ -34,10 +38,10 @@ impl Quota {
             "h" => 3600.0,
             _ => return None,
         };
-        let per_second = value::number(requests, 1e9)
-            .ok()
-            .filter(|rate| *rate > 0.0)?
-            / unit_s;
+        let per_second = value::number(requests, 1e9).ok()? / unit_s;
+        if per_second < PER_SECOND_MIN {
+            return None;
+        }
         let burst = match burst {
             Some(burst) => value::count(burst, 1).ok()? as f64,
             None => per_second.max(1.0),
@@ -87,6 +91,7 @@ mod tests {
     fn quotas_have_units() {
         let quota = |text: &str| Quota::parse(text).map(|quota| (quota.per_second, quota.burst));
         assert_eq!(quota("100/s,burst 50"), Ok((100.0, 50.0)));
+        assert!(quota("1e-30/s").is_err());
         assert_eq!(quota("50/s"), Ok((50.0, 50.0)));
         assert_eq!(quota("30/m"), Ok((0.5, 1.0)));
         for wrong in ["100", "0/s", "100/s,50", "100/s,burst 0", "-1/s", "100/day"] {

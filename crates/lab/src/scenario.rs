@@ -76,6 +76,13 @@ pub struct Clients {
     pub remembers: bool,
 }
 
+impl Clients {
+    /// Whether a client needs time for what it sends, however quickly that is answered.
+    fn take_time(&self) -> bool {
+        !self.compute.is_zero() || self.produce.is_some() || self.rate.is_some()
+    }
+}
+
 /// How many requests a client may have in flight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClientLimit {
@@ -208,11 +215,19 @@ impl Scenario {
             (None, Some(items @ 1..)) => Length::Items(items),
             _ => return Err("expected either `duration`, or `items` of at least 1".to_owned()),
         };
+        let clients = file.clients.check()?;
+        if matches!(length, Length::Lasting(_)) && !clients.take_time() && is_instant(&service) {
+            return Err(
+                "`duration`: nothing here takes time, so it would never pass; \
+                        give `[service]` a `latency` or a `network`"
+                    .to_owned(),
+            );
+        }
         Ok(Self {
             name: file.name,
             length,
             warmup: optional(file.warmup, |text| duration("warmup", text))?.unwrap_or_default(),
-            clients: file.clients.check()?,
+            clients,
             bulk: file.bulk.check()?,
             service,
             expected,
@@ -313,9 +328,20 @@ fn service(mut table: toml::Table) -> Result<Config, Wrong> {
     Ok(config)
 }
 
+/// Whether it ever answers at once.
+fn is_instant(service: &Config) -> bool {
+    let changes = service.changes().iter().map(|change| &change.config);
+    std::iter::once(service)
+        .chain(changes)
+        .any(|config| config.declared().latency.is_zero())
+}
+
 fn set_all(config: &mut Config, table: toml::Table) -> Result<(), Wrong> {
     for (key, value) in table {
         let key = key.replace('_', "-");
+        if key == "scenario" {
+            return Err("[service]: a scenario names no other one".to_owned());
+        }
         config
             .set(&key, &plain(value)?)
             .map_err(|error| format!("[service]: {error}"))?;
@@ -444,6 +470,10 @@ mod tests {
                 .contains("invalid value `20ms of 14ms` for `stall`")
         );
         assert!(wrong("\"120s\"", "\"soon\"").contains("invalid value `soon` for `duration`"));
+        assert!(wrong("capacity = 100", "scenario = \"itself.toml\"").contains("names no other"));
+        let instant = "name = \"instant\"\nduration = \"10s\"\n[service]\ncapacity = 10";
+        let error = Scenario::parse(instant).unwrap_err().to_string();
+        assert!(error.contains("nothing here takes time"), "{error}");
         assert!(wrong("duration = \"120s\"", "").contains("either `duration`, or `items`"));
         assert!(wrong("at = \"80s\"", "at = \"60s\"").contains("later than the one before"));
     }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use inflight::limit::FIRST;
 use inflight::{Counts, Fact, InFlightLimit, Options, Step, Strategy};
 
 use crate::quantity;
@@ -18,10 +19,6 @@ const RECENT_SHARE: f64 = 0.5;
 
 /// "Now" is never shorter: a save takes that long.
 const RECENT_MIN: Duration = Duration::from_secs(1);
-
-/// Where a limit that is found begins, if nothing is known of the service. Only what is told depends on it, and only until the
-/// first decision.
-const FIRST: usize = 8;
 
 /// Answers one after the other after which what was done tells more than what slots could do: before, most of it was waiting
 /// for the first.
@@ -45,7 +42,7 @@ impl Limit {
             InFlightLimit::Fixed(now) => Limit { now, ceiling: None },
             // The first decision says what it is; until then it is at least what is in flight.
             InFlightLimit::Auto => Limit {
-                now: FIRST.min(options.max_in_flight),
+                now: (FIRST as usize).min(options.max_in_flight),
                 ceiling: Some(options.max_in_flight),
             },
         }
@@ -550,6 +547,13 @@ mod tests {
             Duration::from_secs_f64(ms * (0.8 + 0.4 * share) / 1e3)
         }
 
+        fn in_flight(&self, now: Duration) -> usize {
+            let later = self.facts.iter().filter(|(at, _)| *at > now);
+            later
+                .filter(|(_, fact)| matches!(fact, Fact::Attempt(attempt) if attempt.at <= now))
+                .count()
+        }
+
         /// Every 100 ms: the time, and how much longer it was said to take.
         fn said(&self, total: u64) -> Vec<(Duration, Duration)> {
             let tick = Duration::from_millis(100);
@@ -565,6 +569,7 @@ mod tests {
                 pace.fold(fact);
                 if *at >= due {
                     due = *at + tick;
+                    counts.in_flight = self.in_flight(*at);
                     pace.tick(&counts);
                     said.extend(pace.left(&counts).map(|left| (*at, left)));
                 }
@@ -636,6 +641,12 @@ mod tests {
             check(500, 1.0, 100.0, options);
         }
         check(100, 1.0, 60.0, with(Strategy::Sequential));
+        let found = Options {
+            in_flight: InFlightLimit::Auto,
+            max_in_flight: 10,
+            ..with(Strategy::Parallel)
+        };
+        check(500, 1.0, 100.0, found);
         let rate = Some(100.0);
         check(
             500,

@@ -19,6 +19,10 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
 }
 
+/// After so long a command is taken for hung: far more than any of them takes, on a machine that does other things too. The
+/// longest compares four strategies at a service that needs half a minute for each.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Runs a command line; words are separated by blanks, and a `'` keeps blanks together.
 #[track_caller]
 pub(crate) fn inflight(line: &str) -> Outcome {
@@ -40,8 +44,7 @@ pub(crate) fn inflight_in(state: &Path, line: &str, stdin: &str) -> Outcome {
         .env("XDG_STATE_HOME", state)
         .env("COLUMNS", "100")
         .write_stdin(stdin)
-        // Far more than any of them takes, on a machine that does other things too.
-        .timeout(Duration::from_secs(60))
+        .timeout(PATIENCE)
         .output()
         .unwrap();
     Outcome {
@@ -57,7 +60,7 @@ pub(crate) fn inflight_with_env(line: &str, env: &[(&str, &str)]) -> Outcome {
     let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_inflight"))
         .args(words(line))
         .envs(env.iter().copied())
-        .timeout(Duration::from_secs(60))
+        .timeout(PATIENCE)
         .output()
         .unwrap();
     Outcome {

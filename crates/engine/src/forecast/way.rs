@@ -1,9 +1,7 @@
 //! How the work is to be done, as far as that decides how long it takes.
 
+use crate::limit::FIRST;
 use crate::options::{InFlightLimit, Options, Strategy};
-
-/// Where the search for the limit begins; see `limit`.
-const SEARCH_FROM: f64 = 8.0;
 
 /// One way to do the work.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +36,7 @@ impl Way {
             in_flight: options.in_flight_max(),
             search_from: (options.in_flight == InFlightLimit::Auto).then(|| {
                 let learnt = options.learnt_save.map(|learnt| learnt.limit);
-                learnt.unwrap_or(SEARCH_FROM)
+                learnt.unwrap_or(FIRST)
             }),
             batch: options.batch,
             yield_every: options.yield_every.map(|time| time.as_secs_f64()),

@@ -25,3 +25,4 @@ pub(crate) use front::PAUSE_MAX;
 pub use front::{Limit, LimitSettings};
 pub use learnt::Learnt;
 pub use outcome::{Outcome, Sent};
+pub use start::FIRST;

@@ -7,8 +7,9 @@
 use super::arm::{Arm, Elasticity};
 use super::decision::Reason;
 
-/// Where it begins: enough that a job of a second does not spend it climbing, few enough for the smallest service.
-pub(super) const FIRST: f64 = 8.0;
+/// How many may be in flight when nothing is known of a service: enough that a job of a second does not spend it climbing, few
+/// enough for the smallest service.
+pub const FIRST: f64 = 8.0;
 /// Above this, an answer allows less than one more. What comes of a limit shows a round trip later, when it has been raised
 /// again: of a service that a crowd slows down, the last step costs the more the larger it is.
 const CAREFUL: f64 = 64.0;
