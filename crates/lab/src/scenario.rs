@@ -217,11 +217,9 @@ impl Scenario {
         };
         let clients = file.clients.check()?;
         if matches!(length, Length::Lasting(_)) && !clients.take_time() && is_instant(&service) {
-            return Err(
-                "`duration`: nothing here takes time, so it would never pass; \
-                        give `[service]` a `latency` or a `network`"
-                    .to_owned(),
-            );
+            let wrong = "`duration`: nothing here takes time, so it would never pass; \
+                         give `[service]` a `latency` or a `network`";
+            return Err(wrong.to_owned());
         }
         Ok(Self {
             name: file.name,
@@ -328,7 +326,7 @@ fn service(mut table: toml::Table) -> Result<Config, Wrong> {
     Ok(config)
 }
 
-/// Whether it ever answers at once.
+/// Whether it ever answers, or refuses, in no time.
 fn is_instant(service: &Config) -> bool {
     let changes = service.changes().iter().map(|change| &change.config);
     std::iter::once(service)

@@ -1,7 +1,7 @@
-//! The start: doubles every round trip until more in flight bring little.
+//! The start: doubles every round trip, above 64 a little slower, until more in flight bring little.
 //!
-//! A job that ends cannot wait for a careful climb. Each success allows one more, as long as the limit is what holds
-//! requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
+//! A job that ends cannot wait for a careful climb. Each success that did not take long allows one more, or nearly, as long as the
+//! limit is what holds requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
 //! burst already tells how the service answers to a crowd.
 
 use super::arm::{Arm, Elasticity};
@@ -193,7 +193,8 @@ impl Start {
     }
 }
 
-/// What more in flight did to goodput, if there were enough more to tell.
+/// What more in flight did to goodput, if there were enough more to tell. How sure that is follows from the spread in all octaves: one
+/// alone has too few samples in the start.
 fn elasticity(here: &Arm, before: &Arm, variance: f64) -> Option<Elasticity> {
     let apart = (here.in_flight / before.in_flight).ln();
     (apart > APART_MIN).then(|| Elasticity {
