@@ -41,6 +41,11 @@ use reorder::{Bounds, Reorder};
 use slot::{Answered, Deadlines};
 use tasks::{Idle, Sent};
 
+/// Slots that may open their first connections at a time. More would overflow the queue in which a service keeps whom it
+/// has not accepted yet, often 511 or less long: those are made to wait a second and more. And who is connected would
+/// send nothing while the others are being opened.
+const OPENING_MAX: usize = 256;
+
 /// A handle on a stage; clones are the same stage.
 pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
 
@@ -89,6 +94,8 @@ struct Inner<Q, S: Service<Q>> {
     /// Slots there are, and those among them that were called and have not come yet.
     slots: Cell<usize>,
     called: Cell<usize>,
+    /// Slots that were started and have had no connection yet.
+    opening: Cell<usize>,
     /// Wakes the timer when something is due earlier than it thought.
     rescheduled: Notify,
     /// Wakes who waits for room, or for the end.
@@ -155,6 +162,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             idle: RefCell::new(Vec::new()),
             slots: Cell::new(0),
             called: Cell::new(0),
+            opening: Cell::new(0),
             rescheduled: Notify::new(),
             changed: Notify::new(),
             room_wanted: Cell::new(false),
@@ -305,14 +313,23 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         while inner.called.get() < sendable {
             match inner.idle.borrow_mut().pop() {
                 Some(idle) => idle.call.notify_one(),
-                None if inner.slots.get() < dispatch.limit() => {
+                None if inner.slots.get() < dispatch.limit()
+                    && inner.opening.get() < OPENING_MAX =>
+                {
                     inner.slots.set(inner.slots.get() + 1);
+                    inner.opening.set(inner.opening.get() + 1);
                     spawn_local(tasks::serve(self.clone()));
                 }
                 None => break,
             }
             inner.called.set(inner.called.get() + 1);
         }
+    }
+
+    /// A slot has its first connection, or will not have one now: another may open its own.
+    fn opened(&self) {
+        self.0.opening.set(self.0.opening.get() - 1);
+        self.call_slots(self.0.clock.now());
     }
 
     /// Records are ready, and only time keeps them from being sent: the timer must know when.

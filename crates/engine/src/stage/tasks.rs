@@ -55,6 +55,12 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
     let mut slot = Slot::new(inner.clock);
     let call = Rc::new(Notify::new());
     let close = Rc::new(Cell::new(false));
+    let is_opening = Cell::new(true);
+    let opened = || {
+        if is_opening.replace(false) {
+            stage.opened();
+        }
+    };
     inner.called.set(inner.called.get() - 1);
     while !close.get() {
         let now = inner.clock.now();
@@ -64,6 +70,7 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
                 since: now,
                 close: Rc::clone(&close),
             });
+            opened();
             call.notified().await;
             if !close.get() {
                 inner.called.set(inner.called.get() - 1);
@@ -79,7 +86,10 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
             in_flight: inner.dispatch.borrow().in_flight(),
         };
         let answered = {
-            let told = |at| sent.at = at;
+            let told = |at| {
+                sent.at = at;
+                opened();
+            };
             let attempt = pin!(slot.attempt(&inner.service, &bulk, inner.deadlines, told));
             caught(attempt).await
         };
@@ -94,6 +104,7 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
             let fault = Fault::panicked(&*panic);
             stage.give_up(format!("delivering an answer {fault}"));
         }
+        opened();
     }
 }
 

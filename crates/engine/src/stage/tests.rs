@@ -391,6 +391,36 @@ fn connecting_in_vain_ends_with_the_reason() {
 }
 
 #[test]
+fn many_connections_are_opened_a_few_at_a_time_and_used_at_once() {
+    let outcome = play(Scenario {
+        items: 1_000,
+        options: &Options {
+            in_flight: InFlightLimit::Fixed(1_000),
+            ..Options::default()
+        },
+        script: |_| (10 * SECOND, Ok(())),
+        connect_takes: 100 * MS,
+        rest: MS,
+        through_queue: false,
+    });
+    let sent_at = |at| {
+        let requests = outcome.requests.iter();
+        requests.filter(|request| request.at == at).count()
+    };
+    let sent: Vec<usize> = (1..=4).map(|tenth| sent_at(tenth * 100 * MS)).collect();
+    assert_eq!(
+        sent,
+        [
+            OPENING_MAX,
+            OPENING_MAX,
+            OPENING_MAX,
+            1_000 - 3 * OPENING_MAX
+        ]
+    );
+    assert_eq!((outcome.opened, outcome.done), (1_000, 1_000));
+}
+
+#[test]
 fn a_panic_in_a_connection_is_one_dead_letter() {
     fn script(request: Request) -> (Duration, Result<(), Fault>) {
         assert!(request.item != 3, "on purpose");
