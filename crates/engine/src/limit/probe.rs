@@ -5,6 +5,7 @@
 
 use super::arm::{Arm, Elasticity};
 use super::decision::Reason;
+use super::start::ELASTICITY_MIN;
 use super::turn::{Kind, Turn};
 
 /// A step up is kept when more than this share of it came back as goodput.
@@ -161,7 +162,7 @@ impl Probe {
         (self.reference.count > 0.0).then_some(self.reference.ln_latency)
     }
 
-    /// Saves a second at best, once more in flight have been seen to bring no more.
+    /// Saves a second at best, once more in flight have been seen to bring little more.
     pub(super) fn goodput(&self) -> Option<f64> {
         self.goodput.filter(|_| self.is_full)
     }
@@ -332,7 +333,8 @@ impl Probe {
             return None;
         }
         self.evidence = Evidence::default();
-        self.is_full = false;
+        // What came back is worth having; that the service gives little more is as true as before.
+        self.is_full &= e.value < ELASTICITY_MIN;
         if e.value - 2.0 * e.se > ROOM {
             let larger = (self.current / self.limit).powi(3).min(STEP_MAX);
             self.next = Some((Kind::Up, larger));
@@ -379,4 +381,31 @@ impl Probe {
 /// The least that is added to a limit: of a small one, a tenth would be too little to tell.
 fn least_more(limit: f64) -> f64 {
     0.35 * limit.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step up from 100 in flight of which this share comes back; whether goodput is known before and after.
+    fn known_after_a_step_up(elasticity: f64) -> (bool, bool) {
+        let ln_latency = 0.1_f64.ln();
+        let mut probe = Probe {
+            reference: Arm::known(1e4, ln_latency, 100.0),
+            current: 110.0,
+            goodput: Some(950.0),
+            ..Probe::full(100.0)
+        };
+        let before = probe.goodput().is_some();
+        let slower = (1.0 - elasticity) * 1.1_f64.ln();
+        let reason = probe.judge_up(&Arm::known(1e4, ln_latency + slower, 110.0));
+        assert!(matches!(reason, Some(Reason::Rises { .. })), "{reason:?}");
+        (before, probe.goodput().is_some())
+    }
+
+    #[test]
+    fn a_step_that_pays_a_little_does_not_make_a_full_service_an_empty_one() {
+        assert_eq!(known_after_a_step_up(0.3), (true, true));
+        assert_eq!(known_after_a_step_up(0.9), (true, false));
+    }
 }

@@ -17,7 +17,7 @@ const MORE_WHEN_CAREFUL: f64 = 0.6;
 /// Octaves up to the highest limit there is.
 const OCTAVES: usize = 17;
 /// Doubling that brings less than this much more goodput goes too far: half of the additional requests would only wait.
-const ELASTICITY_MIN: f64 = 0.5;
+pub(super) const ELASTICITY_MIN: f64 = 0.5;
 /// Answers that take so many times as long as at first, and longer by so many standard deviations, allow no more; if the mean
 /// does, the start is over. Clients that share a service each see nearly all of what they add come back, and would all go on.
 const SLOWER: f64 = 1.1;
