@@ -195,7 +195,15 @@ impl Ticks {
     }
 
     /// Makes sure that there is a tick for this time.
+    #[inline]
     fn reach(&mut self, at_us: u64) {
+        if self.tick(at_us) >= self.ticks.len() {
+            self.extend_to(at_us);
+        }
+    }
+
+    #[cold]
+    fn extend_to(&mut self, at_us: u64) {
         while self.tick(at_us) >= TICKS {
             self.power += 1;
             let mut joined = Vec::with_capacity(TICKS);

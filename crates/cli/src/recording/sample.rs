@@ -10,8 +10,8 @@ use super::span::{Kind, Span};
 /// Items up to which every one is kept. More cannot be told apart on a screen, and this many take 15 MB.
 pub(crate) const ITEMS_MAX: u64 = 200_000;
 
-/// Of what is above that, this part of it is kept: a quarter is still more than a screen shows, and whoever has that many
-/// items has quick ones, for which keeping should take no time.
+/// Of what is above that, at most this part of it is kept, and at least half of this: still more than a screen shows, and
+/// whoever has that many items has quick ones, for which keeping should take no time.
 const PART: u64 = 4;
 
 /// Spans of items with a fault that are kept beside the sample: 2.4 MB. A run in which more failed is not read item by item.
@@ -30,7 +30,7 @@ const RECENT_CHUNKS: usize = 256;
 /// The spans of the items that are kept.
 #[derive(Debug)]
 pub(crate) struct Sample {
-    /// Every so many items one is kept.
+    /// Every so many items one is kept: a power of two, to divide by it costs nothing.
     every: u64,
     /// Spans after which N grows, kept or yet to come.
     spans_max: usize,
@@ -75,7 +75,10 @@ impl Sample {
     /// For a run of so many items, if that is known, of which so many may be kept.
     pub(crate) fn new(total: Option<u64>, items_max: u64, has_fetch: bool) -> Sample {
         let every = match total {
-            Some(total) if total > items_max => total.div_ceil((items_max / PART).max(1)),
+            Some(total) if total > items_max => total
+                .div_ceil((items_max / PART).max(1))
+                .checked_next_power_of_two()
+                .unwrap_or(1 << 63),
             _ => 1,
         };
         let expected = total.unwrap_or(1_000).div_ceil(every) as usize;
@@ -111,7 +114,7 @@ impl Sample {
             self.chunks.pop_front();
         }
         self.chunks.push_back(chunk);
-        let mut index = chunk.first.next_multiple_of(self.every);
+        let mut index = self.next_kept(chunk.first);
         while let Some(span) = chunk.span(index) {
             self.keep(span);
             index += self.every;
@@ -131,7 +134,7 @@ impl Sample {
         if !self.is_kept(range.start) {
             self.if_slow(of(range.start));
         }
-        let mut index = range.start.next_multiple_of(self.every);
+        let mut index = self.next_kept(range.start);
         while index < range.end {
             self.keep(of(index));
             index += self.every;
@@ -169,7 +172,12 @@ impl Sample {
     }
 
     fn is_kept(&self, index: u64) -> bool {
-        self.every == 1 || index.is_multiple_of(self.every)
+        index & (self.every - 1) == 0
+    }
+
+    /// The first one that is kept, from this one on.
+    fn next_kept(&self, index: u64) -> u64 {
+        index.saturating_add(self.every - 1) & !(self.every - 1)
     }
 
     fn keep(&mut self, span: Span) {
@@ -191,10 +199,10 @@ impl Sample {
             .filter(|span| span.kind().is_fault())
             .map(|span| span.index)
             .collect();
-        let every = self.every;
+        let rest = self.every - 1;
         let mut gone: Vec<Span> = self
             .spans
-            .extract_if(.., |span| !span.index.is_multiple_of(every))
+            .extract_if(.., |span| span.index & rest != 0)
             .collect();
         gone.sort_unstable();
         for row in gone.chunk_by(|a, b| a.index == b.index) {
@@ -239,10 +247,12 @@ impl Sample {
             span,
             computed: computed(self).filter(|_| span.kind() == Kind::Save),
         };
-        if is_full {
-            self.slowest[heap].pop();
+        let slowest = &mut self.slowest[heap];
+        if !is_full {
+            slowest.push(Reverse(slow));
+        } else if let Some(mut quickest) = slowest.peek_mut() {
+            *quickest = Reverse(slow);
         }
-        self.slowest[heap].push(Reverse(slow));
     }
 
     /// When an item outside the sample was computed, if that is still remembered.
@@ -305,7 +315,7 @@ mod tests {
             run(&mut sample, 500_000);
             let (spans, sampled) = sample.finish();
             assert!(
-                (ITEMS_MAX / PART..=ITEMS_MAX + 4 * SLOWEST as u64).contains(&sampled.items),
+                (ITEMS_MAX / (2 * PART)..=ITEMS_MAX + 4 * SLOWEST as u64).contains(&sampled.items),
                 "{sampled:?}"
             );
             let slow = spans.iter().filter(|span| span.took_us() == 1_000);
@@ -326,7 +336,7 @@ mod tests {
     #[test]
     fn every_fault_is_kept_and_its_item_too() {
         let mut sample = Sample::new(Some(10_000_000), ITEMS_MAX, false);
-        assert_eq!(sample.every, 200);
+        assert_eq!(sample.every, 256);
         sample.computed(Span::of_micros(7, Kind::Compute, 1, 2));
         sample.fault(Span::of_micros(7, Kind::SaveFailed, 5, 3));
         sample.finished(7..8, saved(7, 4), true);
@@ -345,7 +355,7 @@ mod tests {
         assert_eq!(kinds(7), [Kind::Compute, Kind::SaveFailed, Kind::Save]);
         assert_eq!(kinds(1_001), [Kind::Compute, Kind::Dead]);
         assert_eq!(of(1_001).next().map(Span::at_us), Some(101));
-        assert_eq!(kinds(1_200).len(), 1);
+        assert_eq!(kinds(1_280).len(), 1);
     }
 
     #[test]
