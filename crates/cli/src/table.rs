@@ -79,6 +79,9 @@ pub(crate) fn closing(summary: &Summary) -> String {
     text
 }
 
+/// Of less than this a share says nothing: it takes some milliseconds to start at all.
+const BRIEF_S: f64 = 0.05;
+
 /// What the run was predicted to take, and what of; `None` if nobody predicted it, or it stopped before its end.
 fn predicted(summary: &Summary) -> Option<String> {
     let (predicted_s, after_s) = (summary.predicted_s?, summary.predicted_after_s?);
@@ -86,16 +89,26 @@ fn predicted(summary: &Summary) -> Option<String> {
         return None;
     }
     let basis = basis(summary.predicted_from?);
-    let off = (summary.elapsed_s / predicted_s.max(1e-9) - 1.0) * 100.0;
-    let than = match off {
-        off if off.abs() < 0.5 => "it took as long".to_owned(),
-        off if off > 0.0 => format!("it took {off:.0} % longer"),
-        off => format!("it took {:.0} % less", -off),
+    let late_s = summary.elapsed_s - predicted_s;
+    let share = late_s / predicted_s.max(1e-9);
+    let is_brief = summary.elapsed_s < BRIEF_S;
+    let time = |s: f64| match is_brief {
+        true => milliseconds(s * 1e3),
+        false => seconds(s),
+    };
+    let off = match is_brief {
+        true => time(late_s.abs()),
+        false => format!("{:.0} %", 100.0 * share.abs()),
+    };
+    let than = match share {
+        share if share.abs() < 0.005 => "it took as long".to_owned(),
+        share if share > 0.0 => format!("it took {off} longer"),
+        _ => format!("it took {off} less"),
     };
     Some(format!(
         "after {} it was predicted to take {} (the service as {basis}); {than}",
-        seconds(after_s),
-        seconds(predicted_s),
+        time(after_s),
+        time(predicted_s),
     ))
 }
 
@@ -343,6 +356,23 @@ pub(crate) mod tests {
         97 % of the limit; limited by computing on 2 cores
         after 0.100 s it was predicted to take 1.08 s (the service as declared); it took 4 % longer
         ");
+    }
+
+    #[test]
+    fn of_a_run_of_milliseconds_no_share_is_told() {
+        let run = Summary {
+            saved: 120,
+            predicted_s: Some(0.000_4),
+            predicted_after_s: Some(0.001_2),
+            ..summary(Strategy::Parallel, 0.012)
+        };
+        let text = closing(&run);
+        assert_eq!(
+            text.lines().last(),
+            Some(
+                "after 1.2 ms it was predicted to take 0.40 ms (the service as declared); it took 12 ms longer"
+            )
+        );
     }
 
     #[test]
