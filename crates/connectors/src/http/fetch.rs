@@ -197,8 +197,10 @@ impl FetchConnection {
             return Err(self.permanent("redirects to nowhere"));
         };
         let origin = self.fetch.client.origin();
+        // A colon further on belongs to a path or a query.
+        let first = target.split(['/', '?']).next().unwrap_or_default();
         let full = match target {
-            _ if target.contains("://") => target.to_owned(),
+            _ if first.contains(':') => target.to_owned(),
             _ if target.starts_with("//") => format!("{}:{target}", origin.scheme()),
             _ if target.starts_with('/') => format!("{origin}{target}"),
             _ if target.starts_with('?') => format!("{origin}{}{target}", from.path()),

@@ -353,10 +353,13 @@ fn items_are_fetched_and_keep_their_key() {
 fn fetches_follow_their_own_origin_only() {
     let server = Server::start(|asked| {
         let location = match asked.line.split(' ').nth(1).unwrap() {
-            "/end" => return answer("200 OK", "", "there").into_bytes(),
+            "/end" | "/end?next=https://elsewhere/" => {
+                return answer("200 OK", "", "there").into_bytes();
+            }
             "/absolute" => format!("http://{}/end", asked.header("host").unwrap()),
             "/folder/relative" => "../end".into(),
             "/folder/../end" => "/end".into(),
+            "/query" => "/end?next=https://elsewhere/".into(),
             "/loop" => "/loop".into(),
             "/out" => "http://127.0.0.1:1/end".into(),
             "/close" => {
@@ -367,7 +370,14 @@ fn fetches_follow_their_own_origin_only() {
         };
         answer("302 Found", &format!("location: {location}\r\n"), "moved").into_bytes()
     });
-    for place in ["plain", "absolute", "folder%2Frelative", "close", "end"] {
+    for place in [
+        "plain",
+        "absolute",
+        "folder%2Frelative",
+        "query",
+        "close",
+        "end",
+    ] {
         let place = place.replace("%2F", "/");
         let template = server.url(&format!("/{place}?{{}}"));
         let template = template.replace("?{}", "{}");
