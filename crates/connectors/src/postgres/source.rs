@@ -259,7 +259,7 @@ impl Rows {
         let Some(key) = place.after() else {
             return Ok(());
         };
-        let now = self.count("<=", &key)?;
+        let now = self.count_up_to(&key)?;
         match now == place.items {
             true => Ok(()),
             false => Err(Fault::permanent(format!(
@@ -290,8 +290,8 @@ impl Rows {
         }
     }
 
-    /// How many rows have a key that compares so with this one.
-    fn count(&self, comparison: &str, key: &str) -> Result<u64, Fault> {
+    /// How many rows come up to the one with this key, and with it.
+    fn count_up_to(&self, key: &str) -> Result<u64, Fault> {
         let selection = &self.selection;
         self.opener.alone(async |link| {
             let client = &link.client;
@@ -299,7 +299,7 @@ impl Rows {
             let counted = async {
                 let value = key_value(selection, client, 1).await?;
                 let sql = format!(
-                    "SELECT count(*) {} WHERE q.{name} {comparison} {value}",
+                    "SELECT count(*) {} WHERE q.{name} <= {value}",
                     selection.from()
                 );
                 client.query_typed(&sql, &[bound(&key, Type::TEXT)]).await
@@ -377,13 +377,8 @@ impl Source for Rows {
         if self.remaining().is_some() {
             return self.remaining();
         }
-        let rest = match (&self.selection.key, self.at.after()) {
-            (Some(_), Some(key)) => self.count(">", &key),
-            _ => self
-                .count_all()
-                .map(|all| all.saturating_sub(self.at.items)),
-        };
-        rest.ok()
+        let all = self.count_all().ok()?;
+        Some(all.saturating_sub(self.at.items))
     }
 }
 

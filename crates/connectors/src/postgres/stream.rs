@@ -1,6 +1,6 @@
 //! Rows of a query, a portion at a time, read ahead by a thread that owns the connection.
 //!
-//! The server holds the rows that were not asked for yet, so that neither it nor we keep more than two portions in memory.
+//! The server holds the rows that were not asked for yet, so that neither it nor we keep more than three portions in memory.
 
 use std::pin::pin;
 use std::thread::JoinHandle;
@@ -195,7 +195,11 @@ async fn rows_sql(
         return Ok(format!("SELECT row_to_json(q)::text, NULL::text {from}"));
     };
     let after = match goes_on {
-        true => format!("WHERE q.{key} > {}", key_value(selection, client, 1).await?),
+        // NULL comes last, and is refused when it comes.
+        true => format!(
+            "WHERE q.{key} > {} OR q.{key} IS NULL",
+            key_value(selection, client, 1).await?
+        ),
         false => String::new(),
     };
     Ok(format!(

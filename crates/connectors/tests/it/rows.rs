@@ -215,6 +215,14 @@ fn a_key_must_be_one() {
     table.sql("DELETE FROM t WHERE id = 2");
     let all = read(&mut table.open("table=t&key=id", None), 9);
     assert!(all[1].contains("key id is NULL in row 2"), "{all:?}");
+    let mut items = table.open("table=t&key=id", None);
+    read(&mut items, 1);
+    let place = items.place().unwrap();
+    let rest = table.resumed(Some(&place), Some(&place)).unwrap();
+    assert!(
+        rest[0].contains("key id is NULL in row 2"),
+        "no row is skipped: {rest:?}"
+    );
 }
 
 #[test]
