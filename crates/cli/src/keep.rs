@@ -1,6 +1,7 @@
 //! What of a run is kept for the next: the journal it goes on from, and where that lies.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use inflight::{Found, Journal, OpenedJournal, Options, Service};
@@ -99,7 +100,10 @@ fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
 /// A journal that the run will go on from, before it has begun.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) opened: OpenedJournal,
+    opened: OpenedJournal,
+    /// Whether it is put aside when the run begins, and the run goes on from nothing. Not before: a run that is refused
+    /// changes nothing.
+    is_over: bool,
     pub(crate) path: PathBuf,
     job: Vec<(String, String)>,
 }
@@ -130,16 +134,43 @@ impl Kept {
             }
             return Ok(None);
         };
-        let mut opened = OpenedJournal::open(&path)?;
-        let found = opened.found();
-        if let Some(found) = found.filter(|found| is_fresh || (found.is_complete && !is_named)) {
-            archive(&path, &found)?;
-            drop(opened);
-            opened = OpenedJournal::open(&path)?;
-        }
-        let content = content(work, opened.found().as_ref(), &path)?;
+        let opened = OpenedJournal::open(&path)?;
+        let is_over = |found: Found| is_fresh || (found.is_complete && !is_named);
+        let is_over = opened.found().is_some_and(is_over);
+        let mut kept = Kept {
+            opened,
+            is_over,
+            path,
+            job: Vec::new(),
+        };
+        let content = content(work, kept.found().as_ref(), &kept.path)?;
         job.push(("content".to_owned(), content));
-        Ok(Some(Kept { opened, path, job }))
+        kept.job = job;
+        Ok(Some(kept))
+    }
+
+    /// What the run goes on from; `None` when it begins with nothing.
+    pub(crate) fn found(&self) -> Option<Found> {
+        self.opened.found().filter(|_| !self.is_over)
+    }
+
+    /// The number of the run, from 1.
+    pub(crate) fn epoch_next(&self) -> u64 {
+        match self.is_over {
+            true => 1,
+            false => self.opened.epoch_next(),
+        }
+    }
+
+    /// As [`OpenedJournal::believe`].
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn believe(&mut self, saved: &[Range<u64>]) -> anyhow::Result<()> {
+        if !self.is_over {
+            self.opened.believe(saved)?;
+        }
+        Ok(())
     }
 
     /// Begins the run: from here on the journal is that of this run.
@@ -147,7 +178,13 @@ impl Kept {
     /// # Errors
     /// As [`OpenedJournal::start`].
     pub(crate) fn start(self) -> anyhow::Result<Journal> {
-        Ok(self.opened.start(&self.job, command::this())?)
+        let mut opened = self.opened;
+        if let Some(found) = opened.found().filter(|_| self.is_over) {
+            archive(&self.path, &found)?;
+            drop(opened);
+            opened = OpenedJournal::open(&self.path)?;
+        }
+        Ok(opened.start(&self.job, command::this())?)
     }
 
     /// The same for a run that tries only these items again.
@@ -173,7 +210,7 @@ impl Kept {
                 "{kind}; at most {most} may repeat after a crash"
             )),
         }
-        let Some(found) = self.opened.found() else {
+        let Some(found) = self.found() else {
             return;
         };
         let dead = match found.dead {

@@ -69,12 +69,12 @@ impl<'a> Opened<'a> {
             return Ok((self.sink(strategy, 0)?, None));
         };
         let sink = self.work.settings.sink_kept(&self.save, strategy, &kept)?;
-        if kept.opened.found().is_none() {
+        if kept.found().is_none() {
             // Nothing is known to be saved: the sink's own account would be that of another time.
             sink.forget().map_err(unfit)?;
         }
         if let Some(saved) = sink.ledger().map_err(unfit)? {
-            kept.opened.believe(&saved)?;
+            kept.believe(&saved)?;
         }
         Ok((sink, Some(kept)))
     }

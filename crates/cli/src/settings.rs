@@ -1,7 +1,7 @@
 //! What connectors are told besides an address, and the connectors made of both.
 
 use inflight::Strategy;
-use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Sink, SinkSettings};
+use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Resume, Sink, SinkSettings};
 
 use crate::args::JobArgs;
 use crate::exit::{Usage, unfit};
@@ -77,13 +77,13 @@ impl Settings {
         strategy: Strategy,
         kept: &Kept,
     ) -> anyhow::Result<Sink> {
-        let found = kept.opened.found();
+        let found = kept.found();
         let settings = Settings {
             sink: SinkSettings {
-                resume_at: found.and_then(|found| found.mark),
+                resume: found.and_then(|found| Resume::of(&found)),
                 ledger: Some(Ledger {
                     job: format!("{:016x}", self.sink.job),
-                    epoch: kept.opened.epoch_next(),
+                    epoch: kept.epoch_next(),
                 }),
                 ..self.sink.clone()
             },

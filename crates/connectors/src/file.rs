@@ -42,7 +42,7 @@ impl FileSink {
             gets_end: false,
         };
         Ok(FileSink {
-            output: Arc::new(Output::new(path, "", found, settings.resume_at)),
+            output: Arc::new(Output::new(path, "", found, settings.resume)),
             is_inline: settings.inline,
         })
     }

@@ -78,7 +78,7 @@ pub use null::NullSink;
 pub use payload::Payload;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConnection, PostgresSink};
-pub use settings::{Ledger, SinkSettings};
+pub use settings::{Ledger, Resume, SinkSettings};
 pub use sink::{Sink, SinkConnection};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteConnection, SqliteSink};

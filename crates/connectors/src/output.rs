@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use inflight::{Durable, Fault};
 
 use crate::path;
+use crate::settings::Resume;
 use crate::tail::{Tail, is_line_end};
 
 /// A file of lines, shared by all who write it.
@@ -20,8 +21,8 @@ pub(crate) struct Output {
     /// What is written, for messages: `cannot write {what}to …`.
     what: &'static str,
     found: Found,
-    /// Up to where the file is what the journal of this job knows; what follows is cut off when it is opened.
-    resume_at: Option<u64>,
+    /// What the journal of this job knows of the file; what follows is cut off when it is opened.
+    resume: Option<Resume>,
     /// Opened once and for all connections: only then does a sync tell of every write that failed.
     opened: Mutex<Option<Arc<Opened>>>,
 }
@@ -61,14 +62,14 @@ impl Output {
         path: PathBuf,
         what: &'static str,
         found: Found,
-        resume_at: Option<u64>,
+        resume: Option<Resume>,
     ) -> Output {
         let opened = Mutex::default();
         Output {
             path,
             what,
             found,
-            resume_at,
+            resume,
             opened,
         }
     }
@@ -89,7 +90,7 @@ impl Output {
     pub(crate) fn check(&self) -> Result<(), String> {
         let is_new = path::is_new(&self.path);
         let fail = |cause: io::Error| format!("{}: {cause}", self.title());
-        if is_new && self.resume_at.is_some_and(|length| length > 0) {
+        if is_new && self.resume.is_some_and(|resume| resume.at > 0) {
             return Err(self.is_short(0));
         }
         let file = open(&self.path).map_err(fail)?;
@@ -97,13 +98,14 @@ impl Output {
             path::remove_created(&self.path);
             return Ok(());
         }
-        match self.resume_at {
-            Some(length) => self.check_resumed(&file, length),
+        match self.resume {
+            Some(resume) => self.check_resumed(&file, resume),
             None => self.check_found(&file),
         }
     }
 
-    fn check_resumed(&self, file: &File, length: u64) -> Result<(), String> {
+    fn check_resumed(&self, file: &File, resume: Resume) -> Result<(), String> {
+        let length = resume.at;
         let name = self.path.display();
         let fail = |cause: io::Error| format!("cannot read {name}: {cause}");
         let about = file.metadata().map_err(fail)?;
@@ -115,6 +117,13 @@ impl Output {
         }
         if about.len() < length {
             return Err(self.is_short(about.len()));
+        }
+        if resume.is_ended && about.len() > length {
+            return Err(format!(
+                "{name} holds {} bytes, and earlier runs of this job ended at byte {length}: what follows is of others, and \
+                 would be cut off; move it to another file",
+                about.len()
+            ));
         }
         match is_line_end(file, length).map_err(fail)? {
             true => Ok(()),
@@ -129,7 +138,7 @@ impl Output {
         format!(
             "{} holds {length} bytes, and earlier runs of this job wrote {}; put it back, or start over with --fresh",
             self.path.display(),
-            self.resume_at.unwrap_or_default()
+            self.resume.map_or(0, |resume| resume.at)
         )
     }
 
@@ -165,8 +174,8 @@ impl Output {
     fn begin(&self) -> io::Result<Opened> {
         let mut file = open(&self.path)?;
         if file.metadata()?.is_file() {
-            match (self.resume_at, Tail::of(&file)?) {
-                (Some(length), _) => file.set_len(length)?,
+            match (self.resume, Tail::of(&file)?) {
+                (Some(resume), _) => file.set_len(resume.at)?,
                 (None, Tail::Whole) => {}
                 (None, _) if self.found.gets_end => file.write_all(b"\n")?,
                 (None, Tail::Cut(length)) => file.set_len(length)?,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use inflight::Declared;
+use inflight::{Declared, Found};
 
 /// The settings of all sinks; each reads those that concern it.
 ///
@@ -30,9 +30,8 @@ pub struct SinkSettings {
     pub create: bool,
     /// Whether a file that holds something already is appended to. Default: it is refused.
     pub append: bool,
-    /// Up to which byte the file of results, or of responses, is what the journal of this job knows: what a crash left
-    /// behind that is cut off, what lies before is of this job. Default: no journal knows the file.
-    pub resume_at: Option<u64>,
+    /// What the journal of this job knows of the file of results, or of responses. Default: no journal knows it.
+    pub resume: Option<Resume>,
     /// Whether the user promises that an HTTP service knows idempotency keys, and does nothing twice for one. Default: no.
     pub idempotent: bool,
     /// Under which name and number a database keeps account of what is saved, in the same transactions. Default: it
@@ -47,6 +46,24 @@ pub struct SinkSettings {
     pub declared: Declared,
     /// Schemes that the caller serves itself, such as `lab:`; named in the error about an unknown one.
     pub more_schemes: &'static [&'static str],
+}
+
+/// What a journal knows of a file that earlier runs of its job have written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// What lies before this byte is of this job.
+    pub at: u64,
+    /// Whether the last run recorded all that it knew. Then whatever follows is of others, and is not touched; else a
+    /// crash may have left it, and it is cut off.
+    pub is_ended: bool,
+}
+
+impl Resume {
+    /// What this journal knows; `None` where nothing was written.
+    pub fn of(found: &Found) -> Option<Resume> {
+        let is_ended = found.is_ended;
+        found.mark.map(|at| Resume { at, is_ended })
+    }
 }
 
 /// What a database that keeps account of its own is told of the run.
@@ -69,7 +86,7 @@ impl Default for SinkSettings {
             ca_file: None,
             create: false,
             append: false,
-            resume_at: None,
+            resume: None,
             idempotent: false,
             ledger: None,
             job: 0,

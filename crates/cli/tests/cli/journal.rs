@@ -98,6 +98,34 @@ fn a_finished_job_starts_anew_and_with_a_journal_of_its_own_it_does_nothing() {
 }
 
 #[test]
+fn a_run_that_is_refused_leaves_what_there_is_to_go_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "run 0..2000 --compute sleep:2ms -j 2 --save file:{}",
+        folder.path().join("out.jsonl").display()
+    );
+    let outcome = interrupted(folder.path(), &line, "INT").expect(130);
+    let saved = count(&outcome, "saved");
+    assert!(saved > 0 && saved < 2000, "{}", outcome.stderr);
+    // The file holds lines already, so nothing can start over there.
+    let refused = in_folder(folder.path(), &format!("{line} --fresh")).expect(2);
+    assert!(
+        refused.stderr.contains("bytes already"),
+        "{}",
+        refused.stderr
+    );
+    let resumed = in_folder(folder.path(), &line).expect(0);
+    assert!(
+        resumed
+            .stderr
+            .contains(&format!("resuming: {saved} items saved before")),
+        "{}",
+        resumed.stderr
+    );
+    assert_eq!(count(&resumed, "saved"), 2000);
+}
+
+#[test]
 fn another_input_or_computation_is_refused_and_other_tuning_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();

@@ -26,7 +26,7 @@ impl Responses {
             may_be: true,
             gets_end: true,
         };
-        let output = Output::new(path, "responses ", found, settings.resume_at);
+        let output = Output::new(path, "responses ", found, settings.resume);
         Responses(Arc::new(output))
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use inflight::{Connection, Service, Verdict};
-use inflight_connectors::{Kind, Sink, SinkSettings};
+use inflight_connectors::{Kind, Resume, Sink, SinkSettings};
 
 use crate::{connect, record, save, wait};
 
@@ -80,12 +80,24 @@ fn places_that_cannot_be_written_are_named() {
 }
 
 /// A sink that goes on where a journal says.
-fn resumed(path: &Path, inline: bool, resume_at: u64) -> Sink {
+fn resumed(path: &Path, inline: bool, resume: Resume) -> Sink {
     let settings = SinkSettings {
-        resume_at: Some(resume_at),
+        resume: Some(resume),
         ..settings(inline, false)
     };
     Sink::parse(&format!("file:{}", path.display()), &settings).unwrap()
+}
+
+/// What the journal of a run knows that was killed, or ended.
+fn killed(at: u64) -> Resume {
+    Resume {
+        at,
+        is_ended: false,
+    }
+}
+
+fn ended(at: u64) -> Resume {
+    Resume { at, is_ended: true }
 }
 
 #[test]
@@ -93,7 +105,7 @@ fn what_the_journal_does_not_know_is_cut_off() {
     for inline in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
-        let sink = resumed(&path, inline, 0);
+        let sink = resumed(&path, inline, killed(0));
         sink.check().unwrap();
         let marks: Vec<_> = wait(async {
             let mut connection = connect(&sink).await;
@@ -110,7 +122,7 @@ fn what_the_journal_does_not_know_is_cut_off() {
         let torn = std::fs::read_to_string(&path).unwrap() + "{\"index\":3,";
         std::fs::write(&path, torn).unwrap();
 
-        let sink = resumed(&path, inline, 50);
+        let sink = resumed(&path, inline, killed(50));
         sink.check().unwrap();
         assert_eq!(path.metadata().unwrap().len(), 86, "a check cuts nothing");
         wait(async {
@@ -121,8 +133,8 @@ fn what_the_journal_does_not_know_is_cut_off() {
         let lines = "{\"index\":0,\"result\":\"a\"}\n{\"index\":1,\"result\":\"b\"}\n{\"index\":2,\"result\":\"again\"}\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
 
-        let refused = |resume_at, part: &str| {
-            let message = resumed(&path, inline, resume_at)
+        let refused = |resume, part: &str| {
+            let message = resumed(&path, inline, resume)
                 .check()
                 .unwrap_err()
                 .to_string();
@@ -130,10 +142,18 @@ fn what_the_journal_does_not_know_is_cut_off() {
             assert!(message.contains(path.to_str().unwrap()), "{message}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
         };
-        refused(80, "holds 79 bytes, and earlier runs of this job wrote 80");
-        refused(51, "no line ends at byte 51");
+        refused(
+            killed(80),
+            "holds 79 bytes, and earlier runs of this job wrote 80",
+        );
+        refused(ended(50), "ended at byte 50: what follows is of others");
+        resumed(&path, inline, ended(79)).check().unwrap();
+        refused(killed(51), "no line ends at byte 51");
         std::fs::remove_file(&path).unwrap();
-        let message = resumed(&path, inline, 79).check().unwrap_err().to_string();
+        let message = resumed(&path, inline, killed(79))
+            .check()
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("holds 0 bytes"), "{message}");
         assert!(!path.exists());
     }
@@ -143,7 +163,7 @@ fn what_the_journal_does_not_know_is_cut_off() {
 fn what_an_abandoned_connection_wrote_is_taken_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.jsonl");
-    let sink = resumed(&path, false, 0);
+    let sink = resumed(&path, false, killed(0));
     let bulk: Vec<_> = (0..8192).map(|n| record(n, "x".repeat(900))).collect();
     wait(async {
         let mut connection = connect(&sink).await;
@@ -197,7 +217,7 @@ fn a_device_has_no_mark_and_promises_less() {
         assert!(fault.to_string().contains("No space left"), "{fault}");
         assert_eq!(fault.verdict(), Verdict::InDoubt);
     });
-    let message = resumed(Path::new("/dev/full"), false, 5)
+    let message = resumed(Path::new("/dev/full"), false, killed(5))
         .check()
         .unwrap_err()
         .to_string();

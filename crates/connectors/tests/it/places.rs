@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 
 use inflight::{Command, Job, Journal, Observer, OpenedJournal, Options, Stop, Summary};
-use inflight_connectors::{Input, Ledger, Payload, Sink, SinkSettings};
+use inflight_connectors::{Input, Ledger, Payload, Resume, Sink, SinkSettings};
 use inflight_lab::{Config, Lab};
 use inflight_testbed::Postgres;
 
@@ -149,7 +149,7 @@ pub(crate) fn run(
 pub(crate) fn begin(place: &Place, folder: &Path, options: &Options) -> Begun {
     let mut opened = OpenedJournal::open(&folder.join("journal")).unwrap();
     let settings = SinkSettings {
-        resume_at: opened.found().and_then(|found| found.mark),
+        resume: opened.found().and_then(|found| Resume::of(&found)),
         ledger: Some(Ledger {
             job: "night".into(),
             epoch: opened.epoch_next(),

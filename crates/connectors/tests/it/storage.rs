@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process;
 
 use inflight::{Command, Ending, Job, OpenedJournal, Options, Summary};
-use inflight_connectors::{Input, Ledger, Payload, Sink, SinkSettings};
+use inflight_connectors::{Input, Ledger, Payload, Resume, Sink, SinkSettings};
 
 use crate::server::Server;
 
@@ -51,7 +51,7 @@ fn check(test: &str, items: u64, run: impl Fn(&Path) -> Summary, look: impl FnOn
 fn go_on(folder: &Path, address: &str, items: u64, settings: SinkSettings) -> Summary {
     let mut opened = OpenedJournal::open(&folder.join("journal")).unwrap();
     let settings = SinkSettings {
-        resume_at: opened.found().and_then(|found| found.mark),
+        resume: opened.found().and_then(|found| Resume::of(&found)),
         ledger: Some(Ledger {
             job: "night".into(),
             epoch: opened.epoch_next(),
