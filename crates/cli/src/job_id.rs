@@ -6,9 +6,17 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::args::{BODY, Format, JobArgs, METHOD};
 
-/// Query parameters and headers that are secrets, whatever they are called exactly.
-const SECRET_WORDS: [&str; 7] = [
-    "token", "key", "secret", "password", "sig", "auth", "cookie",
+/// Query parameters and headers in whose name one of these occurs are secrets,
+const SECRET_PARTS: [&str; 4] = ["token", "secret", "password", "cookie"];
+/// and those with one of these as a word, or with a word that ends in `key`. Not as a part: an `author` or a `design` is a
+/// place to save to, and two of them are two jobs.
+const SECRET_WORDS: [&str; 6] = [
+    "key",
+    "sig",
+    "signature",
+    "auth",
+    "authorization",
+    "authentication",
 ];
 
 /// What a job is called: a hash of everything as typed that decides what a service gets. Two jobs of one name would
@@ -105,8 +113,34 @@ pub(crate) fn public(address: &str) -> String {
 }
 
 fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
+    let whole = name.to_lowercase();
+    SECRET_PARTS.iter().any(|part| whole.contains(part))
+        || words(name).any(|word| is_secret_word(&word))
+}
+
+fn is_secret_word(word: &str) -> bool {
+    let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let word = word.strip_suffix('s').unwrap_or(word);
+    SECRET_WORDS.contains(&word) || word.ends_with("key")
+}
+
+/// The words of a name such as `X-Api-Key`, `api_key` or `apiKey`, in small letters.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for letter in name.chars() {
+        if !letter.is_alphanumeric() || (letter.is_uppercase() && was_small) {
+            words.push(String::new());
+        }
+        was_small = letter.is_lowercase() || letter.is_numeric();
+        if letter.is_alphanumeric() {
+            words
+                .last_mut()
+                .expect("there is one")
+                .extend(letter.to_lowercase());
+        }
+    }
+    words.into_iter()
 }
 
 /// Whether a value says where a secret is to be found, and so is none.
@@ -159,6 +193,42 @@ mod tests {
         check("null:", "null:");
     }
 
+    #[test]
+    fn a_name_is_a_secret_for_its_words() {
+        let secret = [
+            "key",
+            "api_key",
+            "apiKey",
+            "apikey",
+            "X-Api-Key",
+            "keys",
+            "sig",
+            "X-Signature",
+            "auth",
+            "auth2",
+            "Authorization",
+            "Proxy-Authorization",
+            "access_token",
+            "tokenId",
+            "PASSWORD",
+            "Set-Cookie",
+        ];
+        for name in secret {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "author",
+            "keyword",
+            "design",
+            "table",
+            "authority",
+            "significance",
+            "id",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
     /// The name of the job that `run` would do.
     fn id(line: &str) -> u64 {
         let words = ["inflight", "run"].into_iter().chain(line.split(' '));
@@ -190,6 +260,8 @@ mod tests {
             "a.jsonl --save http://h/",
             "b.jsonl --save http://h/",
             "a.jsonl --save http://h/?table=a",
+            "a.jsonl --save http://h/?author=a",
+            "a.jsonl --save http://h/?author=b",
             "a.jsonl --save http://h/ --format text",
             "a.jsonl --save http://h/ --format jsonl",
             "a.jsonl --save http://h/ --field url",
