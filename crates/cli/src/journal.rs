@@ -98,7 +98,7 @@ fn text(shown: &Shown) -> String {
     let state = match (shown.is_complete, shown.is_ended) {
         (true, _) => "every item is saved or dead",
         (false, true) => "stopped; items are left",
-        (false, false) => "did not end by itself, or is at work",
+        (false, false) => "did not end by itself",
     };
     let mut lines = vec![
         format!(

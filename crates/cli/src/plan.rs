@@ -134,7 +134,7 @@ impl ComparePlan {
         let runs = points.len() * args.strategies.len();
         if !work.save.is_harmless() && !args.repeat_saves {
             return Err(Usage::error(format_args!(
-                "compare saves everything once for each strategy, a file or database as temporary copies; add \
+                "compare saves everything once for each strategy, a file or SQLite database as temporary copies; add \
                  --repeat-saves if {} may get it {runs} times",
                 work.save_shown,
             )));

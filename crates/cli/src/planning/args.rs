@@ -11,8 +11,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
 
 The first items of the input are computed (1 s on one thread, 1 s on all) and results saved with 1, 2, 4, … in flight,
 until more bring no more, the service refuses, the job could not use more, or 4 s have passed. A save is a save: only lab:
-and null: get any unless --repeat-saves allows it; a file or database gets them as a temporary copy. Flags of run that do not
-change its pace are accepted, so that a command can be planned as it is.
+and null: get any unless --repeat-saves allows it; a file or SQLite gets them as a temporary copy, Postgres gets none. Flags of
+run that do not change its pace are accepted, so that a command can be planned as it is.
 
 --json writes {version, items, cores, workload, sampled, compute, fetch, save, strategies, quickest}: times in seconds or
 milliseconds as their names say, `basis` (measured, declared, learned, assumed) beside each figure, and for each strategy

@@ -75,12 +75,26 @@ impl Asked {
         let clock = work.computation.clock();
         let options = Strategy::ALL
             .map(|strategy| plan::options(pace, strategy, clock, limit_unsaid(strategy)));
+        let is_a_table = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| save.starts_with(scheme));
+        if is_a_table && repeat_saves && !no_probe {
+            return Err(Usage::error(format_args!(
+                "a sample has no rows of its own: saved to {}, it would write over those of other items; plan with \
+                 --no-probe instead of --repeat-saves",
+                work.save_shown
+            )));
+        }
         let probes = !no_probe && (work.save.is_harmless() || repeat_saves);
         let show = Show::new(&run.output)?;
         if !probes && !no_probe {
             show.messages.say(format_args!(
-                "nothing is sent to {}: a sample would be saved there, and again by a run; --repeat-saves allows it",
-                work.save_shown
+                "no sample is saved to {}: {}",
+                work.save_shown,
+                match is_a_table {
+                    true => "it would write over rows of other items",
+                    false => "a service would get those items twice, a file or SQLite a copy of its own; --repeat-saves allows it",
+                }
             ));
         }
         Ok(Asked {

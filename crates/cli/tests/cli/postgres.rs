@@ -94,6 +94,11 @@ fn mistakes_are_said_before_anything_is_sent() {
         "--body is that of an HTTP",
     );
     refused(
+        "plan 0..1 --save postgres://me@localhost/d?table=t --repeat-saves",
+        2,
+        "it would write over those of other items",
+    );
+    refused(
         "run 0..1 --save postgre://me@localhost/d?table=t",
         2,
         "did you mean `postgres:`",
