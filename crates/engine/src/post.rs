@@ -22,7 +22,15 @@ pub(crate) struct Post {
     items: AtomicU32,
 }
 
-/// A stretch of computing that has taken too long.
+/// At which item a post was first seen, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    since: u64,
+    index: u64,
+    at: Duration,
+}
+
+/// A computation that has taken too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overdue {
     /// The item it is at.
@@ -58,14 +66,33 @@ impl Post {
         since != WRITTEN_OFF && ended(since).is_ok()
     }
 
-    /// Whether the stretch takes longer than this.
-    pub(crate) fn overdue(&self, now: Duration, most: Duration) -> Option<Overdue> {
+    /// Whether an item takes longer than this. When the one it is at began, the thread tells only of the first of a
+    /// stretch: of the others it is as old as the watcher has seen it, who keeps what it saw in `seen`.
+    pub(crate) fn overdue(
+        &self,
+        now: Duration,
+        most: Duration,
+        seen: &mut Option<Seen>,
+    ) -> Option<Overdue> {
         let since = self.since.load(Ordering::Acquire);
-        let is_computing = since != IDLE && since != WRITTEN_OFF;
-        let is_overdue = is_computing && now.saturating_sub(Duration::from_nanos(since)) > most;
-        is_overdue.then(|| Overdue {
-            index: self.index.load(Ordering::Relaxed),
-            is_alone: self.items.load(Ordering::Relaxed) == 1,
+        if since == IDLE || since == WRITTEN_OFF {
+            *seen = None;
+            return None;
+        }
+        let index = self.index.load(Ordering::Relaxed);
+        let is_alone = self.items.load(Ordering::Relaxed) == 1;
+        let first = seen.filter(|seen| (seen.since, seen.index) == (since, index));
+        let first = *seen.insert(first.unwrap_or(Seen {
+            since,
+            index,
+            at: match is_alone {
+                true => Duration::from_nanos(since),
+                false => now,
+            },
+        }));
+        (now.saturating_sub(first.at) > most).then_some(Overdue {
+            index,
+            is_alone,
             since,
         })
     }
@@ -90,20 +117,32 @@ mod tests {
 
     #[test]
     fn a_thread_or_its_watcher_has_the_last_word_and_never_both() {
-        let post = Post::default();
-        assert_eq!(post.overdue(100 * S, S), None);
+        let (post, mut seen) = (Post::default(), None);
+        assert_eq!(post.overdue(100 * S, S, &mut seen), None);
         post.begin(S, 1);
         post.at(7);
-        assert_eq!(post.overdue(2 * S, S), None);
-        let overdue = post.overdue(3 * S, S).unwrap();
+        assert_eq!(post.overdue(2 * S, S, &mut seen), None);
+        let overdue = post.overdue(3 * S, S, &mut seen).unwrap();
         assert_eq!((overdue.index, overdue.is_alone), (7, true));
         assert!(post.end(), "it came just in time");
         assert!(!post.write_off(overdue));
         post.begin(4 * S, 2);
-        let overdue = post.overdue(6 * S, S).unwrap();
+        assert_eq!(post.overdue(5 * S, S, &mut seen), None);
+        let overdue = post.overdue(7 * S, S, &mut seen).unwrap();
         assert!(!overdue.is_alone && post.write_off(overdue));
         assert!(!post.end());
         post.begin(7 * S, 1);
         assert!(!post.end(), "for good");
+    }
+
+    #[test]
+    fn many_quick_items_may_take_longer_together_than_one_may() {
+        let (post, mut seen) = (Post::default(), None);
+        post.begin(Duration::ZERO, 100);
+        for second in 1..=100 {
+            post.at(second);
+            assert_eq!(post.overdue(S * second as u32, S, &mut seen), None);
+        }
+        assert!(post.overdue(102 * S, S, &mut seen).is_some());
     }
 }

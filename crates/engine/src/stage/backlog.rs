@@ -99,8 +99,8 @@ impl<Q> Backlog<Q> {
         self.halves.insert(place, half);
     }
 
-    /// The next bulk: a half, or what is ready, up to this many.
-    pub(super) fn take(&mut self, bulk_max: usize) -> Option<Vec<Record<Q>>> {
+    /// The next bulk: a half, or what is ready, up to so many records that hold so many bytes; one at least.
+    pub(super) fn take(&mut self, bulk_max: usize, bytes_max: usize) -> Option<Vec<Record<Q>>> {
         if self.is_held_up() {
             return None;
         }
@@ -109,7 +109,16 @@ impl<Q> Backlog<Q> {
             Some(half) => half,
             None if self.ready.is_empty() => return None,
             None => {
-                let count = bulk_max.min(before);
+                let mut left = Some(bytes_max);
+                let fitting = self
+                    .ready
+                    .iter()
+                    .take(bulk_max.min(before))
+                    .take_while(|record| {
+                        left = left.and_then(|left| left.checked_sub((self.size)(&record.value)));
+                        left.is_some()
+                    });
+                let count = fitting.count().max(1);
                 self.ready.drain(..count).collect()
             }
         };
@@ -239,5 +248,21 @@ impl<Q> PartialOrd for Waiting<Q> {
 impl<Q> Ord for Waiting<Q> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key().cmp(&other.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_bounded_in_bytes_but_for_one_record() {
+        let mut backlog = Backlog::new(false, |size: &usize| *size);
+        let records = [400, 400, 400, 5_000, 1].into_iter().enumerate();
+        let records = records.map(|(index, size)| Record::new(index as u64, size));
+        backlog.offer(Duration::ZERO, Chunk::new(records.collect(), |size| *size));
+        let taken = std::iter::from_fn(|| backlog.take(8, 1_000)).map(|bulk| bulk.len());
+        assert_eq!(taken.collect::<Vec<_>>(), [2, 1, 1, 1]);
+        assert_eq!(backlog.bytes(), 0);
     }
 }

@@ -25,7 +25,7 @@ const OVERLOADS_MAX: u16 = 12;
 pub(crate) struct Dispatch<Q> {
     step: Step,
     backlog: Backlog<Q>,
-    /// What may wait in it, in bytes.
+    /// What may wait in it, in bytes; no request takes more.
     bytes_max: usize,
     /// What may be ready in it, in records.
     ready_max: usize,
@@ -117,7 +117,7 @@ impl<Q> Dispatch<Q> {
         if self.stopped || self.gate.room(now, self.in_flight) == 0 {
             return None;
         }
-        let mut bulk = self.backlog.take(self.gate.bulk_max())?;
+        let mut bulk = self.backlog.take(self.gate.bulk_max(), self.bytes_max)?;
         let sent_ms = (now.as_millis() as u32).max(1);
         for record in &mut bulk {
             if record.trail.first_sent_ms == 0 {

@@ -11,7 +11,7 @@ use crate::cpu::Cpu;
 use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
-use crate::post::{Overdue, Post};
+use crate::post::{Overdue, Post, Seen};
 use crate::queue::{Receiver, Sender};
 use crate::record::Chunk;
 use crate::stop::{Reason, Stop};
@@ -48,6 +48,8 @@ struct Ends<R> {
 
 struct Worker<R> {
     post: Arc<Post>,
+    /// At which item it was last seen.
+    seen: Option<Seen>,
     outlet: Arc<Outlet<R>>,
     thread: JoinHandle<()>,
 }
@@ -109,6 +111,7 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
             .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?;
         self.workers.push(Worker {
             post,
+            seen: None,
             outlet,
             thread,
         });
@@ -138,7 +141,7 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
     fn look(&mut self) -> Result<(), Error> {
         let now = self.cpu.clock.now();
         let is_lost = |worker: &mut Worker<R>| {
-            let overdue = worker.post.overdue(now, self.deadline)?;
+            let overdue = worker.post.overdue(now, self.deadline, &mut worker.seen)?;
             worker.post.write_off(overdue).then_some(overdue)
         };
         let mut lost = Vec::new();
