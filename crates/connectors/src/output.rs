@@ -118,7 +118,7 @@ impl Output {
         if about.len() < length {
             return Err(self.is_short(about.len()));
         }
-        if resume.is_ended && about.len() > length {
+        if resume.is_complete && about.len() > length {
             return Err(format!(
                 "{name} holds {} bytes, and earlier runs of this job ended at byte {length}: what follows is of others, and \
                  would be cut off; move it to another file",

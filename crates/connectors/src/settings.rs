@@ -53,16 +53,16 @@ pub struct SinkSettings {
 pub struct Resume {
     /// What lies before this byte is of this job.
     pub at: u64,
-    /// Whether the last run recorded all that it knew. Then whatever follows is of others, and is not touched; else a
-    /// crash may have left it, and it is cut off.
-    pub is_ended: bool,
+    /// Whether the last run left nothing to do. Then whatever follows is of others, and is not touched; else that run may
+    /// have left it unanswered, and it is cut off.
+    pub is_complete: bool,
 }
 
 impl Resume {
     /// What this journal knows; `None` where nothing was written.
     pub fn of(found: &Found) -> Option<Resume> {
-        let is_ended = found.is_ended;
-        found.mark.map(|at| Resume { at, is_ended })
+        let is_complete = found.is_complete;
+        found.mark.map(|at| Resume { at, is_complete })
     }
 }
 

@@ -88,16 +88,19 @@ fn resumed(path: &Path, inline: bool, resume: Resume) -> Sink {
     Sink::parse(&format!("file:{}", path.display()), &settings).unwrap()
 }
 
-/// What the journal of a run knows that was killed, or ended.
+/// What the journal of a run knows that was killed, or did all there was to do.
 fn killed(at: u64) -> Resume {
     Resume {
         at,
-        is_ended: false,
+        is_complete: false,
     }
 }
 
-fn ended(at: u64) -> Resume {
-    Resume { at, is_ended: true }
+fn complete(at: u64) -> Resume {
+    Resume {
+        at,
+        is_complete: true,
+    }
 }
 
 #[test]
@@ -146,8 +149,8 @@ fn what_the_journal_does_not_know_is_cut_off() {
             killed(80),
             "holds 79 bytes, and earlier runs of this job wrote 80",
         );
-        refused(ended(50), "ended at byte 50: what follows is of others");
-        resumed(&path, inline, ended(79)).check().unwrap();
+        refused(complete(50), "ended at byte 50: what follows is of others");
+        resumed(&path, inline, complete(79)).check().unwrap();
         refused(killed(51), "no line ends at byte 51");
         std::fs::remove_file(&path).unwrap();
         let message = resumed(&path, inline, killed(79))
