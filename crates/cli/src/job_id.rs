@@ -5,6 +5,7 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::args::{BODY, Format, JobArgs, METHOD};
+use crate::target;
 
 /// Query parameters and headers in whose name one of these occurs are secrets,
 const SECRET_PARTS: [&str; 4] = ["token", "secret", "password", "cookie"];
@@ -88,9 +89,7 @@ fn public_header(header: &str) -> &str {
 /// An address without its password and without the values of its secret parameters.
 pub(crate) fn public(address: &str) -> String {
     // There the user is part of the place, `key` names a column, and a password is only said where to find.
-    let is_postgres = ["postgres://", "postgresql://"]
-        .iter()
-        .any(|scheme| address.starts_with(scheme));
+    let is_postgres = target::is_postgres(address);
     let (place, query) = match address.split_once('?') {
         Some((place, query)) => (place, Some(query)),
         None => (address, None),

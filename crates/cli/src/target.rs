@@ -132,6 +132,12 @@ fn decoded(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
+/// Whether an address is that of a Postgres table or query.
+pub(crate) fn is_postgres(address: &str) -> bool {
+    let schemes = ["postgres://", "postgresql://"];
+    schemes.iter().any(|scheme| address.starts_with(scheme))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

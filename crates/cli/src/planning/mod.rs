@@ -22,6 +22,7 @@ use crate::opened::{Opened, cores};
 use crate::plan::{self, Show, limit_unsaid};
 use crate::profiles::{self, Profiles};
 use crate::signals::Signals;
+use crate::target::is_postgres;
 use crate::{fits, json, open_files, stdout};
 use document::Plan;
 use ladder::LADDER_MAX;
@@ -75,9 +76,7 @@ impl Asked {
         let clock = work.computation.clock();
         let options = Strategy::ALL
             .map(|strategy| plan::options(pace, strategy, clock, limit_unsaid(strategy)));
-        let is_a_table = ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| save.starts_with(scheme));
+        let is_a_table = is_postgres(save);
         if is_a_table && repeat_saves && !no_probe {
             return Err(Usage::error(format_args!(
                 "a sample has no rows of its own: saved to {}, it would write over those of other items; plan with \

@@ -25,7 +25,7 @@ const OVERLOADS_MAX: u16 = 12;
 pub(crate) struct Dispatch<Q> {
     step: Step,
     backlog: Backlog<Q>,
-    /// What may wait in it, in bytes; no request takes more.
+    /// What may wait in it, in bytes; no request takes more, but for one record that is larger by itself.
     bytes_max: usize,
     /// What may be ready in it, in records.
     ready_max: usize,
