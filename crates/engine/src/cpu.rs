@@ -69,6 +69,8 @@ pub(crate) struct Cpu<Q, R> {
     pub(crate) post: Arc<Post>,
     /// Items that failed in this stretch of computing: told when it counts.
     pub(crate) dead: Vec<Fact>,
+    /// How long the last stretch of computing took: about what the next will take.
+    pub(crate) took: Duration,
     /// Whether this thread has left items, because the run ends.
     pub(crate) has_left: bool,
     pub(crate) log: Log,
@@ -85,6 +87,7 @@ impl<Q, R> Cpu<Q, R> {
             chunk_size: self.chunk_size.clone(),
             post: Arc::default(),
             dead: Vec::new(),
+            took: Duration::ZERO,
             has_left: false,
             log: self.log.another(),
             ..*self
@@ -105,6 +108,7 @@ impl<Q, R> Cpu<Q, R> {
         } else {
             self.together(records)
         };
+        self.log.hand_over_if_due(self.clock.now());
         Chunk::new(results, self.size).numbered(number)
     }
 
@@ -129,6 +133,18 @@ impl<Q, R> Cpu<Q, R> {
             true => self.told(watch, (index, index), 1),
             false => return None,
         }
+        result
+    }
+
+    /// The same on the thread that serves I/O: what it has to tell of requests does not wait for this, and comes before it.
+    pub(crate) fn one_among_requests(
+        &mut self,
+        record: Record<Q>,
+        requests: &mut Log,
+    ) -> Option<Record<R>> {
+        requests.hand_over_before(self.clock.now(), self.took);
+        let result = self.one(record);
+        requests.take_over(&mut self.log);
         result
     }
 
@@ -235,9 +251,7 @@ impl<Q, R> Cpu<Q, R> {
         // To wait until a worker may be asked again is no computing.
         let (took, cost) = (took.saturating_sub(waited), cost.saturating_sub(waited));
         self.chunk_size.learn(items, took);
-        for dead in self.dead.drain(..) {
-            self.log.push(now, dead);
-        }
+        self.took = took;
         let fact = Fact::Computed {
             first,
             last,
@@ -246,11 +260,7 @@ impl<Q, R> Cpu<Q, R> {
             took,
             cost,
         };
-        self.log.push(now, fact);
-    }
-
-    pub(crate) fn hand_over_facts(&mut self) {
-        self.log.hand_over(self.clock.now());
+        self.log.note(now, self.dead.drain(..).chain([fact]));
     }
 
     /// Tells what the thread has used in all; the last thing it does.

@@ -50,29 +50,43 @@ impl Log {
         Log::new(self.recorder.clone())
     }
 
+    /// Tells a fact, and hands over what has waited.
     pub(crate) fn push(&mut self, now: Duration, fact: Fact) {
-        self.push_together(now, [fact]);
+        self.note(now, [fact]);
+        self.hand_over_if_due(now);
     }
 
-    /// Facts of one happening: they are handed over together, so that the journal has all of them or none. A dead letter
-    /// does not wait: whoever set a bound on them wants to know at once.
-    pub(crate) fn push_together(&mut self, now: Duration, facts: impl IntoIterator<Item = Fact>) {
+    /// Keeps the facts of one happening for whoever sees to it that they are handed over in time: together, so that the
+    /// journal has all of them or none. A dead letter does not wait: whoever set a bound on them wants to know at once.
+    pub(crate) fn note(&mut self, now: Duration, facts: impl IntoIterator<Item = Fact>) {
         let mut is_urgent = false;
         for fact in facts {
             is_urgent |= matches!(fact, Fact::Dead { .. });
             self.facts.push(fact);
         }
-        let is_due = now.saturating_sub(self.handed_over) >= DELAY;
-        if is_due || is_urgent || self.facts.len() >= BATCH {
+        if is_urgent || self.facts.len() >= BATCH {
             self.hand_over(now);
         }
     }
 
-    /// Hands over what has waited long enough; for a thread that will be busy for a while.
+    /// Takes over what another log of this thread has noted: what is noted here from now on happened later.
+    pub(crate) fn take_over(&mut self, earlier: &mut Log) {
+        self.facts.append(&mut earlier.facts);
+    }
+
+    /// Hands over what may have waited long enough.
     pub(crate) fn hand_over_if_due(&mut self, now: Duration) {
-        if !self.facts.is_empty() && now.saturating_sub(self.handed_over) >= DELAY {
+        if now.saturating_sub(self.handed_over) >= DELAY {
             self.hand_over(now);
         }
+    }
+
+    /// The same where the thread will be busy for about so long.
+    pub(crate) fn hand_over_before(&mut self, now: Duration, busy: Duration) {
+        if busy >= DELAY {
+            self.hand_over(now);
+        }
+        self.hand_over_if_due(now);
     }
 
     pub(crate) fn hand_over(&mut self, now: Duration) {

@@ -253,8 +253,8 @@ pub(crate) async fn conduct<W: Types>(
     spawn_local(beat(clock, log.another(), {
         let (save, fetch) = (save.clone(), fetch.clone());
         move |at| {
-            fetch.iter().for_each(|fetch| fetch.hand_over_facts(at));
-            save.hand_over_facts(at);
+            fetch.iter().for_each(|fetch| fetch.log().hand_over(at));
+            save.log().hand_over(at);
             save.load()
         }
     }));
@@ -388,6 +388,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
             chunk_size,
             post: Arc::default(),
             dead: Vec::new(),
+            took: Duration::ZERO,
             has_left: false,
             log: log.another(),
         },

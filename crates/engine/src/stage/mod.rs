@@ -15,7 +15,7 @@ mod tasks;
 mod tests;
 mod trail;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,22 +125,19 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let options = context.options;
         // The option is about saves; what one fetch may carry is for its service to say.
         let asked = options.bulk.filter(|_| context.step == Step::Save);
-        let bulk = asked.unwrap_or(usize::MAX).min(service.bulk_max());
         let limits = Limits {
             connections: service.connections_max().max(1),
             wall: context.clock.wall(),
-            bulk: bulk.max(1),
+            bulk: service.bulk_max().min(asked.unwrap_or(usize::MAX)).max(1),
             bytes: options.queue_bytes,
             ready: context.ready_max,
         };
-        let (size, bounds) = (
-            weights.record,
-            Bounds {
-                items: options.order_window(),
-                bytes: options.queue_bytes,
-                size: weights.answer,
-            },
-        );
+        let size = weights.record;
+        let bounds = Bounds {
+            items: options.order_window(),
+            bytes: options.queue_bytes,
+            size: weights.answer,
+        };
         let stage = Stage(Rc::new(Inner {
             step: context.step,
             limit: options.in_flight_max(),
@@ -292,14 +289,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         order.map_or(0, |order| order.borrow().held())
     }
 
-    /// Hands over facts that have waited long enough.
-    pub(crate) fn hand_over_facts(&self, now: Duration) {
-        self.0.log.borrow_mut().hand_over_if_due(now);
-    }
-
-    /// The same on a thread that computes between requests, and will not come back for as long as that takes.
-    pub(crate) fn hand_over_facts_before_computing(&self) {
-        self.hand_over_facts(self.0.clock.now());
+    /// What there is to tell of requests. Whoever drives the stage sees to it that it is handed over in time.
+    pub(crate) fn log(&self) -> RefMut<'_, Log> {
+        self.0.log.borrow_mut()
     }
 
     /// Calls as many slots as there are requests that could be sent now.
@@ -347,7 +339,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let is_too_far = !horizon.allows(self.0.saved.get());
         if is_too_far {
             // The journal knows nothing of what is still here.
-            self.0.log.borrow_mut().hand_over(self.0.clock.now());
+            self.log().hand_over(self.0.clock.now());
         }
         is_too_far
     }
@@ -461,10 +453,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let eventful = !is_whole || attempt.verdict.is_some() || !settled.facts.is_empty();
         // An item that died may have let others go.
         let attempt = std::iter::once(Fact::Attempt(attempt));
-        inner
-            .log
-            .borrow_mut()
-            .push_together(now, attempt.chain(settled.facts));
+        self.log().note(now, attempt.chain(settled.facts));
         if let Some(why) = settled.unavailable {
             self.give_up(why);
         }

@@ -20,13 +20,11 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
             if stop.is_wanted() {
                 return;
             }
-            save.hand_over_facts_before_computing();
-            results.extend(cpu.one(record));
+            results.extend(cpu.one_among_requests(record, &mut save.log()));
             if cpu.is_over() {
                 break;
             }
         }
-        cpu.hand_over_facts();
         save.offer_all(results);
         save.idle().await;
         if save.is_stopped() || cpu.is_over() {

@@ -40,8 +40,8 @@ async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
             if stop.is_wanted() || save.room().await.is_err() {
                 break 'inputs;
             }
-            save.hand_over_facts_before_computing();
-            if let Some(result) = cpu.one(record) {
+            let result = cpu.one_among_requests(record, &mut save.log());
+            if let Some(result) = result {
                 save.offer_one(result);
             }
             if cpu.is_over() {
