@@ -17,6 +17,14 @@ pub(crate) fn this() -> Command {
     }
 }
 
+/// Whether a password or token was typed, which no command that is shown repeats.
+pub(crate) fn has_secrets() -> bool {
+    env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        public(&word) != word
+    })
+}
+
 /// The words as a shell reads them, without `--fresh`, which would start over instead of going on.
 ///
 /// Quoted with double quotes, so that the whole may stand between single ones.

@@ -1,6 +1,6 @@
 //! How the process leaves: one code for each way a command can end.
 
-use std::fmt;
+use std::{fmt, io};
 
 use inflight::{Ending, ErrorKind, Fault, Summary, Verdict};
 
@@ -126,5 +126,13 @@ pub(crate) fn unfit(fault: Fault) -> anyhow::Error {
     match fault.verdict() {
         Verdict::Unreached => anyhow::Error::new(Away(fault.to_string())),
         _ => Usage::error(fault),
+    }
+}
+
+/// Why an input cannot be opened, as an error: usage, unless its server is away.
+pub(crate) fn unread(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::NotConnected => anyhow::Error::new(Away(error.to_string())),
+        _ => Usage::error(error),
     }
 }

@@ -36,13 +36,26 @@ pub(crate) fn job_id(input: &str, compute: &str, save: &str, job: &JobArgs) -> u
     hash.digest()
 }
 
+/// A name as journals and databases hold it.
+pub(crate) fn name_of(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+/// What [`name_of`] wrote; `None` of anything else.
+pub(crate) fn id_of(name: &str) -> Option<u64> {
+    u64::from_str_radix(name, 16).ok()
+}
+
 /// The names and values that make a job this one and no other, for its journal: all that decides what a service gets,
 /// except the input, whose content says more than its name.
 pub(crate) fn identity(compute: &str, save: &str, job: &JobArgs) -> Vec<(String, String)> {
     let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let (fetch, save) = (job.fetch.as_deref().map(public), public(save));
+    let responses = job.responses.as_ref().map(|path| path.to_string_lossy());
     let mut identity = vec![named(("compute", compute)), named(("save", &save))];
     identity.extend(fetch.map(|fetch| named(("fetch", &fetch))));
+    // No service gets it, but the journal knows how long that file is.
+    identity.extend(responses.map(|path| named(("responses", &path))));
     identity.extend(given(job).into_iter().map(named));
     identity
 }

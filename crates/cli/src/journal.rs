@@ -171,15 +171,16 @@ fn repair(path: &Path) -> anyhow::Result<Exit> {
     }
     fs::copy(path, &copy)?;
     let forgotten = OpenedJournal::repair(path)?;
-    let (_, found) = open(path)?;
+    let found = OpenedJournal::open(path)?.found();
+    let (saved, dead) = found.map_or((0, 0), |found| (found.saved, found.dead));
     messages::line(&format_args!(
         "a copy of the damaged journal is {}",
         copy.display()
     ));
     stdout::write(&format!(
         "forgot the last {forgotten} bytes; {} saved and {} are still known, the rest is done again\n",
-        count(found.saved, "item"),
-        count(found.dead, "dead letter")
+        count(saved, "item"),
+        count(dead, "dead letter")
     ))?;
     Ok(Exit::Success)
 }

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::args::{KeepArgs, RunArgs};
 use crate::command;
 use crate::exit::Usage;
-use crate::job_id::{identity, public};
+use crate::job_id::{id_of, identity, name_of, public};
 use crate::messages::Messages;
 use crate::plan::Work;
 use crate::quantity::count;
@@ -105,6 +105,8 @@ pub(crate) struct Kept {
     /// changes nothing.
     is_over: bool,
     pub(crate) path: PathBuf,
+    /// As it was in the first run of the journal, however its input is typed now: services know results by it.
+    pub(crate) job_id: u64,
     job: Vec<(String, String)>,
 }
 
@@ -141,10 +143,16 @@ impl Kept {
             opened,
             is_over,
             path,
+            job_id: work.settings.job_id(),
             job: Vec::new(),
         };
-        let content = content(work, kept.found().as_ref(), &kept.path)?;
+        let found = kept.found();
+        if let Some(name) = found.as_ref().and_then(|found| value("job", found)) {
+            kept.job_id = id_of(name).unwrap_or(kept.job_id);
+        }
+        let content = content(work, found.as_ref(), &kept.path)?;
         job.push(("content".to_owned(), content));
+        job.push(("job".to_owned(), name_of(kept.job_id)));
         kept.job = job;
         Ok(Some(kept))
     }
@@ -243,17 +251,20 @@ fn repeats_max(sink: &Sink, options: &Options) -> u64 {
     (options.in_flight_max() * bulk) as u64 + Journal::UNRECORDED_MAX
 }
 
+/// The value of this name in what makes the job of a journal.
+fn value<'a>(name: &str, found: &'a Found) -> Option<&'a str> {
+    let mut pairs = found.began.job.iter();
+    let pair = pairs.find(|(other, _)| other == name);
+    pair.map(|(_, value)| value.as_str())
+}
+
 /// What the input holds, as far as the journal is concerned: what it held when the journal began, if it still does.
 fn content(work: &Work, found: Option<&Found>, path: &Path) -> anyhow::Result<String> {
-    let earlier = found.and_then(|found| {
-        let content = found.began.job.iter().find(|(name, _)| name == "content");
-        content.map(|(_, content)| content.clone())
-    });
-    let Some(earlier) = earlier else {
+    let Some(earlier) = found.and_then(|found| value("content", found)) else {
         return work.input.fingerprint().map_err(Usage::error);
     };
-    match work.input.continues(&earlier) {
-        Ok(()) => Ok(earlier),
+    match work.input.continues(earlier) {
+        Ok(()) => Ok(earlier.to_owned()),
         Err(change) => Err(OtherInput(format!(
             "the input is not what it was when the journal {} was written: {change}; nothing was sent; --fresh starts over",
             path.display()

@@ -8,7 +8,7 @@ use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, 
 use inflight_connectors::{Payload, Sink};
 
 use crate::computation::Computer;
-use crate::exit::{Usage, unfit};
+use crate::exit::{unfit, unread};
 use crate::keep::Kept;
 use crate::messages::Messages;
 use crate::plan::Work;
@@ -177,7 +177,7 @@ impl<'a> Opened<'a> {
         stop: &Stop,
         journal: Option<Journal>,
     ) -> anyhow::Result<Summary> {
-        let items = self.work.input.open().map_err(Usage::error)?;
+        let items = self.work.input.open().map_err(unread)?;
         let how = How {
             computer: &self.computer,
             sink,

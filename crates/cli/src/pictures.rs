@@ -7,7 +7,7 @@ use clap::Args;
 use inflight::{Counts, Ending, Fact, Observer, Options, Source, Summary};
 use inflight_connectors::{Input, Payload};
 
-use crate::exit::Usage;
+use crate::exit::{Usage, unread};
 use crate::messages::Messages;
 use crate::out_file::OutFile;
 use crate::plan::Work;
@@ -277,7 +277,7 @@ impl Observer for Watching {
 
 /// Looks up the texts of the items that were kept.
 fn texts(input: &Input, run: &Run) -> anyhow::Result<Vec<(u64, String)>> {
-    let mut source = input.open().map_err(Usage::error)?;
+    let mut source = input.open().map_err(unread)?;
     let mut wanted = run.rows().map(|row| row[0].index).peekable();
     let (mut texts, mut items, mut index) = (Vec::new(), Vec::new(), 0);
     while wanted.peek().is_some() {

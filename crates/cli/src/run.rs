@@ -69,6 +69,9 @@ pub(crate) fn run_kept(
     }
     if let Some(path) = path {
         tell_dead(&summary, &path, &messages);
+        if summary.left > 0 && command::has_secrets() {
+            messages.say("the command that goes on lacks the secrets that were typed in an address: add them again");
+        }
         last_line([&summary], Some(&command::this().words), &messages);
     } else {
         last_line([&summary], None, &messages);

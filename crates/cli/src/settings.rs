@@ -5,6 +5,7 @@ use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Resume, Sink, SinkSe
 
 use crate::args::JobArgs;
 use crate::exit::{Usage, unfit};
+use crate::job_id::name_of;
 use crate::keep::Kept;
 use crate::plan::usage;
 use crate::target::{LAB, Place};
@@ -82,14 +83,20 @@ impl Settings {
             sink: SinkSettings {
                 resume: found.and_then(|found| Resume::of(&found)),
                 ledger: Some(Ledger {
-                    job: format!("{:016x}", self.sink.job),
+                    job: name_of(kept.job_id),
                     epoch: kept.epoch_next(),
                 }),
+                job: kept.job_id,
                 ..self.sink.clone()
             },
             fetch: self.fetch.clone(),
         };
         settings.sink(place, strategy, 0)
+    }
+
+    /// The name that a run gives to this job where none before it has.
+    pub(crate) fn job_id(&self) -> u64 {
+        self.sink.job
     }
 
     /// A fetch from this place.

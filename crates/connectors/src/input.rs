@@ -6,6 +6,9 @@ use std::io::{self, BufReader, Seek};
 use std::ops::Range;
 use std::path::Path;
 
+#[cfg(feature = "postgres")]
+use inflight::{Fault, Verdict};
+
 use crate::cutter::Content;
 use crate::fingerprint::Fingerprint;
 use crate::items::{Items, Kind};
@@ -131,7 +134,8 @@ impl Input {
     /// Opens it. The items of a regular file of at most 64 MiB are counted.
     ///
     /// # Errors
-    /// Names the file that cannot be read; of rows what the server says.
+    /// Names the file that cannot be read; of rows what the server says, as [`io::ErrorKind::NotConnected`] where it cannot
+    /// be reached.
     pub fn open(&self) -> io::Result<Items> {
         Ok(Items(match &self.place {
             Place::Range(range) => Kind::Numbers(Numbers::new(range.clone())),
@@ -147,9 +151,7 @@ impl Input {
             #[cfg(feature = "postgres")]
             Place::Rows(selection) => {
                 let rows = selection.open(self.content.clone());
-                Kind::Rows(Box::new(
-                    rows.map_err(|fault| io::Error::other(fault.to_string()))?,
-                ))
+                Kind::Rows(Box::new(rows.map_err(refused)?))
             }
         }))
     }
@@ -251,6 +253,15 @@ impl Input {
         };
         Ok(Lines::of_file(path, file, self.content.clone(), remaining))
     }
+}
+
+#[cfg(feature = "postgres")]
+fn refused(fault: Fault) -> io::Error {
+    let kind = match fault.verdict() {
+        Verdict::Unreached => io::ErrorKind::NotConnected,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, fault.to_string())
 }
 
 fn unreadable(path: &str, cause: &io::Error) -> io::Error {

@@ -10,7 +10,7 @@ use inflight_connectors::Payload;
 
 use super::ladder::{Probed, Probing};
 use super::traffic;
-use crate::exit::Usage;
+use crate::exit::{Usage, unread};
 use crate::messages::Messages;
 use crate::opened::{Opened, cores};
 use crate::plan;
@@ -190,7 +190,7 @@ impl<'a> Sampling<'a> {
 
 /// The first items, and how many there are. What is no item is left to a run to complain of.
 fn read(job: &plan::Work) -> anyhow::Result<(Vec<Payload>, u64)> {
-    let mut source = job.input.open().map_err(Usage::error)?;
+    let mut source = job.input.open().map_err(unread)?;
     let known = source.remaining();
     let (mut items, mut bytes, mut seen) = (Vec::new(), 0, 0);
     while items.len() < ITEMS_MAX && bytes < BYTES_MAX {

@@ -163,6 +163,54 @@ fn another_input_or_computation_is_refused_and_other_tuning_goes_on() {
 }
 
 #[test]
+fn a_job_is_the_same_however_its_input_is_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (_lab, address) = lab("");
+    // One that knows each request by its key, one that keeps an account of its own.
+    for save in [
+        format!("http://{address}/add"),
+        format!("sqlite:{}", at("out.db")),
+    ] {
+        let journal = at(&format!("journal-{}", save.len()));
+        let run = |input: &str| {
+            let line = format!("run {input} --save {save} --journal {journal}");
+            in_folder(folder.path(), &line).expect(0)
+        };
+        run("0..100");
+        let longer = run("0..150");
+        assert!(
+            longer.stderr.contains("resuming: 100 items saved before"),
+            "{save}\n{}",
+            longer.stderr
+        );
+        assert_eq!(longer.last_line(), "saved=150 dead=0 in_doubt=0 left=0");
+    }
+    assert_eq!(stats(&address), (150, 150));
+}
+
+#[test]
+fn a_file_of_responses_belongs_to_its_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let line = |responses: &str| {
+        let journal = at("journal");
+        format!(
+            "run 0..50 --save lab: --responses {} --journal {journal}",
+            at(responses)
+        )
+    };
+    in_folder(folder.path(), &line("a.jsonl")).expect(0);
+    fs::copy(at("a.jsonl"), at("b.jsonl")).unwrap();
+    let refused = in_folder(folder.path(), &line("b.jsonl")).expect(6);
+    assert!(
+        refused.stderr.contains("responses was "),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn a_second_run_of_a_job_is_refused_at_once_and_harms_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let line = "run 0..400 --compute sleep:5ms -j 2 --save lab:?latency=10ms";
@@ -268,6 +316,19 @@ fn a_journal_is_shown_checked_and_repaired() {
     assert_eq!(resumed.last_line(), "saved=300 dead=0 in_doubt=0 left=0");
     assert!(resumed.stderr.contains("resuming: "), "{}", resumed.stderr);
     in_folder(folder.path(), "journal check no/such/file").expect(2);
+    // All that is known stands behind the first byte of the first entry.
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[30] ^= 0x20;
+    fs::write(&journal, bytes).unwrap();
+    fs::remove_file(format!("{name}.damaged")).unwrap();
+    let repaired = in_folder(folder.path(), &format!("journal repair {name}")).expect(0);
+    assert!(
+        repaired.stdout.contains("0 items saved"),
+        "{}",
+        repaired.stdout
+    );
+    let anew = in_folder(folder.path(), &line).expect(0);
+    assert_eq!(anew.last_line(), "saved=300 dead=0 in_doubt=0 left=0");
 }
 
 #[test]

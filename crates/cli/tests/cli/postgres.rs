@@ -109,6 +109,11 @@ fn mistakes_are_said_before_anything_is_sent() {
         "did you mean `table`",
     );
     refused(
+        "run 'postgres://me@127.0.0.1:1/d?table=t&key=id' --save null:",
+        4,
+        "cannot connect to postgres://127.0.0.1:1/d: ",
+    );
+    refused(
         "run 0..1 --save postgres://me@127.0.0.1:1/d?table=t",
         4,
         "cannot connect to postgres://127.0.0.1:1/d: ",
