@@ -1,7 +1,7 @@
 //! The start: doubles every round trip, above 64 a little slower, until more in flight bring little.
 //!
 //! A job that ends cannot wait for a careful climb. Each success that did not take long allows one more, or nearly, as long as the
-//! limit is what holds requests back. Latencies are kept by the number in flight at the send, in octaves (1, 2–3, 4–7, …), so that the first
+//! limit is what holds requests back. Latencies are kept by the number in flight at the send, in octaves (1–3, 4–7, 8–15, …), so that the first
 //! burst already tells how the service answers to a crowd.
 
 use super::arm::{Arm, Elasticity};
@@ -40,8 +40,12 @@ const APART_MIN: f64 = 0.1;
 const SURE: f64 = 3.0;
 /// How much more than were served at once it leaves with: in a crowd that makes the service slower they are fewer than could be.
 const MARGIN: f64 = 1.05;
-/// Latencies in one octave after which slow answers are taken as they seem: of a lower octave nothing more will be seen.
+/// Latencies in the highest octave there was, after which it is stuck if answers are slow: they allow no more.
 const LONG: f64 = 4.0;
+/// How sure of that it must be then, and the less the longer it lasts: of a lower octave nothing more will be seen.
+const SURE_WHEN_STUCK: f64 = 1.5;
+/// An octave was as quick as the quickest, unless it took longer by more standard errors than this.
+const ALIKE: f64 = 1.0;
 
 /// Latencies by octave of in flight.
 #[derive(Clone, Debug)]
@@ -92,13 +96,13 @@ impl Start {
     /// A success, sent with so many in flight.
     pub(super) fn succeeded(&mut self, now: f64, sent_at: f64, in_flight: f64) -> Step {
         let ln_latency = (now - sent_at).max(1e-6).ln();
-        let octave = (in_flight.max(1.0).log2() as usize).min(OCTAVES - 1);
+        let octave = (in_flight.max(2.0).log2() as usize).min(OCTAVES - 1);
         if self.octaves[octave].count == 0.0 {
             self.since[octave] = now;
         }
         self.octaves[octave].add(ln_latency, in_flight, true);
         let variance = self.variance();
-        let base = self.base(octave.max(1), variance);
+        let base = self.base(octave.max(1), variance, ALIKE);
         if let Some(step) = self.too_far(now, octave, &base, variance) {
             return step;
         }
@@ -115,7 +119,7 @@ impl Start {
 
     /// The latency of the service while it is not crowded, in seconds.
     pub(super) fn base_latency(&self) -> Option<f64> {
-        let base = self.base(OCTAVES, self.variance());
+        let base = self.base(OCTAVES, self.variance(), ALIKE);
         (base.count > 0.0).then(|| base.ln_latency.exp())
     }
 
@@ -126,18 +130,29 @@ impl Start {
         if here.count < (f64::from(1 << octave) / 8.0).max(SAMPLES_MIN) || seen < ROUNDS {
             return None;
         }
-        let lower = self.octaves[..octave].iter().filter(|arm| arm.count > 0.0);
+        let lower = self.octaves[..octave]
+            .iter()
+            .filter(|arm| arm.count >= SAMPLES_MIN);
         let mut against_lower = lower.filter_map(|before| elasticity(here, before, variance));
         let longer = here.ln_latency - base.ln_latency;
-        let is_stuck = seen > LONG && longer > slower(variance);
-        let sure = if is_stuck { 0.0 } else { SURE };
+        let is_highest = self.octaves[octave + 1..]
+            .iter()
+            .all(|arm| arm.count == 0.0);
+        let surely_longer = longer - SURE_WHEN_STUCK * se(here, base, variance);
+        let is_stuck = is_highest && seen > LONG && surely_longer > slower(variance);
+        let sure = if is_stuck {
+            SURE_WHEN_STUCK * LONG / seen
+        } else {
+            SURE
+        };
         if let Some(e) = against_lower
             .clone()
             .find(|e| e.value + sure * e.se < ELASTICITY_MIN)
         {
             let limit = if is_stuck {
-                // Nothing moves, so means are to be had, which Little's law is about.
-                here.in_flight * (base.latency / here.latency).min(1.0)
+                // Nothing moves, so means are to be had, which Little's law is about: of octaves in which nobody waited.
+                let served = self.base(octave, variance, 0.0).latency;
+                here.in_flight * (served / here.latency).min(1.0)
             } else {
                 MARGIN * self.served_at_once(octave, base)
             };
@@ -169,17 +184,23 @@ impl Start {
             .fold(1.0, f64::max)
     }
 
-    /// The octaves below this one that were not crowded, as one arm.
-    fn base(&self, below: usize, variance: f64) -> Arm {
-        let mut arms = self.octaves[..below].iter().filter(|arm| arm.count > 0.0);
-        let mut base = arms.next().copied().unwrap_or_default();
-        for arm in arms {
-            if arm.ln_latency - base.ln_latency > ELEVATED.ln() + 2.0 * se(arm, &base, variance) {
-                break;
-            }
-            base = base.merged(*arm);
-        }
-        base
+    /// The octaves below this one that were not crowded, as one arm: those about as quick as the one that surely was. The lowest
+    /// have so few samples that a single quick answer would make all others look crowded.
+    fn base(&self, below: usize, variance: f64, alike: f64) -> Arm {
+        let all = &self.octaves[..below];
+        let arms = all.iter().filter(|arm| arm.count >= SAMPLES_MIN);
+        let at_most = |arm: &Arm| arm.ln_latency + SURE * (variance / arm.count).sqrt();
+        let quick = arms
+            .clone()
+            .min_by(|one, other| at_most(one).total_cmp(&at_most(other)));
+        let Some(quick) = quick else {
+            return all
+                .iter()
+                .fold(Arm::default(), |base, arm| base.merged(*arm));
+        };
+        let most = |arm: &Arm| ELEVATED.ln() + alike * se(arm, quick, variance);
+        arms.filter(|arm| arm.ln_latency - quick.ln_latency <= most(arm))
+            .fold(Arm::default(), |base, arm| base.merged(*arm))
     }
 
     /// How much latencies vary with about the same number in flight.
@@ -271,6 +292,49 @@ mod tests {
     fn answers_that_slow_down_smoothly_end_it_too() {
         let (limit, after) = climb(|n| 0.1 * n.powf(0.3));
         assert!(limit.is_some() && after < 200, "{after}");
+    }
+
+    /// As many requests as the limit allows at a service that serves all at once, each for a time of its own: the slow ones of
+    /// a burst come back when most of those that are in flight were sent much later. Up to this limit; whether it came so far.
+    fn climbs_to(
+        most: f64,
+        random: &mut fastrand::Rng,
+        takes: fn(&mut fastrand::Rng) -> f64,
+    ) -> bool {
+        let mut start = Start::new();
+        let (mut now, mut limit) = (0.0, FIRST);
+        let mut in_flight: Vec<(f64, f64, f64)> = Vec::new();
+        while limit < most {
+            while (in_flight.len() as f64) < limit.floor() {
+                let with = in_flight.len() as f64 + 1.0;
+                in_flight.push((now + takes(random), now, with));
+            }
+            let next = (0..in_flight.len())
+                .min_by(|one, other| in_flight[*one].0.total_cmp(&in_flight[*other].0));
+            let (at, sent_at, with) = in_flight.swap_remove(next.unwrap());
+            now = at;
+            match start.succeeded(now, sent_at, with) {
+                Step::Leave { .. } => return false,
+                Step::More => limit += more(limit),
+                Step::Stay => {}
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn slow_answers_of_long_ago_do_not_end_it() {
+        // The logarithm is normal with a standard deviation of 1.
+        fn wildly(random: &mut fastrand::Rng) -> f64 {
+            let (one, other) = (1.0 - random.f64(), random.f64());
+            0.1 * ((-2.0 * one.ln()).sqrt() * (std::f64::consts::TAU * other).cos()).exp()
+        }
+        let ended = (0..400).filter(|seed| {
+            let mut random = fastrand::Rng::with_seed(*seed);
+            !climbs_to(400.0, &mut random, wildly)
+        });
+        let ended: Vec<u64> = ended.collect();
+        assert!(ended.len() <= 12, "{} of 400: {ended:?}", ended.len());
     }
 
     #[test]
