@@ -10,7 +10,7 @@ use crate::support::{get, inflight, inflight_in, lab};
 /// How far a prediction may be off.
 const OFF_MAX: f64 = 0.1;
 /// The machine does other things too: so many tries are made.
-const TRIES: usize = 5;
+const TRIES: usize = 12;
 
 fn json(line: &str) -> Value {
     let outcome = inflight(&format!("{line} --json -")).expect(0);
