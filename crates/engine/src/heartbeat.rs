@@ -14,14 +14,14 @@ const PERIOD: Duration = Duration::from_millis(5);
 const TOLD: Duration = Duration::from_millis(100);
 
 /// Beats for ever; `visit` hands over facts that have waited, and gives the requests in flight and the results that wait.
-pub(crate) async fn beat(clock: Clock, mut log: Log, visit: impl Fn(Duration) -> (usize, usize)) {
+pub(crate) async fn beat(clock: Clock, mut log: Log, visit: impl Fn() -> (usize, usize)) {
     let (mut stall, mut stall_told, mut told_at) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     loop {
         let due = clock.now() + PERIOD;
         sleep_until(clock.at(due)).await;
         let at = clock.now();
         stall = stall.max(at.saturating_sub(due));
-        let (in_flight, ready) = visit(at);
+        let (in_flight, ready) = visit();
         // A longer stall than any before is told at once: the run may end before the next beat.
         if at.saturating_sub(told_at) >= TOLD || stall > stall_told {
             let beat = Fact::Beat {

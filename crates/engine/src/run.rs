@@ -252,9 +252,9 @@ pub(crate) async fn conduct<W: Types>(
     spread_stop::<W>(&stop, &save, fetch.as_ref(), input.clone());
     spawn_local(beat(clock, log.another(), {
         let (save, fetch) = (save.clone(), fetch.clone());
-        move |at| {
-            fetch.iter().for_each(|fetch| fetch.log().hand_over(at));
-            save.log().hand_over(at);
+        move || {
+            fetch.iter().for_each(Stage::hand_over_facts);
+            save.hand_over_facts();
             save.load()
         }
     }));

@@ -167,7 +167,7 @@ fn a_job_is_the_same_however_its_input_is_typed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (_lab, address) = lab("");
-    // One that knows each request by its key, one that keeps an account of its own.
+    // The journal alone knows what is saved in the one; the other keeps an account of its own, under the name of the job.
     for save in [
         format!("http://{address}/add"),
         format!("sqlite:{}", at("out.db")),

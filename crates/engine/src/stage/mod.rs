@@ -294,6 +294,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         self.0.log.borrow_mut()
     }
 
+    /// Hands over what there is to tell.
+    pub(crate) fn hand_over_facts(&self) {
+        self.log().hand_over(self.0.clock.now());
+    }
+
     /// Calls as many slots as there are requests that could be sent now.
     fn call_slots(&self, now: Duration) {
         let inner = &self.0;
@@ -339,7 +344,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let is_too_far = !horizon.allows(self.0.saved.get());
         if is_too_far {
             // The journal knows nothing of what is still here.
-            self.log().hand_over(self.0.clock.now());
+            self.hand_over_facts();
         }
         is_too_far
     }

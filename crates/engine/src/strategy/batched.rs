@@ -63,6 +63,8 @@ impl<W: Types> Batches<W> {
                 let items = cutter.cut(self.size).await?;
                 fetching.fetch.offer_all(items);
                 fetching.fetch.idle().await;
+                // Nobody does before all of the batch is computed.
+                fetching.fetch.hand_over_facts();
                 let chunks = std::iter::from_fn(|| fetching.fetched.try_recv());
                 Some(chunks.flat_map(|chunk| chunk.records).collect())
             }
