@@ -1,7 +1,6 @@
 //! A service of known behaviour that holds the oracle: what was sent, what was kept, how many at once.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test says what went wrong by failing"
 )]

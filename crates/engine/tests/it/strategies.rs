@@ -1,13 +1,9 @@
 //! What every strategy must do alike: one table of scenarios, each run four ways.
 
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
-
-mod common;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Model, Shared, check};
+use crate::model::{Model, Shared, check};
 use inflight::{Ending, Fault, Job, Options, Stop, Strategy, Summary, Verdict};
 
 #[test]

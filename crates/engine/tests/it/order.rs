@@ -1,8 +1,6 @@
 //! What is only done when asked for: order, by every strategy, whatever fails and however long it takes; and dead letters
 //! that show their items.
 
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
-
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! What each compute thread keeps for itself: it may break, and that costs no more than it must, four ways.
 
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
