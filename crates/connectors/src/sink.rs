@@ -175,7 +175,10 @@ impl Service<Payload> for Sink {
             #[cfg(feature = "http")]
             Sink::Http(sink) => sink.connect().await.map(SinkConnection::Http),
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.connect().await.map(SinkConnection::Sqlite),
+            Sink::Sqlite(sink) => sink
+                .connect()
+                .await
+                .map(|c| SinkConnection::Sqlite(Box::new(c))),
             #[cfg(feature = "postgres")]
             Sink::Postgres(sink) => {
                 let connection = sink.connect().await?;
@@ -269,7 +272,7 @@ pub enum SinkConnection {
     Http(HttpConnection),
     /// Of a SQLite sink.
     #[cfg(feature = "sqlite")]
-    Sqlite(SqliteConnection),
+    Sqlite(Box<SqliteConnection>),
     /// Of a Postgres sink.
     #[cfg(feature = "postgres")]
     Postgres(Box<PostgresConnection>),
@@ -290,7 +293,10 @@ impl Connection<Payload> for SinkConnection {
             #[cfg(feature = "sqlite")]
             SinkConnection::Sqlite(connection) => connection.send(bulk).await.map(unanswered),
             #[cfg(feature = "postgres")]
-            SinkConnection::Postgres(connection) => connection.send(bulk).await.map(unanswered),
+            SinkConnection::Postgres(connection) => {
+                // As large as all that a slot of another sink keeps, of which there may be thousands.
+                Box::pin(connection.send(bulk)).await.map(unanswered)
+            }
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.send(bulk).await.map(unanswered),
             SinkConnection::Null(connection) => connection.send(bulk).await.map(unanswered),

@@ -1,6 +1,7 @@
 //! Wires the parts together: a thread that reads, one that serves I/O, one that records.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -36,16 +37,20 @@ use crate::summary::{Ending, Summary};
 use crate::tally::Tally;
 use crate::worker::Worker;
 
-/// Runs a job on threads of its own and waits for its end.
+/// Runs a job and waits for its end. The calling thread serves I/O meanwhile: it would only wait, and what it allocates
+/// costs less, because the system's allocator gives the first thread of a program room in larger pieces.
 pub(crate) fn run<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     options.check()?;
-    let options = options.clone();
-    thread::Builder::new()
-        .name("inflight-io".to_owned())
-        .spawn(move || on_io_thread::<W>(job, &options))
-        .map_err(|e| Error::internal(format!("failed to start a thread: {e}")))?
-        .join()
-        .map_err(|panic| Error::internal(format!("I/O thread {}", Fault::panicked(&*panic))))?
+    let serve = || catch_unwind(AssertUnwindSafe(|| serve::<W>(job, options)));
+    let outcome = match runtime::Handle::try_current() {
+        Err(_) => serve(),
+        // An event loop cannot begin inside another.
+        Ok(_) => thread::scope(|scope| scope.spawn(serve).join().flatten()),
+    };
+    outcome.unwrap_or_else(|panic| {
+        let panicked = Fault::panicked(&*panic);
+        Err(Error::internal(format!("the event loop {panicked}")))
+    })
 }
 
 /// The same for async callers; dropping the future drains the run.
@@ -80,7 +85,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-fn on_io_thread<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
+fn serve<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -89,14 +94,14 @@ fn on_io_thread<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, E
     let (start, recording) = prepare::<W>(job, options, Driver::Threads)?;
     let (clock, stop) = (start.clock, start.stop.clone());
     let recorder = Recorder::start(facts, recording)?;
-    let children_before = children_cpu();
+    let (cpu_before, children_before) = (thread_cpu(), children_cpu());
     let local = LocalSet::new();
     let outcome = runtime.block_on(local.run_until(conduct::<W>(start, log.another())));
     let elapsed = clock.now();
     // Cancels what was abandoned, and lets go of its part of the log.
     drop(local);
     // Processes that computed have ended with the threads that used them.
-    let cpu = thread_cpu() + children_cpu().saturating_sub(children_before);
+    let cpu = (thread_cpu() - cpu_before) + children_cpu().saturating_sub(children_before);
     log.push(elapsed, Fact::ThreadEnded { cpu });
     log.end();
     conclude(recorder.finish()?, outcome, options, elapsed, &stop)

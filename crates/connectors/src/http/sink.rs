@@ -10,7 +10,7 @@ use super::client::Client;
 use super::dial::{Dialer, http_connector};
 use super::head::{Head, IDEMPOTENCY_KEY, Place};
 use super::key::idempotency_key;
-use super::link::Link;
+use super::link::{Asked, Link};
 use super::responses::Responses;
 use super::url::Url;
 use super::verdict;
@@ -106,6 +106,20 @@ impl HttpSink {
     }
 }
 
+impl Inner {
+    fn request(&self, record: &Record<Payload>, is_http2: bool) -> Result<Asked, Fault> {
+        let uri = match is_http2 {
+            true => &self.place.shared,
+            false => &self.place.single,
+        };
+        let body = self.body.body(record)?;
+        let mut request = self.head.request(is_http2, uri.clone(), body);
+        let key = idempotency_key(self.job, record);
+        request.headers_mut().insert(&IDEMPOTENCY_KEY, key);
+        Ok(request)
+    }
+}
+
 impl std::fmt::Display for HttpSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0.address)
@@ -159,18 +173,7 @@ impl Connection<Payload> for HttpConnection {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
         let broken = |sink: &Inner, broken| verdict::save_broken(&sink.title, broken);
-        let is_http2 = self.link.is_http2();
-        let place = &self.sink.place;
-        let uri = if is_http2 {
-            &place.shared
-        } else {
-            &place.single
-        }
-        .clone();
-        let body = self.sink.body.body(record)?;
-        let mut request = self.sink.head.request(is_http2, uri, body);
-        let key = idempotency_key(self.sink.job, record);
-        request.headers_mut().insert(&IDEMPOTENCY_KEY, key);
+        let request = self.sink.request(record, self.link.is_http2())?;
         let response = match self.link.ask(request).await {
             Ok(response) => response,
             Err(cause) => return Err(broken(&self.sink, cause)),

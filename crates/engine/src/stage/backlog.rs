@@ -119,7 +119,10 @@ impl<Q> Backlog<Q> {
                         left.is_some()
                     });
                 let count = fitting.count().max(1);
-                self.ready.drain(..count).collect()
+                // A drain says too little of its length to be collected into no more than it needs.
+                let mut bulk = Vec::with_capacity(count);
+                bulk.extend(self.ready.drain(..count));
+                bulk
             }
         };
         self.bytes -= self.bytes_of(&bulk);
