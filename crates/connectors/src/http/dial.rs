@@ -22,13 +22,15 @@ pub(super) fn http_connector(ca_file: Option<&Path>) -> Result<TlsConnector, Str
     tls::connector(ca_file, "--ca-file", Trust::Name, &["h2", "http/1.1"])
 }
 
+type Addresses = OnceCell<Vec<SocketAddr>>;
+
 /// Opens streams to one origin.
 pub(super) struct Dialer {
     origin: Origin,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     /// What the name stands for, asked once for all connections: the system's resolver takes a thread for
-    /// each question. Replaced by an empty cell, which asks anew, when none of the addresses answers.
-    addresses: Mutex<Arc<OnceCell<Vec<SocketAddr>>>>,
+    /// each question. Replaced by an empty cell, which asks anew, when none of the addresses answers, or one is silent.
+    addresses: Mutex<Arc<Addresses>>,
     /// Which address answered last; tried first.
     good: AtomicUsize,
 }
@@ -56,7 +58,8 @@ impl Dialer {
         &self.origin
     }
 
-    /// Opens a stream. Every failure is "unreached": nothing has been sent.
+    /// Opens a stream. Every failure is "unreached": nothing has been sent. Dropped before it ends, it has waited in vain,
+    /// and the next begins with another address.
     pub(super) async fn dial(&self) -> Result<Stream, Fault> {
         let cell = Arc::clone(
             &self
@@ -64,11 +67,22 @@ impl Dialer {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         );
+        let mut waiting = Waiting {
+            dialer: self,
+            cell: &cell,
+            is_in_vain: true,
+        };
+        let stream = self.open(&cell).await;
+        waiting.is_in_vain = false;
+        stream
+    }
+
+    async fn open(&self, cell: &Arc<Addresses>) -> Result<Stream, Fault> {
         let addresses = cell.get_or_try_init(|| self.resolve()).await?;
         let tcp = match self.connect(addresses).await {
             Ok(tcp) => tcp,
             Err(cause) => {
-                self.forget(&cell);
+                self.forget(cell);
                 return Err(self.fault("cannot connect to").because(cause));
             }
         };
@@ -111,19 +125,82 @@ impl Dialer {
         Err(failed.expect("there is at least one address"))
     }
 
-    /// Has the name resolved anew, unless somebody else has done so already.
-    fn forget(&self, failed: &Arc<OnceCell<Vec<SocketAddr>>>) {
+    /// Has the name resolved anew, unless somebody else has done so already; says whether it was not.
+    fn forget(&self, failed: &Arc<Addresses>) -> bool {
         let mut addresses = self
             .addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&addresses, failed) {
+        let is_first = Arc::ptr_eq(&addresses, failed);
+        if is_first {
             *addresses = Arc::default();
         }
+        is_first
     }
 
     fn fault(&self, what: &str) -> Fault {
         let Origin { host, port, .. } = &self.origin;
         Fault::unreached(format!("{what} {host} port {port}")).counted_as("no connection")
+    }
+}
+
+/// Somebody who waits for a stream; dropped when there is one or will be none, or when nothing came in time.
+struct Waiting<'a> {
+    dialer: &'a Dialer,
+    cell: &'a Arc<Addresses>,
+    is_in_vain: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // Many wait for the same address at once, and all go on to the same next one.
+        if self.is_in_vain && self.dialer.forget(self.cell) {
+            self.dialer.good.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::timeout;
+
+    use crate::http::url::Url;
+
+    const IN_VAIN: Duration = Duration::from_millis(200);
+
+    /// An address that swallows whoever connects, as long as what is returned beside it lives.
+    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = timeout(IN_VAIN, TcpStream::connect(address)).await {
+            waiting.push(stream.unwrap());
+        }
+        (address, listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn a_silent_address_is_left_for_the_next_and_its_name_asked_anew() {
+        let (silent, _listener, _waiting) = silent().await;
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = service.local_addr().unwrap();
+        let url = Url::parse(&format!("http://{address}/")).unwrap();
+        let dialer = Dialer::new(url.origin, None).unwrap();
+        *dialer.addresses.lock().unwrap() = Arc::new(OnceCell::new_with(Some(vec![silent])));
+        let (one, other) = tokio::join!(
+            timeout(IN_VAIN, dialer.dial()),
+            timeout(IN_VAIN, dialer.dial()),
+        );
+        assert!(one.is_err() && other.is_err());
+        let next = timeout(IN_VAIN, dialer.connect(&[silent, address])).await;
+        assert_eq!(next.unwrap().unwrap().peer_addr().unwrap(), address);
+        assert!(timeout(IN_VAIN, dialer.dial()).await.unwrap().is_ok());
     }
 }
