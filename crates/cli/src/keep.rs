@@ -75,10 +75,10 @@ impl Keep {
     }
 }
 
-/// A folder named by a hash of input and sink.
+/// A folder named by a hash of input and sink: the same in every working folder, unless they name files in it.
 fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
-    let input = fs::canonicalize(&args.input).unwrap_or_else(|_| PathBuf::from(&args.input));
-    let mut place = std::path::absolute(&input)?.into_os_string();
+    let path = fs::canonicalize(&args.input);
+    let mut place = path.map_or_else(|_| args.input.clone().into(), PathBuf::into_os_string);
     place.push("\0");
     place.push(public(&args.save));
     if args.save.starts_with("file:") || args.save.starts_with("sqlite:") {

@@ -419,3 +419,24 @@ fn a_dead_letter_shows_its_item_when_asked_and_only_then() {
     check("--dead-payload none", &[None, None]);
     check("--dead-payload full", &[Some("b\""), Some("c")]);
 }
+
+#[test]
+fn the_same_command_goes_on_in_another_folder() {
+    let state = tempfile::tempdir().unwrap();
+    let run = |more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let save = "lab:?latency=50ms&capacity=1";
+        assert_cmd::Command::new(env!("CARGO_BIN_EXE_inflight"))
+            .args("run 0..40 --compute none --json - --save".split(' '))
+            .arg(save)
+            .args(more.split_whitespace())
+            .env("XDG_STATE_HOME", state.path())
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    run("--deadline 600ms");
+    let summary: serde_json::Value = serde_json::from_slice(&run("").stdout).unwrap();
+    assert!(summary["saved_before"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!(summary["saved"], 40);
+}
