@@ -72,25 +72,27 @@ fn batched(way: &Way, work: &Plain) -> Time {
     let full = (work.items / batch).floor();
     let last = work.items - full * batch;
     let save = save(way, work);
-    let saved = |items: f64| {
-        let together = save.together(items, bulk(way, work).min(items));
-        together.max((items - 1.0) / way.rate.unwrap_or(f64::INFINITY))
-    };
+    let together = |items: f64| save.together(items, bulk(way, work).min(items));
+    let one = |items: f64| work.save.taking(bulk(way, work).min(items));
+    let apart = 1.0 / way.rate.unwrap_or(f64::INFINITY);
+    let paced = |items: f64| ((items / bulk(way, work)).ceil() - 1.0) * apart + one(items);
+    let saved = |items: f64| together(items).max(paced(items));
     let fetched = |items| fetch(way, work).map_or(0.0, |fetch| fetch.together(items, 1.0));
     let waiting = |items: f64| match items > 0.0 {
         true => fetched(items) + saved(items),
         false => 0.0,
     };
-    let all = full * waiting(batch) + waiting(last);
+    let batches = full + f64::from(last > 0.0);
+    // The first request of a batch has been kept from the last one before it by all that came between.
+    let between = one(batch) + fetched(batch) + batch * work.compute;
+    let behind = (batches - 1.0) * (apart - between).max(0.0);
+    let all = full * waiting(batch) + waiting(last) + behind;
     // The same, were nothing narrow.
-    let free = (full + f64::from(last > 0.0)) * (work.fetch_one() + work.save.taking(1.0));
+    let free = batches * (work.fetch_one() + work.save.taking(1.0));
     let narrow = match save.is_service_narrower() {
+        _ if behind > 0.0 || paced(batch) > together(batch) => Holdup::Rate,
         true => Holdup::Service,
         false => Holdup::Ceiling,
-    };
-    let narrow = match way.rate.is_some_and(|rate| rate < 1.0 / free.max(1e-9)) {
-        true => Holdup::Rate,
-        false => narrow,
     };
     Time::sum(vec![
         (Holdup::Cpu, work.items * work.compute),

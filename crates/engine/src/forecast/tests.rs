@@ -201,6 +201,41 @@ fn the_right_number_in_flight_is_enough_and_no_more() {
 }
 
 #[test]
+fn a_rate_counts_requests_and_is_what_limits_batches() {
+    // A thousand items of 100 µs and saves of 100 ms, in batches of a hundred.
+    let forecast = |rate: f64, bulk: usize| {
+        let work = Work {
+            items: 1_000,
+            compute: Figure::declared(1e-4),
+            compute_beside: Figure::declared(1e-4),
+            fetch: None,
+            save: Traffic {
+                bulk,
+                ..Traffic::taking(Figure::declared(0.1))
+            },
+        };
+        let options = Options {
+            rate: Some(rate),
+            batch: 100,
+            ..Options::default()
+        };
+        let forecast = forecast(&Way::of(&options, Strategy::Batched), &work);
+        (forecast.predicted_s, forecast.limited_by)
+    };
+    let check = |rate, bulk, expected: f64, limited_by| {
+        let (predicted_s, by) = forecast(rate, bulk);
+        assert!(
+            (predicted_s / expected - 1.0).abs() < 0.05,
+            "{predicted_s} s, not {expected}"
+        );
+        assert_eq!(by, limited_by);
+    };
+    check(1.0, 100, 0.01 + 9.0 + 0.1, Holdup::Rate);
+    check(50.0, 1, 10.0 * (0.01 + 99.0 / 50.0 + 0.1), Holdup::Rate);
+    check(1e6, 1, 10.0 * (0.01 + 0.1), Holdup::Waiting);
+}
+
+#[test]
 fn what_would_change_it_is_what_limits_it() {
     let by = |even: Even, strategy, what| {
         let forecast = even.forecast(strategy);
