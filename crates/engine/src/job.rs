@@ -290,8 +290,9 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S>
 where
     Self: Types<Item = T, Input = Q, Fetch = F, Result = R, Save = S>,
 {
-    /// Runs the job to its end: this thread serves I/O, others that end with the run read, compute and record. May be
-    /// called from async code that can afford to block; [`Job::run_async`] does not block.
+    /// Runs the job to its end. This thread serves I/O, and computes unless the strategy is `parallel`; others read and
+    /// record. May be called from async code that can afford to block, and then another thread serves;
+    /// [`Job::run_async`] does not block.
     ///
     /// # Errors
     /// When an option is out of bounds, or the engine itself failed. Failed items, a service that went away

@@ -1,6 +1,7 @@
 //! Wires the parts together: a thread that reads, one that serves I/O, one that records.
 
 use std::future::poll_fn;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -45,7 +46,11 @@ pub(crate) fn run<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary,
     let outcome = match runtime::Handle::try_current() {
         Err(_) => serve(),
         // An event loop cannot begin inside another.
-        Ok(_) => thread::scope(|scope| scope.spawn(serve).join().flatten()),
+        Ok(_) => thread::scope(|scope| {
+            let thread = io_thread().spawn_scoped(scope, serve);
+            thread.map(|thread| thread.join().flatten())
+        })
+        .map_err(not_started)?,
     };
     outcome.unwrap_or_else(|panic| {
         let panicked = Fault::panicked(&*panic);
@@ -55,17 +60,20 @@ pub(crate) fn run<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary,
 
 /// The same for async callers; dropping the future drains the run.
 pub(crate) async fn run_async<W: Types>(
-    job: JobOf<W>,
+    mut job: JobOf<W>,
     options: &Options,
 ) -> Result<Summary, Error> {
-    let mut abandoned = StopOnDrop(Some(job.watch.stop.clone()));
+    job.watch.stop = job.watch.stop.of_run();
+    let mut abandoned = DrainOnDrop(Some(job.watch.stop.clone()));
     let (sender, summary) = oneshot::channel();
     let options = options.clone();
-    // Waits for the run in the caller's place, and ends with it.
-    let waiting = thread::spawn(move || {
-        // Nobody listens any more when the future was dropped.
-        let _ = sender.send(run::<W>(job, &options));
-    });
+    // Serves in the caller's place, and ends with the run.
+    let waiting = io_thread()
+        .spawn(move || {
+            // Nobody listens any more when the future was dropped.
+            let _ = sender.send(run::<W>(job, &options));
+        })
+        .map_err(not_started)?;
     let outcome = summary.await;
     abandoned.0 = None;
     let joined = waiting.join();
@@ -75,17 +83,27 @@ pub(crate) async fn run_async<W: Types>(
     })
 }
 
-struct StopOnDrop(Option<Stop>);
+fn io_thread() -> thread::Builder {
+    thread::Builder::new().name("inflight-io".to_owned())
+}
 
-impl Drop for StopOnDrop {
+fn not_started(cause: io::Error) -> Error {
+    Error::internal(format!("failed to start a thread: {cause}"))
+}
+
+/// Drains a run, and no other that the same handle stops.
+struct DrainOnDrop(Option<Stop>);
+
+impl Drop for DrainOnDrop {
     fn drop(&mut self) {
         if let Some(stop) = &self.0 {
-            stop.now();
+            stop.drain();
         }
     }
 }
 
 fn serve<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
+    let (cpu_before, children_before) = (thread_cpu(), children_cpu());
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -94,7 +112,6 @@ fn serve<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     let (start, recording) = prepare::<W>(job, options, Driver::Threads)?;
     let (clock, stop) = (start.clock, start.stop.clone());
     let recorder = Recorder::start(facts, recording)?;
-    let (cpu_before, children_before) = (thread_cpu(), children_cpu());
     let local = LocalSet::new();
     let outcome = runtime.block_on(local.run_until(conduct::<W>(start, log.another())));
     let elapsed = clock.now();

@@ -74,8 +74,11 @@ impl Stop {
         }
     }
 
-    /// A handle for one run, which this one stops too.
+    /// A handle for one run, which this one stops too; of a run's own it is the same.
     pub(crate) fn of_run(&self) -> Stop {
+        if self.users.is_some() {
+            return self.clone();
+        }
         Stop {
             users: Some(self.level.clone()),
             ..Stop::new()
@@ -96,6 +99,11 @@ impl Stop {
     pub(crate) fn because(&self, reason: Reason) {
         // The first reason is the cause; what follows from it is none.
         let _ = self.reason.set(reason);
+        self.drain();
+    }
+
+    /// Drains the run, if it does not do so already.
+    pub(crate) fn drain(&self) {
         self.level
             .send_modify(|level| *level = (*level).max(Level::Drain));
     }
