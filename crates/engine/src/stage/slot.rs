@@ -61,7 +61,7 @@ impl<C> Slot<C> {
         C: Connection<Q, Answer = S::Answer>,
     {
         let mut kept = self.kept();
-        let mut may_be_stale = true;
+        let mut may_be_stale = kept.is_some();
         let (connection, sent) = loop {
             let mut connection = match kept.take() {
                 Some(kept) => kept,
