@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::backlog::Backlog;
 use super::gate::{Changed, Gate};
 use super::limits::{Limits, as_seen_by_the_limit, shows_that_it_is_there};
-use super::trail::forgive;
+use super::trail::{clock_ms, forgive};
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
 use crate::limit::{Learnt, PAUSE_MAX, Sent};
@@ -118,7 +118,7 @@ impl<Q> Dispatch<Q> {
             return None;
         }
         let mut bulk = self.backlog.take(self.gate.bulk_max(), self.bytes_max)?;
-        let sent_ms = (now.as_millis() as u32).max(1);
+        let sent_ms = clock_ms(now);
         for record in &mut bulk {
             if record.trail.first_sent_ms == 0 {
                 record.trail.first_sent_ms = sent_ms;
@@ -441,7 +441,8 @@ impl<Q> Dispatch<Q> {
         }
         trail.attempts += 1;
         trail.attempts_in_streak += 1;
-        let since_first = now.saturating_sub(Duration::from_millis(trail.first_sent_ms.into()));
+        let since_first = clock_ms(now).wrapping_sub(trail.first_sent_ms);
+        let since_first = Duration::from_millis(since_first.into());
         let again_at = now + self.retry.wait(trail.attempts, self.random.f64());
         let (step, index) = (self.step, record.index);
         if self.retry.allows(trail.attempts, since_first) {

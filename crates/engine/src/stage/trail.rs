@@ -1,4 +1,6 @@
-//! What is taken back of a record's attempts when they were nobody's fault. Pure.
+//! What is kept of a record's attempts, and taken back when they were nobody's fault. Pure.
+
+use std::time::Duration;
 
 use crate::fact::{Fact, Step};
 use crate::planted::planted;
@@ -14,4 +16,9 @@ pub(super) fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Ve
         trail.attempts_in_streak = 0;
     }
     trail.first_sent_ms = 0;
+}
+
+/// A time of the run as a trail keeps it: never 0, which stands for none; it begins anew after 49 days.
+pub(super) fn clock_ms(now: Duration) -> u32 {
+    (now.as_millis() as u32).max(1)
 }
