@@ -153,6 +153,9 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
                     if overdue.is_alone {
                         // Who wants the results in order waits for this one no longer.
                         ends.results.push(Chunk::nothing(ends.at));
+                    } else if self.in_order {
+                        // What comes after it never has its turn, and the run ends.
+                        ends.results.close();
                     }
                 }
                 lost.push(overdue);

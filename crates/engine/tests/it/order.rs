@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use inflight::{
-    Connection, Counts, Fact, Fault, InFlightLimit, Job, Options, Record, Reply, Service, Strategy,
-    Summary,
+    Connection, Counts, Ending, Fact, Fault, InFlightLimit, Job, Options, Record, Reply, Service,
+    Strategy, Summary,
 };
 use tokio::time::sleep;
 
@@ -236,4 +236,26 @@ fn a_dead_letter_shows_what_its_item_was_at_the_step_that_failed() {
             assert_eq!(died, expected, "{strategy:?}");
         }
     }
+}
+
+#[test]
+fn a_computation_that_hangs_keeps_nobody_waiting_for_a_turn_that_never_comes() {
+    let options = Options {
+        keep_order: true,
+        jobs: 2,
+        compute_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
+    // Quick enough to share its chunk with others.
+    let job = Job::new(0..1_000_000_u64).compute(|n| {
+        if n == 5_000 {
+            thread::sleep(Duration::from_secs(600));
+        }
+        n
+    });
+    let job = job.save(async |_: &u64| Ok::<(), Fault>(()));
+    let begun = Instant::now();
+    let summary = job.run(&options).unwrap();
+    assert!(matches!(summary.ending, Ending::Hung(_)), "{summary:?}");
+    assert!(begun.elapsed() < options.drain / 2);
 }
