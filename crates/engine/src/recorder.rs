@@ -114,8 +114,9 @@ impl Recording {
             observer.observe(fact, self.tally.counts());
         }
         let is_dead = matches!(fact, Fact::Dead { .. });
-        let reached = self.halt.filter(|_| is_dead);
-        if let Some(why) = reached.and_then(|halt| halt.reached(self.tally.counts())) {
+        let halt = self.halt.filter(|_| is_dead);
+        let reached = |halt: Halt| halt.reached(self.tally.counts(), self.tally.before.1);
+        if let Some(why) = halt.and_then(reached) {
             self.stop.because(Reason::Halted(why));
         }
     }
