@@ -244,11 +244,6 @@ impl Auto {
         })
     }
 
-    /// Goodput at best, once it is known.
-    pub(super) fn goodput(&self) -> Option<f64> {
-        self.learnt().and_then(|(_, _, goodput)| goodput)
-    }
-
     /// Makes whole requests of the limit in force: one more now and then, so that its fraction counts too.
     fn settle_fraction(&mut self, now: f64) {
         let in_force = match &self.phase {
@@ -338,7 +333,8 @@ mod tests {
             "{limits:?}"
         );
         assert!(
-            auto.goodput()
+            auto.learnt()
+                .and_then(|(_, _, goodput)| goodput)
                 .is_some_and(|goodput| (800.0..1000.0).contains(&goodput))
         );
     }

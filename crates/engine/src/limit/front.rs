@@ -158,16 +158,8 @@ impl Limit {
         }
     }
 
-    /// Time passes: without answers, a turn ends all the same.
-    pub fn tick(&mut self, now: Duration) -> Option<Decision> {
-        match &mut self.law {
-            Law::Fixed(_) => None,
-            Law::Auto(auto) => auto.tick(now.as_secs_f64()),
-        }
-    }
-
     /// Nothing is sent for so long, because the service asked for it; at most an hour.
-    pub fn pause(&mut self, now: Duration, wait: Duration) {
+    fn pause(&mut self, now: Duration, wait: Duration) {
         self.pause_until = self.pause_until.max(now + wait.min(PAUSE_MAX));
     }
 
@@ -189,14 +181,6 @@ impl Limit {
             rate: self.pace.quota(),
             bulk: None,
         })
-    }
-
-    /// Saves a second at best, once more in flight have been seen to bring no more.
-    pub fn goodput(&self) -> Option<f64> {
-        match &self.law {
-            Law::Fixed(_) => None,
-            Law::Auto(auto) => auto.goodput(),
-        }
     }
 
     fn refused(
