@@ -43,9 +43,9 @@ pub(crate) fn check(name: &Path, text: &str) -> Vec<String> {
 
 fn lines_without_tests(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
-    let tests = lines
-        .windows(2)
-        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
+    let tests = lines.windows(2).position(|pair| {
+        pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{')
+    });
     tests.unwrap_or(lines.len())
 }
 
@@ -74,6 +74,11 @@ mod tests {
             "\n".repeat(LINES_MAX)
         );
         assert_eq!(findings("src/a.rs", &tested), 0);
+        let apart = format!(
+            "//! Long.\n#[cfg(test)]\nmod tests;\n{}",
+            "\n".repeat(LINES_MAX)
+        );
+        assert_eq!(findings("src/a.rs", &apart), 1);
     }
 
     #[test]
