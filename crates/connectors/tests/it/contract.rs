@@ -1,11 +1,14 @@
 //! What every sink has to keep, whatever it is: one table of behaviours, run against each of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use inflight::{Counts, Ending, Fact, Options, Stop, Strategy};
 
-use crate::places::{self, Place, expected, run};
+use crate::places::{self, Place, begin, expected, run};
 
 /// Runs this against each sink, and says which one it was that failed.
 fn each(behaviour: impl Fn(&Place)) {
@@ -104,13 +107,23 @@ fn a_run_that_goes_on_leaves_each_result_once() {
             };
             let stop = Stop::new();
             let stopping = stop.clone();
+            let is_stopped = Arc::new(AtomicBool::new(false));
+            let stopped = Arc::clone(&is_stopped);
             let watch = move |_: &Fact, counts: &Counts| {
                 if counts.saved > 300 && counts.saved < 400 {
                     // At the second time it does not wait for answers.
                     stopping.now();
+                    stopped.store(true, Ordering::Relaxed);
                 }
             };
-            let first = run(place, folder.path(), ITEMS, BAD, &options, watch, &stop);
+            // The run does not end before it is stopped.
+            let pace = move |number| {
+                if number > ITEMS / 2 && !is_stopped.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            };
+            let begun = begin(place, folder.path(), &options);
+            let first = begun.run(ITEMS, BAD, &options, watch, &stop, pace);
             assert_eq!(first.ending, Ending::Stopped);
             assert!(first.left > 0);
             assert_eq!(first.saved + first.dead + first.left, ITEMS);

@@ -84,7 +84,7 @@ fn round(mut place: Place, seed: u64) -> (u64, u64, u64) {
     proxy.fails(false);
     let begun = begin(&place, folder.path(), &options);
     proxy.fails(true);
-    let summary = begun.run(ITEMS, &[], &options, nobody, &Stop::new());
+    let summary = begun.run(ITEMS, &[], &options, nobody, &Stop::new(), |_| ());
     assert_eq!(summary.saved + summary.dead + summary.left, ITEMS);
     assert_eq!(summary.ending, Ending::Complete, "{network:?}");
     assert_eq!(summary.dead, 0, "{network:?}");

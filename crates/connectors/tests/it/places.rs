@@ -142,7 +142,7 @@ pub(crate) fn run(
     watch: impl Observer,
     stop: &Stop,
 ) -> Summary {
-    begin(place, folder, options).run(items, bad, options, watch, stop)
+    begin(place, folder, options).run(items, bad, options, watch, stop, |_| ())
 }
 
 /// Opens journal and sink, as the command line does.
@@ -170,6 +170,7 @@ pub(crate) fn begin(place: &Place, folder: &Path, options: &Options) -> Begun {
 }
 
 impl Begun {
+    /// Calls `pace` for each number that is computed.
     pub(crate) fn run(
         self,
         items: u64,
@@ -177,11 +178,13 @@ impl Begun {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
+        pace: impl Fn(u64) + Clone + Send + Sync + 'static,
     ) -> Summary {
         let refused = self.refused;
         let input = Input::parse(&format!("0..{items}"), None, None).unwrap();
         let compute = move |item: Payload| {
             let number: u64 = std::str::from_utf8(&item.bytes).unwrap().parse().unwrap();
+            pace(number);
             match bad.contains(&number) {
                 true => item.becomes(refused),
                 false => item.becomes(result(number)),
