@@ -17,7 +17,7 @@ pub enum Strategy {
     Batched,
     /// Computing and I/O share one thread; requests are answered between computations.
     Async,
-    /// Computing on all cores, I/O on a thread of its own.
+    /// Computing on all cores, I/O on a thread that does nothing else.
     Parallel,
 }
 

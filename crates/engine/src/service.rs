@@ -11,8 +11,8 @@ use crate::record::Record;
 
 /// A service, as configured: hands out connections.
 ///
-/// It is moved to the thread that serves I/O, and its connections never leave that thread, so neither
-/// they nor their futures need to be `Send`.
+/// Its connections are opened on the thread that serves I/O and never leave it, so neither they nor their
+/// futures need to be `Send`.
 ///
 /// ```
 /// use inflight::{Connection, Fault, Job, Options, Record, Reply, Service};

@@ -127,7 +127,8 @@ pub struct Summary {
     pub bulk: Bulk,
     /// The longest the thread that serves I/O went without serving it.
     pub loop_stall_ms_max: f64,
-    /// CPU time of the engine's threads ÷ `elapsed_s`.
+    /// CPU time of the threads and processes that read, compute and serve I/O ÷ `elapsed_s`. Not of the one that records,
+    /// nor of threads that a sink or a source has for itself.
     pub cores_busy: f64,
     /// The most memory the process ever held.
     pub rss_max_bytes: u64,
