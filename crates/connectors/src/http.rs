@@ -1,6 +1,6 @@
 //! HTTP: saves results with one request each, and fetches items by URL.
 //!
-//! A slot owns one connection (`link`), which the client opens (`client`, `dial`, `stream`). A sink
+//! A slot owns one connection (`link`: `single` or `shared`), which the client opens (`client`, `dial`, `stream`). A sink
 //! and a fetch build requests (`head`, `key`, `body`, `template`) and judge what came back (`answer`, `verdict`).
 
 mod answer;
@@ -13,6 +13,8 @@ mod key;
 mod link;
 mod responses;
 mod secret;
+mod shared;
+mod single;
 mod sink;
 mod stream;
 mod template;

@@ -2,12 +2,11 @@
 
 use std::time::SystemTime;
 
-use hyper::body::{Body as _, Incoming};
-use hyper::{Response, StatusCode};
+use hyper::StatusCode;
+use hyper::http::response::Parts;
 use inflight::{Fault, Verdict};
 
 use super::head::Head;
-
 use super::link::{Broken, Link};
 use super::verdict;
 
@@ -24,32 +23,18 @@ pub(super) struct Bounds {
 }
 
 /// The beginning of a body.
+#[derive(Default)]
 pub(super) struct Text {
     pub(super) bytes: Vec<u8>,
     /// Whether the body went on beyond the cap.
     pub(super) is_cut: bool,
 }
 
-/// Reads a body to its end, so that the connection can be used again, or to the cap.
-pub(super) async fn read(
-    link: &mut Link,
-    mut body: Incoming,
-    bounds: Bounds,
-) -> Result<Text, Broken> {
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut text = Text {
-        // What a service announces is not yet sent: no more than this is believed.
-        bytes: Vec::with_capacity(expected.min(bounds.keep).min(64 << 10)),
-        is_cut: false,
-    };
+/// Reads the body of an answer to its end, so that the connection can be used again, or to the cap.
+pub(super) async fn read(link: &mut Link, bounds: Bounds) -> Result<Text, Broken> {
+    let mut text = Text::default();
     let mut read = 0;
-    while !body.is_end_stream() {
-        let Some(frame) = link.next(&mut body).await else {
-            break;
-        };
-        let Ok(data) = frame.map_err(Broken::Sent)?.into_data() else {
-            continue; // Trailers say nothing about the body.
-        };
+    while let Some(data) = link.next().await? {
         read += data.len();
         let room = bounds.keep - text.bytes.len();
         text.bytes.extend_from_slice(&data[..data.len().min(room)]);
@@ -63,20 +48,15 @@ pub(super) async fn read(
 }
 
 /// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
-pub(super) async fn refused(
-    link: &mut Link,
-    head: &Head,
-    title: &str,
-    response: Response<Incoming>,
-) -> Fault {
-    let status = response.status();
+pub(super) async fn refused(link: &mut Link, head: &Head, title: &str, answer: &Parts) -> Fault {
+    let status = answer.status;
     let verdict = verdict::of_status(status);
-    let wait = verdict::wait_asked(response.headers(), SystemTime::now());
+    let wait = verdict::wait_asked(&answer.headers, SystemTime::now());
     let bounds = Bounds {
         keep: verdict::SHOWN_BYTES_MAX,
         most: REFUSAL_BYTES_MAX,
     };
-    let text = match read(link, response.into_body(), bounds).await {
+    let text = match read(link, bounds).await {
         Ok(text) => head.hide(verdict::shown(&text.bytes)),
         Err(_) => String::new(),
     };

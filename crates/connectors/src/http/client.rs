@@ -7,7 +7,9 @@ use inflight::Fault;
 use tokio::sync::Semaphore;
 
 use super::dial::Dialer;
-use super::link::{Handle, Link, Shared};
+use super::link::Link;
+use super::shared::{Handle, Shared};
+use super::single::Single;
 use super::url::Origin;
 
 /// Handles to one HTTP/2 connection; the next ones get another. 100 requests at a time is what the standard
@@ -43,8 +45,9 @@ impl Client {
 
     /// Opens a connection, or a share in one. Every failure is "unreached".
     pub(super) async fn connect(&self) -> Result<Link, Fault> {
+        let single = |stream| Link::Single(Single::Idle(stream));
         if self.is_single.load(Ordering::Relaxed) {
-            return Link::single(self.dialer.dial().await?).await;
+            return self.dialer.dial().await.map(single);
         }
         let turn = self.turn.acquire().await.expect("nobody closes it");
         if let Some(link) = self.share() {
@@ -52,7 +55,7 @@ impl Client {
         }
         if self.is_single.load(Ordering::Relaxed) {
             drop(turn);
-            return Link::single(self.dialer.dial().await?).await;
+            return self.dialer.dial().await.map(single);
         }
         let stream = self.dialer.dial().await?;
         if stream.is_http2() {
@@ -62,7 +65,7 @@ impl Client {
             return Ok(Link::Shared(handle));
         }
         self.is_single.store(true, Ordering::Relaxed);
-        Link::single(stream).await
+        Ok(single(stream))
     }
 
     /// A share in a connection that has room and is no suspect.

@@ -160,29 +160,25 @@ impl FetchConnection {
         };
         let request = fetch.head.request(is_http2, uri, Bytes::new());
         let broken = |broken| fetch_broken(&fetch.title, broken);
-        let response = self.link.ask(request).await.map_err(broken)?;
-        let status = response.status();
+        let answer = self.link.ask(request).await.map_err(broken)?;
+        let status = answer.status;
         if is_redirect(status) {
-            let next = self.elsewhere(path, response.headers())?;
+            let next = self.elsewhere(path, &answer.headers)?;
             let bounds = Bounds {
                 keep: 0,
                 most: BODY_BYTES_MAX,
             };
-            answer::read(&mut self.link, response.into_body(), bounds)
-                .await
-                .map_err(broken)?;
+            answer::read(&mut self.link, bounds).await.map_err(broken)?;
             return Ok(Step::Elsewhere(next));
         }
         if !status.is_success() {
-            return Err(answer::refused(&mut self.link, &fetch.head, &fetch.title, response).await);
+            return Err(answer::refused(&mut self.link, &fetch.head, &fetch.title, &answer).await);
         }
         let bounds = Bounds {
             keep: BODY_BYTES_MAX,
             most: BODY_BYTES_MAX,
         };
-        let text = answer::read(&mut self.link, response.into_body(), bounds)
-            .await
-            .map_err(broken)?;
+        let text = answer::read(&mut self.link, bounds).await.map_err(broken)?;
         if text.is_cut {
             let most = BODY_BYTES_MAX >> 20;
             return Err(self.permanent(&format!("answered more than {most} MiB")));

@@ -1,14 +1,14 @@
 //! What all requests of one sink or fetch have in common, prepared once.
 
-use http_body_util::Full;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
-    HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap,
+    HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper::{Method, Request, Uri};
 
 use super::link::Asked;
 use super::secret::{Headers, Secret};
+use super::single;
 use super::url::{Origin, Url};
 use bytes::Bytes;
 
@@ -54,6 +54,7 @@ impl Head {
             &CONTENT_LENGTH,
             &TRANSFER_ENCODING,
             &CONNECTION,
+            &EXPECT,
             &IDEMPOTENCY_KEY,
         ] {
             if map.contains_key(taken) {
@@ -85,17 +86,22 @@ impl Head {
         let host = HeaderValue::from_str(url.origin.authority.as_str());
         map.entry(HOST)
             .or_insert(host.map_err(|_| format!("{url} has no valid host"))?);
-        Ok(Head {
+        let head = Head {
             method: method_of(method)?,
             single: map,
             shared,
             secrets,
-        })
+        };
+        // What is wrong with a request is wrong with all of them.
+        let request = head.request(false, Uri::from(url.path.clone()), Bytes::new());
+        single::encode(request)
+            .map_err(|cause| format!("{url}: no request can be made: {cause}"))?;
+        Ok(head)
     }
 
     /// One request.
     pub(super) fn request(&self, is_http2: bool, uri: Uri, body: Bytes) -> Asked {
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = if is_http2 { &self.shared } else { &self.single }.clone();

@@ -174,17 +174,17 @@ impl Connection<Payload> for HttpConnection {
         };
         let broken = |sink: &Inner, broken| verdict::save_broken(&sink.title, broken);
         let request = self.sink.request(record, self.link.is_http2())?;
-        let response = match self.link.ask(request).await {
-            Ok(response) => response,
+        let answer = match self.link.ask(request).await {
+            Ok(answer) => answer,
             Err(cause) => return Err(broken(&self.sink, cause)),
         };
-        let status = response.status();
+        let status = answer.status;
         if !status.is_success() {
             return Err(answer::refused(
                 &mut self.link,
                 &self.sink.head,
                 &self.sink.title,
-                response,
+                &answer,
             )
             .await);
         }
@@ -194,7 +194,7 @@ impl Connection<Payload> for HttpConnection {
             keep,
             most: RESPONSE_BYTES_MAX,
         };
-        match answer::read(&mut self.link, response.into_body(), bounds).await {
+        match answer::read(&mut self.link, bounds).await {
             Ok(text) => {
                 let line = || Responses::line(record.index, status, &text.bytes);
                 Ok(Reply::one(is_kept.then(line)))
@@ -242,6 +242,18 @@ mod tests {
             &["Idempotency-Key: 1"],
             "POST",
             "leave it out",
+        );
+        check(
+            "http://127.0.0.1/",
+            &["Expect: 100-continue"],
+            "POST",
+            "leave it out",
+        );
+        check(
+            "http://127.0.0.1/",
+            &["Host: a", "Host: b"],
+            "POST",
+            "no request can be made: ",
         );
         check("http://127.0.0.1/", &[], "GE T", "cannot be used");
         check("http://127.0.0.1/", &["Authorization: env:PATH"], "PUT", "");

@@ -1,5 +1,6 @@
 //! What an answer means: the status of a response, or the lack of one, turned into a fault with its verdict.
 
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
@@ -70,7 +71,7 @@ pub(super) fn fetch_broken(title: &str, broken: Broken) -> Fault {
     }
 }
 
-fn unsent(title: &str, cause: hyper::Error) -> Fault {
+fn unsent(title: &str, cause: Box<dyn Error + Send + Sync>) -> Fault {
     Fault::unreached(format!(
         "{title}: connection was closed before the request was sent"
     ))

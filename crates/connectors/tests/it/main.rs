@@ -17,6 +17,8 @@ mod file;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
+mod http1;
+#[cfg(feature = "http")]
 mod https;
 mod input;
 #[cfg(all(
