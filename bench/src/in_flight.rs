@@ -53,9 +53,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         growth: vec![growth(plan, &rounds, items)?],
         notes: vec![
             "wrk's 10 s hold nine answers on each connection: the first second brings none.".to_owned(),
-            "A connection takes 29 KiB, of which 26 are the HTTP client's: two buffers of 8 KiB, and 9 KiB for a queue of \
-             requests in which there is one; not all of it is ever written to."
-                .to_owned(),
+            "A connection that waits for its answer holds 5 KiB: its socket, and the state of one save.".to_owned(),
             "Each process needs a file for each connection: `ulimit -n` must allow more than 10,000.".to_owned(),
         ],
         missing,
