@@ -342,7 +342,7 @@ pub(crate) struct PaceArgs {
     pub(crate) jobs: OrAuto,
 
     /// Requests sent and not yet answered, for each of fetch and save, 1 to 65536; auto finds as many as pay [default: auto with
-    /// parallel, save in compare, else 100]
+    /// parallel, except in compare, else 100]
     #[arg(short = 'c', long, value_name = "N|auto", value_parser = value::count_or_auto)]
     pub(crate) in_flight: Option<OrAuto>,
 
