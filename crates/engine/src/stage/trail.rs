@@ -22,3 +22,18 @@ pub(super) fn forgive(trail: &mut Trail, step: Step, streak: u32, facts: &mut Ve
 pub(super) fn clock_ms(now: Duration) -> u32 {
     (now.as_millis() as u32).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passed_is_known_when_the_clock_begins_anew() {
+        let begins_anew = Duration::from_millis(1 << 32);
+        let sent_ms = clock_ms(begins_anew - Duration::from_secs(2));
+        let now_ms = clock_ms(begins_anew + Duration::from_secs(3));
+        assert_eq!(now_ms.wrapping_sub(sent_ms), 5_000);
+        assert_ne!(clock_ms(Duration::ZERO), 0);
+        assert_ne!(clock_ms(begins_anew), 0);
+    }
+}

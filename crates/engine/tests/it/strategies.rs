@@ -1,5 +1,6 @@
 //! What every strategy must do alike: one table of scenarios, each run four ways.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -344,6 +345,37 @@ async fn run_async_does_not_block_its_caller() {
     };
     assert_eq!(summary.saved, 100);
     assert!(ticks > 0);
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_ends_and_stops_no_other() {
+    let (stop, options) = (Stop::new(), Options::default());
+    let held = Arc::new(());
+    let holds = Arc::clone(&held);
+    let endless = Job::new(0_u64..)
+        .compute(|n| n)
+        .save(async move |_: &u64| {
+            let _held = &holds;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok::<(), Fault>(())
+        })
+        .stopped_by(&stop);
+    let dropped = tokio::time::timeout(Duration::from_millis(50), endless.run_async(&options));
+    assert!(dropped.await.is_err());
+    let ended = async {
+        while Arc::strong_count(&held) > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), ended).await;
+    assert!(waited.is_ok(), "it goes on");
+
+    let other = Job::new(0..100_u64)
+        .compute(|n| n)
+        .save(async |_: &u64| Ok::<(), Fault>(()))
+        .stopped_by(&stop);
+    let summary = other.run_async(&options).await.unwrap();
+    assert_eq!((summary.saved, summary.ending), (100, Ending::Complete));
 }
 
 #[test]
