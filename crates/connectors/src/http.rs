@@ -1,6 +1,6 @@
 //! HTTP: saves results with one request each, and fetches items by URL.
 //!
-//! A slot owns one connection (`link`: `single` or `shared`), which the client opens (`client`, `dial`, `stream`). A sink
+//! A slot owns one connection (`link`: `single` over `framing`, or `shared`), which the client opens (`client`, `dial`, `stream`). A sink
 //! and a fetch build requests (`head`, `key`, `body`, `template`) and judge what came back (`answer`, `verdict`).
 
 mod answer;
@@ -8,6 +8,7 @@ mod body;
 mod client;
 mod dial;
 mod fetch;
+mod framing;
 mod head;
 mod key;
 mod link;

@@ -8,7 +8,6 @@ use hyper::{Method, Request, Uri};
 
 use super::link::Asked;
 use super::secret::{Headers, Secret};
-use super::single;
 use super::url::{Origin, Url};
 use bytes::Bytes;
 
@@ -63,6 +62,9 @@ impl Head {
                 ));
             }
         }
+        if map.get_all(HOST).iter().count() > 1 {
+            return Err("header host is there twice; a request has one".into());
+        }
         if let Some(credentials) = &url.credentials {
             if map.contains_key(AUTHORIZATION) {
                 return Err(format!(
@@ -86,17 +88,12 @@ impl Head {
         let host = HeaderValue::from_str(url.origin.authority.as_str());
         map.entry(HOST)
             .or_insert(host.map_err(|_| format!("{url} has no valid host"))?);
-        let head = Head {
+        Ok(Head {
             method: method_of(method)?,
             single: map,
             shared,
             secrets,
-        };
-        // What is wrong with a request is wrong with all of them.
-        let request = head.request(false, Uri::from(url.path.clone()), Bytes::new());
-        single::encode(request)
-            .map_err(|cause| format!("{url}: no request can be made: {cause}"))?;
-        Ok(head)
+        })
     }
 
     /// One request.

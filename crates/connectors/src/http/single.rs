@@ -3,24 +3,19 @@
 //! It has no task of its own, so that a request costs one wakeup and no hand-off, and keeps no buffer, so that ten
 //! thousand of them that wait for a slow service hold little more than their sockets.
 
-use std::error::Error;
 use std::future::poll_fn;
 use std::io;
 use std::mem::{MaybeUninit, replace};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::http::response::Parts;
-use hyper::http::uri::PathAndQuery;
-use hyper::{Method, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ureq_proto::BodyMode;
-use ureq_proto::client::state::{RecvBody, RecvResponse};
-use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
+use tokio::task::unconstrained;
 
+use super::framing::{self, Body, Malformed};
 use super::link::{Asked, Broken};
 use super::stream::Stream;
 
@@ -29,9 +24,6 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// Bytes of a body that are written together with the head: to copy so few costs less than another packet.
 const TOGETHER_BYTES_MAX: usize = 16 << 10;
-
-/// Bytes of the head of an answer at most. Common servers refuse to send a tenth of it.
-const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// A connection, by what can be done with it. Whoever gives up waiting leaves it closed, so that nobody else is given
 /// the late answer.
@@ -47,72 +39,70 @@ pub(super) enum Single {
 /// An answer whose head was read.
 pub(super) struct Answer {
     stream: Stream,
-    call: Call<RecvBody>,
+    body: Body,
+    /// Whether the service keeps the connection.
+    is_kept: bool,
     /// What was read and not decoded yet.
     unread: Vec<u8>,
     /// What of the request is not written yet: a service may begin to answer before it has heard all.
-    unsent: Unsent,
+    outgoing: Outgoing,
 }
 
-type Cause = Box<dyn Error + Send + Sync>;
+type Outgoing = Chain<Bytes, Bytes>;
 
 impl Single {
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn ask(&mut self, request: Asked) -> Result<Parts, Broken> {
-        let Single::Idle(mut stream) = replace(self, Single::Closed) else {
+        if !self.is_open() {
             return Err(Broken::Unsent("the connection is closed".into()));
+        }
+        let Single::Idle(mut stream) = replace(self, Single::Closed) else {
+            unreachable!("only an idle connection is open");
         };
-        let (mut call, mut unsent) =
-            encode(request).map_err(|cause| Broken::Unsent(cause.into()))?;
-        let all = unsent.remaining();
+        let mut outgoing = outgoing(request);
+        let all = outgoing.remaining();
         let mut unread = Vec::new();
-        let answer = poll_fn(|cx| {
-            let written = poll_write(&mut stream, &mut unsent, cx);
-            // Read in any case: a service that wants no more of a request says why, and closes.
-            match (poll_head(&mut stream, &mut call, &mut unread, cx), written) {
-                (Poll::Pending, Poll::Ready(Err(cause))) => Poll::Ready(Err(cause.into())),
-                (answer, _) => answer,
-            }
+        let head = poll_fn(|cx| {
+            // A service that wants no more of a request says why, and closes. So what was read counts, and that nothing
+            // more can be written shows there.
+            let _ = poll_send(&mut stream, &mut outgoing, cx);
+            poll_head(&mut stream, &mut unread, cx)
         });
-        let response = answer
-            .await
-            .map_err(|cause| match unsent.remaining() == all {
-                true => Broken::Unsent(cause),
-                false => Broken::Sent(cause),
-            })?;
-        let head = response.into_parts().0;
-        let must_close = match call.proceed().expect("its head was read") {
-            RecvResponseResult::RecvBody(call) => {
-                *self = Single::Answering(Box::new(Answer {
+        let head = head.await.and_then(|head| {
+            let (body, is_kept) = framing::framing(&head)?;
+            Ok((head, body, is_kept))
+        });
+        match head {
+            Ok((head, body, is_kept)) => {
+                let answer = Answer {
                     stream,
-                    call,
+                    body,
+                    is_kept,
                     unread,
-                    unsent,
-                }));
-                return Ok(head);
+                    outgoing,
+                };
+                *self = answer.go_on();
+                Ok(head)
             }
-            RecvResponseResult::Redirect(call) => call.must_close_connection(),
-            RecvResponseResult::Cleanup(call) => call.must_close_connection(),
-        };
-        *self = behind(stream, &unread, &unsent, must_close);
-        Ok(head)
+            Err(cause) if outgoing.remaining() == all => Err(Broken::Unsent(cause)),
+            Err(cause) => Err(Broken::Sent(cause)),
+        }
     }
 
     /// The next piece of the body of the answer; `None` behind the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
-        if !matches!(self, Single::Answering(_)) {
-            return Ok(None);
+        let mut answer = match replace(self, Single::Closed) {
+            Single::Answering(answer) => answer,
+            other => {
+                *self = other;
+                return Ok(None);
+            }
+        };
+        let piece = poll_fn(|cx| answer.poll_piece(cx)).await;
+        let piece = piece.map_err(Broken::Sent)?;
+        if piece.is_some() {
+            *self = answer.go_on();
         }
-        let Single::Answering(mut answer) = replace(self, Single::Closed) else {
-            unreachable!("it was looked at");
-        };
-        let piece = poll_fn(|cx| answer.poll_piece(cx))
-            .await
-            .map_err(Broken::Sent)?;
-        *self = match piece.is_none() || answer.is_read() {
-            true => answer.ended(),
-            false => Single::Answering(answer),
-        };
         Ok(piece)
     }
 
@@ -121,10 +111,13 @@ impl Single {
         let Single::Idle(stream) = self else {
             return false;
         };
-        // Nothing comes unasked but the end, and what is no answer to the next request.
+        // Nothing comes unasked but the end, and what is no answer to the next request. Unconstrained, because for want of
+        // budget neither would be seen.
         let mut unasked = Vec::new();
-        let mut nobody = Context::from_waker(Waker::noop());
-        let is_open = poll_more(stream, &mut unasked, &mut nobody).is_pending();
+        let reading = unconstrained(poll_fn(|cx| poll_more(stream, &mut unasked, cx)));
+        let is_open = pin!(reading)
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending();
         if !is_open {
             *self = Single::Closed;
         }
@@ -133,139 +126,74 @@ impl Single {
 }
 
 impl Answer {
-    /// The next piece, decoded; `None` where the body ends.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Cause>> {
+    /// The next piece, decoded; `None` where the body ends with the connection.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Malformed>> {
         loop {
-            // Decoded, it is no longer than it was.
-            let mut piece = vec![0; self.unread.len()];
-            let (used, len) = self.call.read(&self.unread, &mut piece)?;
-            self.unread.drain(..used);
-            if len > 0 {
-                piece.truncate(len);
-                return Poll::Ready(Ok(Some(piece.into())));
+            let piece = self.body.decode(&mut self.unread)?;
+            if !piece.is_empty() || self.body.is_read() {
+                return Poll::Ready(Ok(Some(piece)));
             }
-            if self.is_read() {
-                return Poll::Ready(Ok(None));
-            }
-            if used > 0 {
-                continue;
-            }
-            // That it fails shows in what is read.
-            let _ = poll_write(&mut self.stream, &mut self.unsent, cx);
+            let _ = poll_send(&mut self.stream, &mut self.outgoing, cx);
             if ready!(poll_more(&mut self.stream, &mut self.unread, cx))? == 0 {
-                return Poll::Ready(match self.call.body_mode() {
-                    BodyMode::CloseDelimited => Ok(None),
+                return Poll::Ready(match self.body {
+                    Body::ToTheEnd => Ok(None),
                     _ => Err("the connection was closed in the middle of the answer".into()),
                 });
             }
         }
     }
 
-    /// Whether the body has ended. That of one that ends with the connection has not before that.
-    fn is_read(&self) -> bool {
-        self.call.can_proceed() && self.call.body_mode() != BodyMode::CloseDelimited
-    }
-
-    /// What is left when the body was read.
-    fn ended(self) -> Single {
-        let must_close = match self.call.proceed().expect("its body was read") {
-            RecvBodyResult::Redirect(call) => call.must_close_connection(),
-            RecvBodyResult::Cleanup(call) => call.must_close_connection(),
-        };
-        behind(self.stream, &self.unread, &self.unsent, must_close)
-    }
-}
-
-/// What a connection is behind an answer: of use only when nothing is left on it, either way.
-fn behind(stream: Stream, unread: &[u8], unsent: &Unsent, must_close: bool) -> Single {
-    match unread.is_empty() && !unsent.has_remaining() && !must_close {
-        true => Single::Idle(stream),
-        false => Single::Closed,
-    }
-}
-
-/// A request as it goes over the wire, and what understands the answer to it.
-///
-/// Fails when headers contradict each other, or hold what the standard forbids.
-pub(super) fn encode(request: Asked) -> Result<(Call<RecvResponse>, Unsent), ureq_proto::Error> {
-    let (mut parts, mut body) = request.into_parts();
-    if !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
-        parts
-            .headers
-            .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    }
-    let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let line = format!("{} {path} HTTP/1.1\r\n", parts.method).len();
-    let line_of =
-        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
-    let lines: usize = parts.headers.iter().map(line_of).sum();
-    let mut head = vec![0; line + lines + 2];
-
-    let mut call = Call::new(Request::from_parts(parts, ()))?;
-    call.allow_non_standard_methods(true);
-    call.force_send_body();
-    let mut call = call.proceed();
-    let len = call.write(&mut head)?;
-    head.truncate(len);
-    let call = match call.proceed()?.ok_or(ureq_proto::Error::OutputOverflow)? {
-        SendRequestResult::RecvResponse(call) => call,
-        SendRequestResult::SendBody(mut call) => {
-            call.consume_direct_write(body.len())?;
-            call.proceed().expect("its length is the one announced")
+    /// What the connection is now. Behind the body it is of use only when nothing is left on it, either way.
+    fn go_on(self) -> Single {
+        let is_clean = self.unread.is_empty() && !self.outgoing.has_remaining();
+        match self.body.is_read() {
+            false => Single::Answering(Box::new(self)),
+            true if self.is_kept && is_clean => Single::Idle(self.stream),
+            true => Single::Closed,
         }
-        SendRequestResult::Await100(_) => unreachable!("no header asks to wait"),
-    };
-    if body.len() <= TOGETHER_BYTES_MAX {
-        head.extend_from_slice(&body);
-        body = Bytes::new();
     }
-    Ok((call, Bytes::from(head).chain(body)))
 }
 
-/// What of a request is still to be written.
-type Unsent = Chain<Bytes, Bytes>;
+/// A request as it goes over the wire.
+fn outgoing(request: Asked) -> Outgoing {
+    let (request, body) = request.into_parts();
+    let mut head = framing::write_head(&request, body.len());
+    if body.len() > TOGETHER_BYTES_MAX {
+        return Bytes::from(head).chain(body);
+    }
+    head.extend_from_slice(&body);
+    Bytes::from(head).chain(Bytes::new())
+}
 
-/// Writes to the end.
-fn poll_write(
+/// Writes to the end, and then lets go of what was written.
+fn poll_send(
     stream: &mut Stream,
-    unsent: &mut Unsent,
+    outgoing: &mut Outgoing,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    while unsent.has_remaining() {
-        match ready!(Pin::new(&mut *stream).poll_write(cx, unsent.chunk()))? {
+    while outgoing.has_remaining() {
+        match ready!(Pin::new(&mut *stream).poll_write(cx, outgoing.chunk()))? {
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            len => unsent.advance(len),
+            len => outgoing.advance(len),
         }
     }
+    *outgoing = Bytes::new().chain(Bytes::new());
     Pin::new(stream).poll_flush(cx)
 }
 
 /// Reads up to the end of the head of an answer.
 fn poll_head(
     stream: &mut Stream,
-    call: &mut Call<RecvResponse>,
     unread: &mut Vec<u8>,
     cx: &mut Context<'_>,
-) -> Poll<Result<Response<()>, Cause>> {
+) -> Poll<Result<Parts, Malformed>> {
     loop {
         if ready!(poll_more(stream, unread, cx))? == 0 {
             return Poll::Ready(Err("the connection was closed before an answer".into()));
         }
-        loop {
-            let (used, response) = call.try_response(unread, false)?;
-            unread.drain(..used);
-            match response {
-                Some(response) => return Poll::Ready(Ok(response)),
-                // An interim answer (1xx) says nothing about the request.
-                None if used > 0 => {}
-                None => break,
-            }
-        }
-        if unread.len() > HEAD_BYTES_MAX {
-            let most = HEAD_BYTES_MAX >> 10;
-            return Poll::Ready(Err(
-                format!("the answer has a head of over {most} KiB").into()
-            ));
+        if let Some((head, len)) = framing::read_head(unread)? {
+            unread.drain(..len);
+            return Poll::Ready(Ok(head));
         }
     }
 }

@@ -253,7 +253,7 @@ mod tests {
             "http://127.0.0.1/",
             &["Host: a", "Host: b"],
             "POST",
-            "no request can be made: ",
+            "there twice",
         );
         check("http://127.0.0.1/", &[], "GE T", "cannot be used");
         check("http://127.0.0.1/", &["Authorization: env:PATH"], "PUT", "");

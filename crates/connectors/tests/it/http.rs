@@ -346,6 +346,8 @@ fn items_are_fetched_and_keep_their_key() {
     let (key, bytes) = fetch_one(&server.url("/items/{}?x={}"), "a b/c").unwrap();
     assert_eq!(bytes, "GET /items/a%20b%2Fc?x=a%20b%2Fc HTTP/1.1");
     assert_eq!(key, record(0, "a b/c").value.key);
+    let (_, bytes) = fetch_one(&server.url("?x={}"), "7").unwrap();
+    assert_eq!(bytes, "GET /?x=7 HTTP/1.1");
     assert_eq!(server.asked()[0].header("idempotency-key"), None);
 }
 

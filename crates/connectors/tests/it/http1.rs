@@ -126,7 +126,7 @@ fn answers_that_cannot_be_understood_are_none() {
         ("SSH-2.0-server\r\n", ""),
         (
             &format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(300 << 10)),
-            "over 256 KiB",
+            "longer than 256 KiB",
         ),
     ] {
         let (got, is_open) = fetch(answer, 4096, true);
