@@ -346,9 +346,9 @@ pub(crate) struct PaceArgs {
     #[arg(short = 'c', long, value_name = "N|auto", value_parser = value::count_or_auto)]
     pub(crate) in_flight: Option<OrAuto>,
 
-    /// The most that auto may find, 1 to 65536: each is a connection
-    #[arg(long, value_name = "N", default_value = "1000")]
-    pub(crate) max_in_flight: usize,
+    /// The most in flight, whatever -c says or finds, 1 to 65536: each is a connection [default: 1000 for auto]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_in_flight: Option<usize>,
 
     /// Items that batched computes before it saves them, 1 to 1000000
     #[arg(short, long, value_name = "N", default_value = "100")]

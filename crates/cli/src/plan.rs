@@ -235,6 +235,10 @@ pub(crate) fn options(
     unsaid: InFlightLimit,
 ) -> anyhow::Result<Options> {
     let defaults = Options::default();
+    let at_most = |limit| match (limit, pace.max_in_flight) {
+        (InFlightLimit::Fixed(limit), Some(most)) => InFlightLimit::Fixed(limit.min(most)),
+        (limit, _) => limit,
+    };
     let options = Options {
         strategy,
         jobs: match pace.jobs {
@@ -242,11 +246,11 @@ pub(crate) fn options(
             OrAuto::Count(jobs) => jobs,
         },
         in_flight: match pace.in_flight {
-            Some(OrAuto::Count(limit)) => InFlightLimit::Fixed(limit),
+            Some(OrAuto::Count(limit)) => at_most(InFlightLimit::Fixed(limit)),
             Some(OrAuto::Auto) => InFlightLimit::Auto,
-            None => unsaid,
+            None => at_most(unsaid),
         },
-        max_in_flight: pace.max_in_flight,
+        max_in_flight: pace.max_in_flight.unwrap_or(defaults.max_in_flight),
         batch: pace.batch,
         bulk: match pace.bulk {
             OrAuto::Auto => None,

@@ -19,6 +19,9 @@ use crate::plan::Work;
 
 /// A profile is not believed after this: in a week most services are deployed anew, or get another load.
 const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// What no run finds is none of ours either: more in flight than may be allowed, an answer after more than an hour.
+const LIMIT_MAX: f64 = 65_536.0;
+const LATENCY_MAX_MS: f64 = 3.6e6;
 /// Larger files are none of ours.
 const BYTES_MAX: u64 = 64 << 10;
 
@@ -53,6 +56,9 @@ struct Profile {
     latency_ms: f64,
     goodput_per_s: Option<f64>,
     rate_per_s: Option<f64>,
+    /// Whether more in flight might still have paid.
+    #[serde(default)]
+    is_rising: bool,
     /// Records in one request, where they were found.
     #[serde(default)]
     bulk_found: Option<usize>,
@@ -118,7 +124,8 @@ impl Profiles {
             ));
             return None;
         };
-        let age = now().saturating_sub(Duration::from_secs(profile.found_unix_s));
+        // A clock that was wrong then, or is now, says as little as an old one.
+        let age = now().abs_diff(Duration::from_secs(profile.found_unix_s));
         let what = format!("{} of {}", key.operation, key.endpoint);
         if age > AGE_MAX {
             let days = age.as_secs() / 86_400;
@@ -145,6 +152,7 @@ impl Profiles {
             latency_ms: learnt.latency.as_secs_f64() * 1e3,
             goodput_per_s: learnt.goodput,
             rate_per_s: learnt.rate,
+            is_rising: learnt.is_rising,
             bulk_found: learnt.bulk,
         };
         DirBuilder::new()
@@ -171,12 +179,16 @@ impl Profile {
     fn learnt(&self) -> Option<Learnt> {
         let is_plain = |figure: f64| figure.is_finite() && figure > 0.0;
         let optional = |figure: Option<f64>| figure.filter(|figure| is_plain(*figure));
-        let valid = is_plain(self.limit) && is_plain(self.latency_ms) && self.limit <= 1e6;
+        let valid = is_plain(self.limit)
+            && is_plain(self.latency_ms)
+            && self.limit <= LIMIT_MAX
+            && self.latency_ms <= LATENCY_MAX_MS;
         valid.then_some(Learnt {
             limit: self.limit.max(1.0),
             latency: Duration::try_from_secs_f64(self.latency_ms / 1e3).ok()?,
             goodput: optional(self.goodput_per_s),
             rate: optional(self.rate_per_s),
+            is_rising: self.is_rising,
             bulk: self.bulk_found.filter(|bulk| *bulk > 0),
         })
     }
@@ -214,6 +226,7 @@ mod tests {
         latency: Duration::from_millis(100),
         goodput: Some(990.0),
         rate: None,
+        is_rising: false,
         bulk: Some(256),
     };
 

@@ -315,6 +315,7 @@ mod tests {
             latency: Duration::from_millis(100),
             goodput: Some(990.0),
             rate: None,
+            is_rising: false,
             bulk: None,
         };
         let end = "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help; ";

@@ -296,6 +296,7 @@ mod tests {
             latency: 100 * MS,
             goodput: Some(50.0),
             rate: None,
+            is_rising: false,
             bulk: None,
         });
         let remembers = Options {

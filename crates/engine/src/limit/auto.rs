@@ -1,5 +1,7 @@
 //! The limit that finds itself: which phase it is in, and what leads from one to the next.
 
+use std::time::Duration;
+
 use super::arm::Arm;
 use super::backoff::{Cap, LEFT};
 use super::decision::{Decision, Reason};
@@ -15,6 +17,11 @@ const TIMEOUTS_MAX: u32 = 3;
 const UNUSED_ROUNDS: f64 = 8.0;
 /// What a remembered latency counts for, in samples: less than a turn of new ones.
 const REMEMBERED: f64 = 8.0;
+/// A remembered limit is not believed when the first answers, this many at least, take so many times as long as remembered.
+const DOUBTED: f64 = 2.0;
+const DOUBTED_ANSWERS: u32 = 8;
+/// A limit so near to the ceiling was not found but allowed.
+const AT_CEILING: f64 = 0.95;
 
 /// Finds how many requests to have in flight.
 #[derive(Clone, Debug)]
@@ -23,9 +30,12 @@ pub(super) struct Auto {
     /// The user's.
     ceiling: f64,
     cap: Option<Cap>,
-    /// Requests sent before this tell nothing new: there was a reaction since.
+    /// Requests sent up to then tell nothing new: there was a reaction since.
     reacted_at: f64,
+    /// The limit when the service fell silent, until it was found anew.
+    lost: Option<f64>,
     timeouts: u32,
+    doubt: Option<Doubt>,
     /// When the limit last kept a request from being sent.
     blocked_at: f64,
     /// Running mean of ln(latency).
@@ -36,6 +46,25 @@ pub(super) struct Auto {
     /// The limit in force in whole requests, and what is owed to its fraction.
     whole: usize,
     owed: f64,
+}
+
+/// What the first answers say of a limit that was remembered.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// ln(latency), as it was remembered.
+    ln_latency: f64,
+    answers: u32,
+    sum: f64,
+}
+
+impl Doubt {
+    /// How many times as long as remembered answers take, if that is too long to believe the rest.
+    fn answered(&mut self, ln_latency: f64) -> Option<f64> {
+        self.answers += 1;
+        self.sum += ln_latency;
+        let times = (self.sum / f64::from(self.answers) - self.ln_latency).exp();
+        (self.answers >= DOUBTED_ANSWERS && times > DOUBTED).then_some(times)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -55,10 +84,17 @@ enum Phase {
 impl Auto {
     pub(super) fn new(ceiling: usize, wall: f64, learnt: Option<Learnt>) -> Auto {
         let ceiling = ceiling.max(1) as f64;
+        let mut doubt = None;
         let phase = match learnt {
+            Some(learnt) if learnt.is_rising => Phase::start(learnt.limit.max(FIRST), ceiling),
             Some(learnt) => {
                 let limit = learnt.limit.clamp(1.0, ceiling);
                 let ln_latency = learnt.latency.as_secs_f64().max(1e-6).ln();
+                doubt = Some(Doubt {
+                    ln_latency,
+                    answers: 0,
+                    sum: 0.0,
+                });
                 Phase::probe(Probe::new(limit, Arm::known(REMEMBERED, ln_latency, limit)))
             }
             None => Phase::start(FIRST, ceiling),
@@ -67,8 +103,10 @@ impl Auto {
             phase,
             ceiling,
             cap: None,
-            reacted_at: 0.0,
+            reacted_at: f64::NEG_INFINITY,
+            lost: None,
             timeouts: 0,
+            doubt,
             blocked_at: f64::NEG_INFINITY,
             ln_latency: None,
             peak: 0.0,
@@ -115,6 +153,15 @@ impl Auto {
         *known += (ln_latency - *known) / memory;
         let is_bound = self.blocked_at >= sent.allowed.as_secs_f64();
         let from = self.limit();
+        if let Some(doubt) = &mut self.doubt {
+            if let Some(times) = doubt.answered(ln_latency) {
+                return self.disbelieve(now, times);
+            }
+            // All that were sent at first were heard.
+            if f64::from(doubt.answers) > from.max(f64::from(DOUBTED_ANSWERS)) {
+                self.doubt = None;
+            }
+        }
         let left = match &mut self.phase {
             Phase::Start {
                 start,
@@ -133,7 +180,11 @@ impl Auto {
                 match start.succeeded(now, sent_at, in_flight) {
                     Step::Leave { limit, reason, arm } => Some((limit.min(*most), reason, arm)),
                     Step::More if is_bound && *limit + 1.0 > *most => {
-                        Some((*most, Reason::Ceiling, Arm::default()))
+                        let reason = match self.lost {
+                            Some(_) => Reason::Back,
+                            None => Reason::Ceiling,
+                        };
+                        Some((*most, reason, Arm::default()))
                     }
                     Step::More if is_bound => {
                         *limit += start::more(*limit);
@@ -161,16 +212,26 @@ impl Auto {
         decision.or(probed)
     }
 
+    /// The service is not the one that was remembered: looks for the limit as if nothing were known.
+    fn disbelieve(&mut self, now: f64, times: f64) -> Option<Decision> {
+        let from = self.limit();
+        (self.doubt, self.reacted_at) = (None, now);
+        self.phase = Phase::start(FIRST.min(from), self.ceiling);
+        self.settle_fraction(now);
+        let (to, reason) = (self.limit(), Reason::Forgotten { times });
+        Some(Decision { from, to, reason })
+    }
+
     /// The service refused because too much was inside.
     pub(super) fn refused(&mut self, now: f64, allowed: f64, in_flight: f64) -> Option<Decision> {
-        if allowed < self.reacted_at {
+        if allowed <= self.reacted_at {
             return None;
         }
         self.reacted_at = now;
         let latency = self.latency().unwrap_or_default();
         self.cap = Some(Cap::new(in_flight, now, latency));
         let from = self.limit();
-        let to = from.min(LEFT * in_flight).max(1.0);
+        let to = from.min(LEFT * in_flight).min(in_flight - 1.0).max(1.0);
         match &mut self.phase {
             Phase::Probe(probe) => probe.lower(to),
             Phase::Start { .. } => self.phase = Phase::probe(Probe::new(to, Arm::default())),
@@ -188,7 +249,7 @@ impl Auto {
     }
 
     pub(super) fn timed_out(&mut self, now: f64, allowed: f64) -> Option<Decision> {
-        if allowed < self.reacted_at {
+        if allowed <= self.reacted_at {
             return None;
         }
         self.timeouts += 1;
@@ -197,7 +258,12 @@ impl Auto {
         }
         (self.timeouts, self.reacted_at) = (0, now);
         let from = self.limit();
-        self.phase = Phase::start(1.0, from.max(1.0));
+        if let Phase::Probe(_) = self.phase {
+            self.lost = None;
+        }
+        // Silent again before it was found anew, it is still what it was lost at.
+        let most = *self.lost.get_or_insert(from);
+        self.phase = Phase::start(1.0, most);
         self.ln_latency = None;
         self.settle_fraction(now);
         let (to, reason) = (1.0, Reason::TimedOut);
@@ -227,20 +293,28 @@ impl Auto {
     }
 
     /// What the next run may begin with.
-    pub(super) fn learnt(&self) -> Option<(f64, f64, Option<f64>)> {
+    pub(super) fn learnt(&self) -> Option<Learnt> {
         let latency = self.latency()?;
-        Some(match &self.phase {
+        let (limit, latency, goodput, is_rising) = match &self.phase {
             // It was still climbing, or there was nothing to climb for: what was used is known to do no harm.
-            Phase::Start { start, limit, .. } => (
-                limit.min(self.peak),
-                start.base_latency().unwrap_or(latency),
-                None,
-            ),
+            Phase::Start { start, limit, .. } => {
+                let base = start.base_latency().unwrap_or(latency);
+                (limit.min(self.peak), base, None, true)
+            }
             Phase::Probe(probe) => (
                 probe.limit(),
                 probe.ln_latency().map_or(latency, f64::exp),
                 probe.goodput(),
+                probe.limit() >= AT_CEILING * self.ceiling,
             ),
+        };
+        Some(Learnt {
+            limit,
+            latency: Duration::try_from_secs_f64(latency).unwrap_or(Duration::MAX),
+            goodput,
+            rate: None,
+            is_rising,
+            bulk: None,
         })
     }
 
@@ -281,8 +355,6 @@ impl Phase {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const LATENCY: f64 = 0.11;
@@ -334,7 +406,7 @@ mod tests {
         );
         assert!(
             auto.learnt()
-                .and_then(|(_, _, goodput)| goodput)
+                .and_then(|learnt| learnt.goodput)
                 .is_some_and(|goodput| (800.0..1000.0).contains(&goodput))
         );
     }
@@ -380,6 +452,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_is_not_believed_of_another_service() {
+        let begin = |limit: f64, is_rising| {
+            let learnt = Learnt {
+                limit,
+                latency: Duration::from_secs_f64(LATENCY),
+                goodput: None,
+                rate: None,
+                is_rising,
+                bulk: None,
+            };
+            Auto::new(1000, 0.0, Some(learnt))
+        };
+        // It has become small.
+        let limits = play(&mut begin(300.0, false), |_| 10.0, true, 15.0);
+        assert!(limits[5..].iter().all(|limit| *limit < 25.0), "{limits:?}");
+        // All that a short run, or one that was allowed no more, could say.
+        for known in [1.0, 10.0] {
+            let limits = play(&mut begin(known, true), |_| 100.0, true, 15.0);
+            assert!(limits[4..].iter().all(|limit| *limit > 70.0), "{limits:?}");
+        }
+        let mut auto = Auto::new(10, 0.0, None);
+        play(&mut auto, |_| 100.0, true, 30.0);
+        assert!(auto.learnt().unwrap().is_rising);
+        let mut auto = Auto::new(1000, 0.0, None);
+        play(&mut auto, |_| 100.0, true, 30.0);
+        assert!(!auto.learnt().unwrap().is_rising);
+    }
+
+    #[test]
     fn three_timeouts_in_a_row_begin_anew_and_one_does_not() {
         let mut auto = Auto::new(1000, 0.0, None);
         play(&mut auto, |_| 100.0, true, 20.0);
@@ -391,5 +492,9 @@ mod tests {
         let decision = auto.timed_out(20.3, 20.1).unwrap();
         assert_eq!((decision.from, decision.to), (before, 1.0));
         assert_eq!(auto.timed_out(20.4, 20.1), None, "it was sent before that");
+        let again = [30.0, 30.1, 30.2].map(|sent_at| auto.timed_out(40.0, sent_at));
+        assert_eq!(again[2].unwrap().to, 1.0);
+        let limits = play(&mut auto, |_| 100.0, true, 60.0);
+        assert!(*limits.last().unwrap() > 0.6 * before, "{limits:?}");
     }
 }

@@ -36,10 +36,11 @@ impl Cap {
         }
     }
 
-    /// The cap now; `None` once it has gone so far past what was refused that it means nothing.
+    /// The cap now, in whole requests, as what was refused is: a part of one more would be that one now and then. `None` once it
+    /// has gone so far past what was refused that it means nothing.
     pub(super) fn now(&self, now: f64) -> Option<f64> {
         let factor = cubic(now - self.since, self.k);
-        (factor < 2.0).then_some((self.refused * factor).max(1.0))
+        (factor < 2.0).then_some((self.refused * factor).floor().max(1.0))
     }
 }
 
@@ -51,8 +52,10 @@ mod tests {
     fn it_returns_stays_and_goes_past() {
         let cap = Cap::new(100.0, 10.0, 0.1);
         let at = |passed: f64| cap.now(10.0 + passed).unwrap();
-        assert!((at(0.0) - 90.0).abs() < 1e-9 && (at(15.0) - 100.0).abs() < 1e-9);
-        assert!(at(10.0) > 99.0 && at(20.0) < 101.0 && at(30.0) > 109.0);
+        assert_eq!((at(0.0), at(15.0)), (90.0, 100.0));
+        assert!(at(10.0) >= 99.0 && at(20.0) <= 101.0 && at(30.0) >= 109.0);
+        let few = |refused: f64| Cap::new(refused, 0.0, 0.1).now(0.0).unwrap();
+        assert_eq!([1.0, 2.0, 3.0, 8.0].map(few), [1.0, 1.0, 2.0, 7.0]);
         assert_eq!(cap.now(60.0), None);
     }
 }

@@ -26,6 +26,8 @@ pub struct BulkSize {
     most: usize,
     size: usize,
     search: Option<Search>,
+    /// Whether it was for a run to find, this one or one before.
+    is_found: bool,
 }
 
 /// What has been seen of each size, from one on.
@@ -50,6 +52,15 @@ impl BulkSize {
             most,
             size: most,
             search: None,
+            is_found: false,
+        }
+    }
+
+    /// A size that an earlier run has found, for a service that takes up to `most`.
+    pub fn known(size: usize, most: usize) -> BulkSize {
+        BulkSize {
+            is_found: true,
+            ..BulkSize::fixed(size.min(most))
         }
     }
 
@@ -60,6 +71,7 @@ impl BulkSize {
             most,
             size: 1,
             search: (most > 1).then(Search::default),
+            is_found: most > 1,
         }
     }
 
@@ -71,6 +83,17 @@ impl BulkSize {
     /// Whether the size is still searched: then no more than one request may be in flight.
     pub fn is_searched(&self) -> bool {
         self.search.is_some()
+    }
+
+    /// The size that was found, for the next run to begin with.
+    pub fn found(&self) -> Option<usize> {
+        (self.is_found && !self.is_searched()).then_some(self.size)
+    }
+
+    /// Ends the search: a request was full in bytes before it had so many records, so more of them make no larger request.
+    pub fn full_in_bytes(&mut self) -> usize {
+        self.search = None;
+        self.size
     }
 
     /// A request that was alone in flight was answered after so many seconds. Says what was found, if that is the end of the
@@ -225,5 +248,8 @@ mod tests {
         }
         bulk.too_large(8);
         assert_eq!((bulk.size(), bulk.is_searched()), (4, false));
+        let mut bulk = BulkSize::known(64, 1000);
+        bulk.too_large(64);
+        assert_eq!(bulk.found(), Some(32));
     }
 }

@@ -56,6 +56,13 @@ pub enum Reason {
     Unused,
     /// Doubling has come to the highest limit that is allowed.
     Ceiling,
+    /// Answers take much longer than an earlier run has learnt: what it learnt is not believed.
+    Forgotten {
+        /// How many times.
+        times: f64,
+    },
+    /// Doubling has come to where the limit was when the service fell silent.
+    Back,
 }
 
 impl fmt::Display for Reason {
@@ -86,6 +93,13 @@ impl fmt::Display for Reason {
             Reason::TimedOut => write!(f, "no answers in time"),
             Reason::Unused => write!(f, "so many were never in flight"),
             Reason::Ceiling => write!(f, "that is the highest limit allowed"),
+            Reason::Forgotten { times } => {
+                write!(
+                    f,
+                    "answers take {times:.1} times as long as was remembered; finding the limit anew"
+                )
+            }
+            Reason::Back => write!(f, "so many were in flight before no answers came"),
         }
     }
 }

@@ -55,8 +55,8 @@ pub struct Limit {
     pace: Pace,
     pause_until: Duration,
     refused_share: f64,
-    /// Requests sent before this tell nothing new of a quota.
-    slowed_at: Duration,
+    /// Requests sent up to then tell nothing new of a quota.
+    slowed_at: Option<Duration>,
     random: fastrand::Rng,
 }
 
@@ -85,7 +85,7 @@ impl Limit {
             pace,
             pause_until: Duration::ZERO,
             refused_share: 0.0,
-            slowed_at: Duration::ZERO,
+            slowed_at: None,
             random: fastrand::Rng::with_seed(settings.seed),
         }
     }
@@ -173,13 +173,9 @@ impl Limit {
         let Law::Auto(auto) = &self.law else {
             return None;
         };
-        let (limit, latency, goodput) = auto.learnt()?;
         Some(Learnt {
-            limit,
-            latency: duration(latency),
-            goodput,
             rate: self.pace.quota(),
-            bulk: None,
+            ..auto.learnt()?
         })
     }
 
@@ -200,8 +196,8 @@ impl Limit {
         let (now_s, sent_s) = (now.as_secs_f64(), sent.at.as_secs_f64());
         let mut decision = None;
         if by_quota {
-            if sent.allowed >= self.slowed_at {
-                self.slowed_at = now;
+            if self.slowed_at.is_none_or(|at| sent.allowed > at) {
+                self.slowed_at = Some(now);
                 auto.over_quota();
                 let latency = auto.latency().unwrap_or_else(|| (now_s - sent_s).max(1e-3));
                 let sending = sent.in_flight as f64 / latency;
@@ -279,6 +275,7 @@ mod tests {
                 latency: 50 * MS,
                 goodput: None,
                 rate: None,
+                is_rising: false,
                 bulk: None,
             });
             let mut limit = Limit::new(LimitSettings { ceiling, rate, learnt, ..settings() });

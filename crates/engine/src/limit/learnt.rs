@@ -13,6 +13,10 @@ pub struct Learnt {
     pub goodput: Option<f64>,
     /// The quota that refusals have shown, in requests a second.
     pub rate: Option<f64>,
+    /// Whether more in flight might still have paid: the input ended, or the highest limit allowed was reached, before the service
+    /// was full.
+    #[serde(default)]
+    pub is_rising: bool,
     /// Records in one request, if their number was for the run to find.
     #[serde(default)]
     pub bulk: Option<usize>,

@@ -7,6 +7,9 @@ use super::backoff::{cubic, until_again};
 /// How late a timer may wake: ticks are a millisecond long.
 const LATENESS_S: f64 = 1e-3;
 
+/// The lowest quota that is believed, in requests a second: who knows less waits for longer than a minute to learn more.
+const RATE_MIN: f64 = 1.0 / 60.0;
+
 /// Bounds of a quota that are nearer than this factor are taken for it.
 const NEAR: f64 = 3.0;
 
@@ -98,21 +101,22 @@ impl Pace {
     /// else the upper end is halved until they are.
     pub(super) fn refused(&mut self, now: f64, resume: f64, sending: f64, latency: f64) -> f64 {
         let taken = f64::from(self.taken);
-        let since = |at: f64| taken / (now - at).max(1e-3);
-        let least = self.refused_at.map_or(0.0, since);
+        let lasted = |at: f64| (now - at).max(1e-3);
+        let least = self.refused_at.map_or(0.0, |at| taken / lasted(at));
         let k = until_again(latency);
         let rate = self.rate(now).unwrap_or(sending);
         let is_steady = now - self.resumed_at < STEADY * k;
         let most = if is_steady {
-            rate.min(since(self.resumed_at))
+            // The one that was refused was one too many: that none was taken is no sign that none will be.
+            rate.min((taken + 1.0) / lasted(self.resumed_at))
         } else {
             rate
-        }
-        .max(1e-3);
+        };
         let rate = match most < NEAR * least {
             true => (most * least).sqrt().min(most),
             false => 0.5 * most,
-        };
+        }
+        .max(RATE_MIN);
         self.quota = Some(Quota {
             rate,
             since: resume,
@@ -128,10 +132,11 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Sends for so long at a service with this quota; the rates found, one after the other.
-    fn found(quota: f64, burst: f64, lasting: f64) -> Vec<f64> {
+    /// Sends for so long at a service with this quota, of which so much is there to begin with; the rates found, one after the
+    /// other.
+    fn found(quota: f64, burst: f64, mut tokens: f64, lasting: f64) -> Vec<f64> {
         let mut pace = Pace::new(None);
-        let (mut now, mut tokens, mut found) = (0.0, burst, Vec::new());
+        let (mut now, mut found) = (0.0, Vec::new());
         while now < lasting {
             let next = pace.next().max(now + 1e-3);
             tokens = f64::min(tokens + (next - now) * quota, burst);
@@ -149,8 +154,14 @@ mod tests {
 
     #[test]
     fn it_finds_the_quota() {
-        for (quota, burst) in [(100.0, 20.0), (100.0, 100.0), (7.0, 10.0)] {
-            let found = found(quota, burst, 300.0);
+        for (quota, burst, first) in [
+            (100.0, 20.0, 20.0),
+            (100.0, 100.0, 100.0),
+            (7.0, 10.0, 10.0),
+            (20.0, 1.0, 1.0),
+            (10.0, 4.0, 0.0),
+        ] {
+            let found = found(quota, burst, first, 300.0);
             let last = found.last().unwrap() / quota;
             assert!((0.85..1.15).contains(&last), "{quota} {burst}: {found:?}");
             assert!(found.len() < 25, "{found:?}");

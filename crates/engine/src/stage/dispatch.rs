@@ -117,7 +117,10 @@ impl<Q> Dispatch<Q> {
         if self.stopped || self.gate.room(now, self.in_flight) == 0 {
             return None;
         }
-        let mut bulk = self.backlog.take(self.gate.bulk_max(), self.bytes_max)?;
+        let bulk_max = self.gate.bulk_max();
+        let ready = self.backlog.ready();
+        let mut bulk = self.backlog.take(bulk_max, self.bytes_max)?;
+        let is_full_in_bytes = bulk.len() < ready.min(bulk_max);
         let sent_ms = clock_ms(now);
         for record in &mut bulk {
             if record.trail.first_sent_ms == 0 {
@@ -126,7 +129,7 @@ impl<Q> Dispatch<Q> {
         }
         self.in_flight += 1;
         self.in_flight_records += bulk.len();
-        self.gate.sent(now, self.in_flight);
+        self.gate.sent(now, self.in_flight, is_full_in_bytes);
         Some(bulk)
     }
 

@@ -10,8 +10,8 @@ use crate::outage::Outage;
 pub(super) struct Gate {
     limit: Limit,
     bulk: BulkSize,
-    /// Whether the size of bulks was for us to find.
-    is_bulk_found: bool,
+    /// Whether the last request was full in bytes before it was full in records.
+    is_full_in_bytes: bool,
     pub(super) outage: Outage,
 }
 
@@ -26,8 +26,8 @@ impl Gate {
     pub(super) fn new(limit: Limit, bulk: BulkSize, outage: Outage) -> Gate {
         Gate {
             limit,
-            is_bulk_found: bulk.is_searched(),
             bulk,
+            is_full_in_bytes: false,
             outage,
         }
     }
@@ -49,7 +49,7 @@ impl Gate {
 
     /// The limit that was set or found, and what the next run may begin with.
     pub(super) fn found(&self) -> (usize, Option<Learnt>) {
-        let bulk = (self.is_bulk_found && !self.bulk.is_searched()).then_some(self.bulk.size());
+        let bulk = self.bulk.found();
         let learnt = self.limit.learnt().map(|learnt| Learnt { bulk, ..learnt });
         (self.limit.found().round() as usize, learnt)
     }
@@ -66,8 +66,9 @@ impl Gate {
             .map_or(room, |most| room.min(most))
     }
 
-    /// A request is sent now, and so many are in flight with it.
-    pub(super) fn sent(&mut self, at: Duration, in_flight: usize) {
+    /// A request is sent now, and so many are in flight with it. It may be full in bytes before it is full in records.
+    pub(super) fn sent(&mut self, at: Duration, in_flight: usize, is_full_in_bytes: bool) {
+        self.is_full_in_bytes = is_full_in_bytes;
         self.limit.sent(Sent {
             allowed: at,
             at,
@@ -94,6 +95,9 @@ impl Gate {
     ) -> Option<Changed> {
         self.outage.answered(now, sent.at);
         if self.bulk.is_searched() && outcome == Outcome::Succeeded {
+            if self.is_full_in_bytes {
+                return Some(Changed::Bulk(self.bulk.full_in_bytes()));
+            }
             // The limit learns nothing of requests that are larger each time.
             let latency = now.saturating_sub(sent.at).as_secs_f64();
             return self.bulk.answered(records, latency).map(Changed::Bulk);

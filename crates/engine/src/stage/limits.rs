@@ -53,7 +53,7 @@ impl Limits {
             return BulkSize::fixed(self.bulk);
         }
         match learnt(options, step).and_then(|learnt| learnt.bulk) {
-            Some(bulk) => BulkSize::fixed(bulk.min(self.bulk)),
+            Some(bulk) => BulkSize::known(bulk, self.bulk),
             None => BulkSize::search(self.bulk),
         }
     }
