@@ -10,6 +10,8 @@ use super::sample::Requests;
 
 /// Doubling that brings less than this much more is the end: a fifth of what it could.
 const RISE_MIN: f64 = 1.2;
+/// How sure that must be where latencies vary, in standard errors: 95 %, by Student's t for the spread of six requests.
+const SURE: f64 = 2.57;
 /// Requests on the first rung: enough for a mean that is good to a few percent at most services.
 const FIRST: usize = 6;
 /// Requests on each further rung, for each in flight: the first and the last of them do not see the crowd.
@@ -122,13 +124,26 @@ impl Ladder {
             Some(Top::Refused)
         } else if seen.answered() == 0 || seen.failed as f64 > FAILED_MAX * asked {
             Some(Top::Failed)
-        } else if before.is_some_and(|before| rung.per_s < RISE_MIN * before.per_s) {
+        } else if before.is_some_and(|before| self.rise_at_most(&before, &rung) < RISE_MIN) {
             Some(Top::Full)
         } else if in_flight >= self.in_flight_max() {
             Some(Top::Enough)
         } else {
             (passed >= self.settings.lasting).then_some(Top::Time)
         };
+    }
+
+    /// How many times as much the upper of two rungs brought, were chance against it. By in flight ÷ latency, since how long a rung
+    /// lasted is up to its slowest request.
+    fn rise_at_most(&self, before: &Rung, rung: &Rung) -> f64 {
+        let per_ms = |rung: &Rung| rung.in_flight as f64 / rung.latency_ms.max(1e-6);
+        per_ms(rung) / per_ms(before) * (SURE * self.rise_se(before, rung)).exp()
+    }
+
+    /// How unsure that is, as a logarithm: few requests of uneven length say little.
+    fn rise_se(&self, before: &Rung, rung: &Rung) -> f64 {
+        let one = |rung: &Rung| self.spread().powi(2) / (rung.answered as f64).max(1.0);
+        (one(before) + one(rung)).sqrt()
     }
 
     /// The most in flight that the job could use.
@@ -166,8 +181,8 @@ impl Ladder {
         let capacity = (best * self.latency()?.value).max(1.0);
         match self.top? {
             Top::Full => Some(Figure {
-                // The next rung may have been a little better or worse by chance.
-                off: 0.1,
+                // The next rung may have been a little better or worse by chance, and so may the latency.
+                off: 0.1 + SURE * self.spread() / (self.unloaded.answered() as f64).sqrt(),
                 ..Figure::measured(capacity, 0.0)
             }),
             // It lies between the last two rungs.
@@ -184,7 +199,7 @@ impl Ladder {
         match (self.top, self.rungs.as_slice()) {
             (Some(Top::Full), [.., before, last]) => {
                 let doubled = last.in_flight as f64 / before.in_flight as f64;
-                ((last.per_s / before.per_s).ln() / doubled.ln()).clamp(-2.0, 0.0)
+                (self.rise_at_most(before, last).ln() / doubled.ln()).clamp(-2.0, 0.0)
             }
             _ => 0.0,
         }
@@ -276,6 +291,53 @@ mod tests {
         assert_eq!(enough.rungs().last().unwrap().in_flight, 12);
         let slow = climb(1_000_000, 0.0, usize::MAX, 1_000_000);
         check(&slow, Top::Time, None);
+    }
+
+    /// Climbs at a service that handles 50 at once, each for a time of its own: how many it seems to handle, and what a crowd
+    /// seems to do.
+    fn climb_unevenly(spread: f64, seed: u64) -> (Option<Figure>, f64) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut takes = move || {
+            let (one, other) = (1.0 - random.f64(), random.f64());
+            let normal = (-2.0 * one.ln()).sqrt() * (std::f64::consts::TAU * other).cos();
+            50.0 * (spread * normal).exp()
+        };
+        let mut ladder = Ladder::new(LadderSettings {
+            in_flight_max: 256,
+            together: 256,
+            arriving_per_s: 0.0,
+            lasting: Duration::from_secs(30),
+        });
+        while let Some((in_flight, requests)) = ladder.next() {
+            let mut sample = Sample::default();
+            // When each of those who send, and each place in the service, is free again.
+            let (mut senders, mut places) = (vec![0.0_f64; in_flight], vec![0.0_f64; 50]);
+            let first = |free: &[f64]| (0..free.len()).min_by(|a, b| free[*a].total_cmp(&free[*b]));
+            for _ in 0..requests {
+                let (sender, place) = (first(&senders).unwrap(), first(&places).unwrap());
+                let sent = senders[sender];
+                let done = places[place].max(sent) + takes();
+                (senders[sender], places[place]) = (done, done);
+                sample.add(&saved(sent as u64, (done - sent) as u64, in_flight));
+            }
+            ladder.tried(in_flight, sample.save, Duration::ZERO);
+        }
+        (ladder.capacity(), ladder.crowding())
+    }
+
+    #[test]
+    fn uneven_answers_do_not_look_like_a_full_service() {
+        for spread in [0.5, 0.8] {
+            let seeds = 0..200;
+            let misled = seeds.clone().filter(|seed| {
+                let (capacity, crowding) = climb_unevenly(spread, *seed);
+                capacity.is_some_and(|capacity| capacity.high() < 25.0) || crowding < -0.3
+            });
+            let misled: Vec<u64> = misled.collect();
+            assert!(misled.len() <= 6, "{spread}: {misled:?}");
+            let found = seeds.filter(|seed| climb_unevenly(spread, *seed).0.is_some());
+            assert!(found.count() >= 100, "{spread}");
+        }
     }
 
     #[test]
