@@ -13,6 +13,10 @@ const RATE_MIN: f64 = 1.0 / 60.0;
 /// Bounds of a quota that are nearer than this factor are taken for it.
 const NEAR: f64 = 3.0;
 
+/// Seconds until the rate is exceeded that was halved for want of a lower bound: a job that ends has no time to lose at half its
+/// quota, and one more refusal gives that bound.
+const SEARCHED_K: f64 = 3.0;
+
 /// So early on the way back, as a share of it, the rate has hardly changed.
 const STEADY: f64 = 0.3;
 
@@ -112,11 +116,11 @@ impl Pace {
         } else {
             rate
         };
-        let rate = match most < NEAR * least {
-            true => (most * least).sqrt().min(most),
-            false => 0.5 * most,
-        }
-        .max(RATE_MIN);
+        let (rate, k) = match most < NEAR * least {
+            true => ((most * least).sqrt().min(most), k),
+            false => (0.5 * most, k.min(SEARCHED_K)),
+        };
+        let rate = rate.max(RATE_MIN);
         self.quota = Some(Quota {
             rate,
             since: resume,
