@@ -199,8 +199,9 @@ impl Limit {
             if self.slowed_at.is_none_or(|at| sent.allowed > at) {
                 self.slowed_at = Some(now);
                 auto.over_quota();
-                let latency = auto.latency().unwrap_or_else(|| (now_s - sent_s).max(1e-3));
-                let sending = sent.in_flight as f64 / latency;
+                let known = auto.latency();
+                let sending = known.map(|latency| sent.in_flight as f64 / latency);
+                let latency = known.unwrap_or_else(|| (now_s - sent_s).max(1e-3));
                 let resume = now_s + wait.unwrap_or_default().as_secs_f64();
                 let per_second = self.pace.refused(now_s, resume, sending, latency);
                 let (from, to) = (auto.limit(), auto.limit());

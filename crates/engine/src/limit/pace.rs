@@ -98,18 +98,28 @@ impl Pace {
         self.taken += 1;
     }
 
-    /// Refused by quota while sending at this rate; everything waits until `resume`. Says at what rate it goes on.
+    /// Refused by quota while sending at this rate, which is not known before the first answer; everything waits until `resume`. Says
+    /// at what rate it goes on.
     ///
     /// Between two refusals a quota gives what was taken, or more that nobody took; at the rate at which it refuses it gives
     /// less, and if that rate was steady, no more than was taken. It lies between the two, in the middle if they are near;
     /// else the upper end is halved until they are.
-    pub(super) fn refused(&mut self, now: f64, resume: f64, sending: f64, latency: f64) -> f64 {
+    pub(super) fn refused(
+        &mut self,
+        now: f64,
+        resume: f64,
+        sending: Option<f64>,
+        latency: f64,
+    ) -> f64 {
         let taken = f64::from(self.taken);
         let lasted = |at: f64| (now - at).max(1e-3);
         let least = self.refused_at.map_or(0.0, |at| taken / lasted(at));
         let k = until_again(latency);
-        let rate = self.rate(now).unwrap_or(sending);
-        let is_steady = now - self.resumed_at < STEADY * k;
+        let paced = self.rate(now);
+        let rate = paced.or(sending).unwrap_or(f64::INFINITY);
+        // A start that doubles has left unused what the quota gave meanwhile.
+        let is_steady =
+            (paced.is_some() || sending.is_none()) && now - self.resumed_at < STEADY * k;
         let most = if is_steady {
             // The one that was refused was one too many: that none was taken is no sign that none will be.
             rate.min((taken + 1.0) / lasted(self.resumed_at))
@@ -150,7 +160,7 @@ mod tests {
                 tokens -= 1.0;
                 pace.taken();
             } else {
-                found.push(pace.refused(now, now + 1.0, 1000.0, 0.1));
+                found.push(pace.refused(now, now + 1.0, Some(1000.0), 0.1));
             }
         }
         found
