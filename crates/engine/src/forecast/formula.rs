@@ -56,7 +56,7 @@ pub(super) fn time(way: &Way, work: &Plain) -> Time {
 
 /// `n · (fetch + compute + save)`.
 fn sequential(way: &Way, work: &Plain) -> Time {
-    let waiting = work.fetch_one() + work.save.taking(1.0) + work.handling();
+    let waiting = work.fetch_one() + work.save.taking(1.0) + work.handling(1.0);
     let quota = rate(way, work);
     let each = (waiting + work.compute).max(1.0 / quota);
     Time::sum(vec![
@@ -72,10 +72,10 @@ fn batched(way: &Way, work: &Plain) -> Time {
     let full = (work.items / batch).floor();
     let last = work.items - full * batch;
     let save = save(way, work);
-    let together = |items: f64| save.together(items, bulk(way, work).min(items));
-    let one = |items: f64| work.save.taking(bulk(way, work).min(items));
+    let together = |items: f64| save.together(items, bulk_max(way, work).min(items));
+    let one = |items: f64| work.save.taking(bulk_max(way, work).min(items));
     let apart = 1.0 / way.rate.unwrap_or(f64::INFINITY);
-    let paced = |items: f64| ((items / bulk(way, work)).ceil() - 1.0) * apart + one(items);
+    let paced = |items: f64| ((items / bulk_max(way, work)).ceil() - 1.0) * apart + one(items);
     let saved = |items: f64| together(items).max(paced(items));
     let fetched = |items| fetch(way, work).map_or(0.0, |fetch| fetch.together(items, 1.0));
     let waiting = |items: f64| match items > 0.0 {
@@ -103,7 +103,8 @@ fn batched(way: &Way, work: &Plain) -> Time {
 
 /// `async`: `max(n · (compute + handling), service, ceiling, rate) + ends`, on one thread.
 fn one_thread(way: &Way, work: &Plain) -> Time {
-    let item = work.compute + work.handling();
+    let bulk = filled(way, work);
+    let item = work.compute + work.handling(bulk);
     let (first, last) = (work.fetch_one(), work.save.taking(1.0));
     if work.save.blocks {
         // Nothing overlaps what holds up the thread.
@@ -116,7 +117,7 @@ fn one_thread(way: &Way, work: &Plain) -> Time {
     let save = save(way, work);
     let Some(every) = way.yield_every else {
         // No request is served before all is computed.
-        let together = save.together(work.items, bulk(way, work));
+        let together = save.together(work.items, bulk_max(way, work));
         let terms = vec![
             (Holdup::Cpu, work.items * work.compute),
             (Holdup::Waiting, first + together),
@@ -125,9 +126,13 @@ fn one_thread(way: &Way, work: &Plain) -> Time {
     };
     let turn = item.max(every);
     let mut terms = vec![(Holdup::Cpu, first + work.items * item + last)];
-    for stage in fetch(way, work).into_iter().chain([save]) {
-        let late = stage.noticed_late(work.items, turn, work.items * item);
-        terms.push(streamed(stage, work.items, 1.0, item, first + item + late));
+    for (stage, bulk) in fetch(way, work)
+        .map(|fetch| (fetch, 1.0))
+        .into_iter()
+        .chain([(save, bulk)])
+    {
+        let late = stage.noticed_late(work.items / bulk, turn, work.items * item);
+        terms.push(streamed(stage, work.items, bulk, item, first + item + late));
     }
     terms.extend(paced(way, work, item));
     Time::longest(terms, first + item + last)
@@ -139,13 +144,13 @@ fn parallel(way: &Way, work: &Plain) -> Time {
     let apart = work.beside / jobs;
     let (first, last) = (work.fetch_one(), work.save.taking(1.0));
     let computing = (work.items / jobs).ceil() * work.beside;
-    let handling = work.items * work.handling();
+    let bulk = bulk_max(way, work);
+    let handling = work.items * work.handling(bulk);
     let save = save(way, work);
     let mut terms = vec![
         (Holdup::Cpu, first + computing + handling / jobs + last),
         (Holdup::Handling, first + work.beside + handling + last),
     ];
-    let bulk = bulk(way, work);
     let request = work.save.taking(bulk);
     // No more is looked for than what becomes ready while one is answered.
     let needed = (request / (apart * bulk).max(1e-9)).min(work.items / bulk);
@@ -184,7 +189,7 @@ fn streamed(stage: Stream<'_>, records: f64, bulk: f64, apart: f64, ends: f64) -
 /// What the quotas of both stages and the user's rate allow.
 fn paced(way: &Way, work: &Plain, item: f64) -> Option<(Holdup, f64)> {
     let quota = rate(way, work);
-    let requests = (work.items / bulk(way, work)).ceil();
+    let requests = (work.items / bulk_max(way, work)).ceil();
     let ends = work.fetch_one() + item + work.save.taking(1.0);
     quota
         .is_finite()
@@ -201,7 +206,15 @@ fn rate(way: &Way, work: &Plain) -> f64 {
     asked.min(work.save.quota).min(fetch)
 }
 
-fn bulk(way: &Way, work: &Plain) -> f64 {
+/// Records that become ready while all requests that may be in flight are, for each of them: so many share the next.
+fn filled(way: &Way, work: &Plain) -> f64 {
+    let most = bulk_max(way, work);
+    let apart = (work.compute + work.handling(most)).max(1e-9);
+    let ready = work.save.taking(1.0) / (apart * save(way, work).at_once());
+    ready.clamp(1.0, most)
+}
+
+fn bulk_max(way: &Way, work: &Plain) -> f64 {
     let asked = way.bulk.map_or(f64::INFINITY, |bulk| bulk as f64);
     work.save.bulk.min(asked).min(work.items).max(1.0)
 }
@@ -226,18 +239,19 @@ pub(super) fn in_flight(way: &Way, work: &Plain) -> usize {
     let inside = save.of.capacity * save.of.latency / save.of.held.max(1e-9);
     let narrowest = save.in_flight.min(save.of.connections).min(inside);
     let most = narrowest.min(work.items).max(1.0);
+    let bulk = bulk_max(way, work);
     let apart = match way.strategy {
         Strategy::Sequential => return 1,
         Strategy::Batched => {
-            let requests = (way.batch as f64 / bulk(way, work)).ceil();
+            let requests = (way.batch as f64 / bulk).ceil();
             return requests.min(most).ceil() as usize;
         }
-        Strategy::Async => work.compute + work.handling(),
-        Strategy::Parallel => (work.beside / way.jobs.max(1) as f64).max(work.handling()),
+        Strategy::Async => work.compute + work.handling(bulk),
+        Strategy::Parallel => (work.beside / way.jobs.max(1) as f64).max(work.handling(bulk)),
     };
     // Little's law: as many as arrive while one is answered.
-    let apart = apart.max(1.0 / rate(way, work)) * bulk(way, work);
-    let needed = work.save.taking(bulk(way, work)) / apart.max(1e-9);
+    let apart = apart.max(1.0 / rate(way, work)) * bulk;
+    let needed = work.save.taking(bulk) / apart.max(1e-9);
     needed.min(most).ceil().max(1.0) as usize
 }
 

@@ -76,10 +76,10 @@ impl Plain {
         self.fetch.as_ref().map_or(0.0, |fetch| fetch.taking(1.0))
     }
 
-    /// CPU time that the requests of one item cost the thread that serves I/O.
-    pub(super) fn handling(&self) -> f64 {
+    /// CPU time that the requests of one item cost the thread that serves I/O, if so many share one that saves.
+    pub(super) fn handling(&self, bulk: f64) -> f64 {
         let fetch = self.fetch.as_ref().map_or(0.0, |fetch| fetch.handling);
-        fetch + self.save.handling
+        fetch + self.save.handling / bulk
     }
 }
 

@@ -333,6 +333,12 @@ fn bulks_quotas_and_fetches_count() {
     );
     close(seconds(Strategy::Batched, &bulks).predicted_s, 10.0 * 0.199);
     close(seconds(Strategy::Sequential, &bulks).predicted_s, 100.0);
+    // What becomes ready while one is answered shares the next.
+    let shared = work(&|work| {
+        (work.save.bulk, work.save.connections) = (100, Some(1));
+        work.compute = figure(0.0001);
+    });
+    close(seconds(Strategy::Async, &shared).predicted_s, 1.0);
     let quota = work(&|work| work.save.quota = Some(figure(50.0)));
     let forecast = seconds(Strategy::Parallel, &quota);
     close(forecast.predicted_s, 20.08);
