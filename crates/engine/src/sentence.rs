@@ -57,8 +57,10 @@ fn found(summary: &Summary) -> String {
             rate: Some(rate), ..
         }) => format!("; its quota was found to be about {rate:.0}/s"),
         Some(Learnt {
-            goodput: Some(_), ..
-        }) => format!("; the right number in flight was found to be about {limit}"),
+            goodput, is_rising, ..
+        }) if goodput.is_some() || (!is_rising && summary.rejected_ratio > 0.0) => {
+            format!("; the right number in flight was found to be about {limit}")
+        }
         Some(_) if summary.limited_by == Wall::Ceiling => String::new(),
         Some(_) => format!("; {} in flight were enough", summary.in_flight.max),
     }
@@ -71,9 +73,12 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
     }
     let flying = summary.in_flight;
     if summary.rejected_ratio > 0.1 {
+        let advice = match summary.learnt {
+            Some(_) => found(summary),
+            None => "; fewer, or a rate that it accepts, would do".to_owned(),
+        };
         return Some(format!(
-            "overload: the service refused {:.1} requests for each item saved, with up to {} in flight; \
-             fewer, or a rate that it accepts, would do",
+            "overload: the service refused {:.1} requests for each item saved, with up to {} in flight{advice}",
             summary.rejected_ratio, flying.max
         ));
     }
@@ -186,10 +191,17 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
             "the service's quota; nothing else would help".to_owned()
         }
         Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
-        Wall::Ceiling if summary.learnt.is_some() && limit != summary.in_flight.max => format!(
-            "the ceiling of requests in flight, which it did not come to: {} at most",
-            summary.in_flight.max
-        ),
+        // A limit that finds itself, and found less than it was allowed.
+        Wall::Ceiling
+            if summary
+                .learnt
+                .is_some_and(|learnt| !learnt.is_rising || limit != summary.in_flight.max) =>
+        {
+            format!(
+                "the ceiling of requests in flight, which it did not come to: {} at most",
+                summary.in_flight.max
+            )
+        }
         Wall::Ceiling => format!(
             "the ceiling of {limit} in flight; a higher one would help if the service can take it"
         ),
@@ -339,6 +351,25 @@ mod tests {
             },
             "10 % of the limit; finding the number in flight took its time; the wall is the ceiling of requests in \
              flight, which it did not come to: 283 at most",
+        );
+        check(
+            Declared::default(),
+            |s| {
+                s.learnt = Some(Learnt { goodput, ..learnt });
+                (s.attainment, s.limited_by) = (0.9, Wall::Ceiling);
+                (s.in_flight.max, s.in_flight.limit_final) = (6, 6);
+            },
+            "90 % of the limit; limited by the ceiling of requests in flight, which it did not come to: 6 at most",
+        );
+        check(
+            Declared::default(),
+            |s| {
+                s.learnt = Some(Learnt { goodput, ..learnt });
+                (s.attainment, s.rejected_ratio) = (0.5, 0.2);
+                (s.in_flight.max, s.in_flight.limit_final) = (8, 4);
+            },
+            "50 % of the limit; overload: the service refused 0.2 requests for each item saved, with up to 8 in flight; \
+             the right number in flight was found to be about 4",
         );
         let rate = Some(99.7);
         check(
