@@ -177,19 +177,20 @@ fn traffic(seen: &Requests, known: &Known, step: Step, options: &Options) -> Opt
     let shown = capacity_shown(seen, options);
     let held = known.declared.capacity.zip(known.declared.goodput);
     let held = held.map(|(capacity, goodput)| Figure::declared(capacity as f64 / goodput));
+    // A quota, which is a goodput as well, makes of this more than a request ever takes.
+    let (held, by_quota) = match held.is_some_and(|held| held.value > latency.value) {
+        true => (None, known.declared.goodput.map(Figure::declared)),
+        false => (held, None),
+    };
+    let learnt = options.learnt_save.filter(|_| step == Step::Save);
     Some(Traffic {
-        // A quota, which is a goodput as well, makes of this more than a request ever takes.
-        held: held.filter(|held| held.value <= latency.value),
+        held,
         per_record,
         bulk: known.bulk,
         spread: seen.spread_if_many(),
         capacity: capacity.or(shown),
         connections: known.connections_max,
-        quota: options
-            .learnt_save
-            .filter(|_| step == Step::Save)
-            .and_then(|learnt| learnt.rate)
-            .map(Figure::learned),
+        quota: by_quota.or(learnt.and_then(|learnt| learnt.rate).map(Figure::learned)),
         ..Traffic::taking(latency)
     })
 }
@@ -281,6 +282,14 @@ mod tests {
         };
         check(of(Strategy::Sequential), 80.0 * 0.11, Basis::Declared);
         check(of(Strategy::Parallel), 0.4 + 0.1, Basis::Declared);
+    }
+
+    #[test]
+    fn a_declared_quota_counts_beside_a_capacity() {
+        let mut known = known(Some(100 * MS), Some(100));
+        known.declared.goodput = Some(10.0);
+        let prediction = begun().prediction(&options(Strategy::Parallel), None, known);
+        check(prediction, 8.0, Basis::Declared);
     }
 
     #[test]
