@@ -1,9 +1,7 @@
 //! `inflight lab simulate`: plays a scenario in virtual time, and says what it came to.
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use inflight_cli::simulate::{Played, Simulated, play, svg, sweep};
 use inflight_lab::Scenario;
@@ -28,7 +26,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Draw limit, in flight, goodput and latency over time into this file
+    /// Draw limit, in flight, goodput and latency over time into this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 
@@ -48,12 +46,18 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         return tell_best(&scenario);
     }
     let out = OutFile::open(args.json.as_deref())?;
-    let played = play(&scenario, args.seed);
-    if let Some(file) = &args.svg {
-        fs::write(file, svg(&scenario, &played))
-            .with_context(|| format!("failed to write {}", file.display()))?;
+    let picture = OutFile::open(args.svg.as_deref())?;
+    if out.is_stdout() && picture.is_stdout() {
+        return Err(Usage::error(
+            "standard output can hold one of --json and --svg; give the other a file",
+        ));
     }
-    if !out.is_stdout() {
+    let is_told = !out.is_stdout() && !picture.is_stdout();
+    let played = play(&scenario, args.seed);
+    if !picture.is_nowhere() {
+        picture.write(svg(&scenario, &played).as_bytes())?;
+    }
+    if is_told {
         stdout::write(&told(&played, args.verbose))?;
     }
     json::write(out, &played.simulated)?;

@@ -215,6 +215,18 @@ impl Scenario {
             (None, Some(items @ 1..)) => Length::Items(items),
             _ => return Err("expected either `duration`, or `items` of at least 1".to_owned()),
         };
+        let warmup = optional(file.warmup, |text| duration("warmup", text))?.unwrap_or_default();
+        match length {
+            Length::Lasting(all) if warmup >= all => {
+                return Err(
+                    "`warmup`: expected less than `duration`, or nothing is measured".to_owned(),
+                );
+            }
+            Length::Items(_) if !warmup.is_zero() => {
+                return Err("`warmup`: a job that ends is measured whole; leave it out".to_owned());
+            }
+            _ => {}
+        }
         let clients = file.clients.check()?;
         if matches!(length, Length::Lasting(_)) && !clients.take_time() && is_instant(&service) {
             let wrong = "`duration`: nothing here takes time, so it would never pass; \
@@ -224,7 +236,7 @@ impl Scenario {
         Ok(Self {
             name: file.name,
             length,
-            warmup: optional(file.warmup, |text| duration("warmup", text))?.unwrap_or_default(),
+            warmup,
             clients,
             bulk: file.bulk.check()?,
             service,
@@ -468,6 +480,8 @@ mod tests {
                 .contains("invalid value `20ms of 14ms` for `stall`")
         );
         assert!(wrong("\"120s\"", "\"soon\"").contains("invalid value `soon` for `duration`"));
+        assert!(wrong("\"120s\"", "\"60s\"").contains("`warmup`: expected less"));
+        assert!(wrong("duration = \"120s\"", "items = 7").contains("`warmup`: a job that ends"));
         assert!(wrong("capacity = 100", "scenario = \"itself.toml\"").contains("names no other"));
         let instant = "name = \"instant\"\nduration = \"10s\"\n[service]\ncapacity = 10";
         let error = Scenario::parse(instant).unwrap_err().to_string();

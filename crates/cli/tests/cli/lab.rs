@@ -46,6 +46,10 @@ fn a_scenario_is_played_in_virtual_time() {
     }
     assert_eq!(inflight(&line).expect(0).stdout, outcome.stdout);
     assert!(std::fs::read_to_string(svg).unwrap().starts_with("<svg"));
+    let nowhere = inflight(&format!("lab simulate {file} --svg /no/such/folder/a.svg")).expect(2);
+    assert_eq!(nowhere.stdout, "", "nothing was played");
+    let drawn = inflight(&format!("lab simulate {file} --svg -")).expect(0);
+    assert!(drawn.stdout.starts_with("<svg"), "{}", drawn.stdout);
     let missing = inflight("lab simulate no/such.toml").expect(2);
     assert!(
         missing.stderr.contains("no/such.toml"),
