@@ -440,7 +440,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: ProgressArg,
 
-    /// Also tell of each failed attempt
+    /// Also tell of each failed attempt, and why the limit changes
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 

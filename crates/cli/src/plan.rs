@@ -346,6 +346,19 @@ mod tests {
     }
 
     #[test]
+    fn the_most_in_flight_holds_for_what_is_set_too() {
+        let in_flight = |flags: &str| {
+            let command = format!("0..1 --save null: {flags}");
+            run(&command).unwrap().options.in_flight
+        };
+        let fixed = InFlightLimit::Fixed;
+        assert_eq!(in_flight("-c 50 --max-in-flight 5"), fixed(5));
+        assert_eq!(in_flight("--strategy async --max-in-flight 5"), fixed(5));
+        assert_eq!(in_flight("-c 5000"), fixed(5000));
+        assert_eq!(in_flight("--max-in-flight 5"), InFlightLimit::Auto);
+    }
+
+    #[test]
     fn none_of_something_is_refused() {
         for (flag, name) in [
             ("-j", "jobs"),

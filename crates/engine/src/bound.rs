@@ -142,7 +142,10 @@ pub(crate) fn terms(costs: &Costs) -> BTreeMap<Wall, Term> {
         }
     }
     let set = costs.rate.map(|rate| (rate, Basis::Declared));
-    let found = costs.rate_learned.map(|rate| (rate, Basis::Learned));
+    // What a service declares has its quota in it, as it has its capacity.
+    let is_declared = costs.save.declared.goodput.is_some();
+    let learned = costs.rate_learned.filter(|_| !is_declared);
+    let found = learned.map(|rate| (rate, Basis::Learned));
     if let Some((rate, basis)) = set.or(found) {
         let s = costs.save.requests as f64 / rate;
         terms.insert(Wall::Rate, Term { s, basis });
@@ -286,6 +289,8 @@ mod tests {
         learned.save.declared.goodput = Some(1000.0);
         assert_eq!(terms(&learned)[&Wall::Service].basis, Basis::Declared);
         learned.rate_learned = Some(100.0);
+        assert_eq!(terms(&learned).get(&Wall::Rate), None);
+        learned.save.declared.goodput = None;
         check(&learned, 60.016, Wall::Rate);
     }
 

@@ -174,12 +174,7 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
         save: stage(&tally.save, setting.save),
         rate: setting.options.rate,
-        // What the service itself declares needs not be learnt.
-        rate_learned: setting
-            .save
-            .learnt
-            .filter(|_| setting.save.declared.goodput.is_none())
-            .and_then(|learnt| learnt.rate),
+        rate_learned: setting.save.learnt.and_then(|learnt| learnt.rate),
         reading: tally.reading,
     }
 }

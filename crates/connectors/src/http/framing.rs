@@ -1,6 +1,5 @@
 //! What HTTP/1.1 puts on the wire and how it is told where an answer ends (RFC 9112); nothing here reads or writes.
 
-use std::error::Error;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -11,6 +10,8 @@ use hyper::http::request;
 use hyper::http::response::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 
+use super::link::Cause;
+
 /// Headers of an answer at most; more than most clients accept.
 const HEADERS_MAX: usize = 128;
 
@@ -19,9 +20,6 @@ const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of a line between chunks at most: its length, and extensions that mean nothing to us.
 const LINE_BYTES_MAX: usize = 16 << 10;
-
-/// Why bytes are no answer.
-pub(super) type Malformed = Box<dyn Error + Send + Sync>;
 
 /// The head of a request with a body of so many bytes.
 pub(super) fn write_head(request: &request::Parts, body_bytes: usize) -> Vec<u8> {
@@ -48,7 +46,7 @@ pub(super) fn write_head(request: &request::Parts, body_bytes: usize) -> Vec<u8>
 }
 
 /// The head of an answer, and how many bytes come before its body; `None` while there is more to come.
-pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Malformed> {
+pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Cause> {
     let mut begin = 0;
     loop {
         let Some((head, len)) = read_one_head(&bytes[begin..])? else {
@@ -67,7 +65,7 @@ pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Malforme
     }
 }
 
-fn read_one_head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Malformed> {
+fn read_one_head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Cause> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut read = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(len) = read.parse(bytes)? else {
@@ -116,7 +114,7 @@ pub(super) enum Chunk {
 /// How the body of an answer is told from what follows, and whether anything may: whether the connection can be used again.
 ///
 /// No request of ours is a `HEAD` or a `CONNECT`, to which other rules apply.
-pub(super) fn framing(head: &Parts) -> Result<(Body, bool), Malformed> {
+pub(super) fn framing(head: &Parts) -> Result<(Body, bool), Cause> {
     let is_old = head.version == Version::HTTP_10;
     let is_kept = match is_old {
         true => has_token(&head.headers, &CONNECTION, "keep-alive"),
@@ -147,7 +145,7 @@ pub(super) fn framing(head: &Parts) -> Result<(Body, bool), Malformed> {
 }
 
 /// The length announced; several headers, or several values in one, must agree.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
+fn length(headers: &HeaderMap) -> Result<Option<u64>, Cause> {
     let mut found = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         for text in value.as_bytes().split(|byte| *byte == b',') {
@@ -189,7 +187,7 @@ impl Body {
     }
 
     /// Takes as much from the front of what was read as can be understood, and leaves the rest; answers with what of it is the body.
-    pub(super) fn decode(&mut self, unread: &mut Vec<u8>) -> Result<Bytes, Malformed> {
+    pub(super) fn decode(&mut self, unread: &mut Vec<u8>) -> Result<Bytes, Cause> {
         match self {
             Body::Sized(left) => {
                 let len =
@@ -213,7 +211,7 @@ impl Body {
 
 impl Chunk {
     /// Takes what comes next; `None` when there is not enough of it.
-    fn take(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<Option<usize>, Malformed> {
+    fn take(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<Option<usize>, Cause> {
         let line = || match memchr::memchr(b'\n', bytes) {
             Some(end) => Ok(Some(end + 1)),
             None if bytes.len() > LINE_BYTES_MAX => Err("a line between its chunks does not end"),

@@ -11,12 +11,15 @@ use super::single::Single;
 
 pub(super) type Asked = Request<Bytes>;
 
+/// What was the matter with a connection.
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
+
 /// Why no whole answer came.
 pub(super) enum Broken {
     /// Not a byte of the request has left.
-    Unsent(Box<dyn Error + Send + Sync>),
+    Unsent(Cause),
     /// It was sent, in whole or in part.
-    Sent(Box<dyn Error + Send + Sync>),
+    Sent(Cause),
 }
 
 /// A connection that takes one request at a time.

@@ -15,8 +15,8 @@ use hyper::http::response::Parts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 
-use super::framing::{self, Body, Malformed};
-use super::link::{Asked, Broken};
+use super::framing::{self, Body};
+use super::link::{Asked, Broken, Cause};
 use super::stream::Stream;
 
 /// Bytes that are read at once: what one TLS record holds.
@@ -127,7 +127,7 @@ impl Single {
 
 impl Answer {
     /// The next piece, decoded; `None` where the body ends with the connection.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Malformed>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Cause>> {
         loop {
             let piece = self.body.decode(&mut self.unread)?;
             if !piece.is_empty() || self.body.is_read() {
@@ -186,7 +186,7 @@ fn poll_head(
     stream: &mut Stream,
     unread: &mut Vec<u8>,
     cx: &mut Context<'_>,
-) -> Poll<Result<Parts, Malformed>> {
+) -> Poll<Result<Parts, Cause>> {
     loop {
         if ready!(poll_more(stream, unread, cx))? == 0 {
             return Poll::Ready(Err("the connection was closed before an answer".into()));

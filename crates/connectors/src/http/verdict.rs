@@ -1,13 +1,12 @@
 //! What an answer means: the status of a response, or the lack of one, turned into a fault with its verdict.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, RETRY_AFTER};
 use inflight::{Fault, Verdict};
 
-use super::link::Broken;
+use super::link::{Broken, Cause};
 
 /// Longest wait that a service can ask for; more is a mistake or a fight.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -71,7 +70,7 @@ pub(super) fn fetch_broken(title: &str, broken: Broken) -> Fault {
     }
 }
 
-fn unsent(title: &str, cause: Box<dyn Error + Send + Sync>) -> Fault {
+fn unsent(title: &str, cause: Cause) -> Fault {
     Fault::unreached(format!(
         "{title}: connection was closed before the request was sent"
     ))

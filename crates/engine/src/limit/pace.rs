@@ -148,9 +148,9 @@ mod tests {
 
     /// Sends for so long at a service with this quota, of which so much is there to begin with; the rates found, one after the
     /// other.
-    fn found(quota: f64, burst: f64, mut tokens: f64, lasting: f64) -> Vec<f64> {
+    fn found(quota: f64, burst: f64, first: f64, lasting: f64) -> Vec<f64> {
         let mut pace = Pace::new(None);
-        let (mut now, mut found) = (0.0, Vec::new());
+        let (mut now, mut tokens, mut found) = (0.0, first, Vec::new());
         while now < lasting {
             let next = pace.next().max(now + 1e-3);
             tokens = f64::min(tokens + (next - now) * quota, burst);
@@ -160,7 +160,7 @@ mod tests {
                 tokens -= 1.0;
                 pace.taken();
             } else {
-                found.push(pace.refused(now, now + 1.0, Some(1000.0), 0.1));
+                found.push(pace.refused(now, now + 1.0, (now > 0.1).then_some(1000.0), 0.1));
             }
         }
         found

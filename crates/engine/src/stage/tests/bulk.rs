@@ -48,6 +48,16 @@ impl Connection<u64> for Many {
 
 /// Sends so many items; gives records and requests in flight of each request, what the stage knows, and how long it took.
 fn send(items: u64, options: &Options, answers: Answers) -> (Vec<(usize, usize)>, Known, Duration) {
+    send_weighed(items, |_| 0, options, answers)
+}
+
+/// The same, of items that have so many bytes.
+fn send_weighed(
+    items: u64,
+    record: fn(&u64) -> usize,
+    options: &Options,
+    answers: Answers,
+) -> (Vec<(usize, usize)>, Known, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -74,7 +84,7 @@ fn send(items: u64, options: &Options, answers: Answers) -> (Vec<(usize, usize)>
             log,
         };
         let weights = Weights {
-            record: |_: &u64| 0,
+            record,
             answer: |_: &()| 0,
             show: None,
         };
@@ -114,10 +124,26 @@ fn the_size_is_found_before_the_limit() {
         learnt_save: known.learnt,
         ..options(InFlightLimit::Auto)
     };
-    let (requests, ..) = send(20_000, &remembers, |items, _| {
+    let (requests, known, _) = send(20_000, &remembers, |items, _| {
         (10 * MS, Ok(Reply::done(items.len())))
     });
     assert_eq!(requests[0].0, 128);
+    assert_eq!(known.learnt.and_then(|learnt| learnt.bulk), Some(128));
+}
+
+#[test]
+fn the_size_is_found_where_bytes_fill_a_request_first() {
+    let options = options(InFlightLimit::Auto);
+    let (requests, known, _) = send_weighed(
+        2000,
+        |_| 100_000,
+        &options,
+        |items, _| (50 * MS, Ok(Reply::done(items.len()))),
+    );
+    // Ten make a megabyte.
+    assert!(requests.iter().all(|(records, _)| *records <= 10));
+    assert!(requests.iter().any(|(_, in_flight)| *in_flight >= 8));
+    assert_eq!(known.learnt.and_then(|learnt| learnt.bulk), Some(16));
 }
 
 #[test]
