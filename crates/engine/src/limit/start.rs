@@ -41,7 +41,7 @@ const SURE: f64 = 3.0;
 /// How much more than were served at once it leaves with: in a crowd that makes the service slower they are fewer than could be.
 const MARGIN: f64 = 1.05;
 /// Latencies in the highest octave there was, after which it is stuck if answers are slow: they allow no more.
-const LONG: f64 = 4.0;
+const LONG: f64 = 3.0;
 /// How sure of that it must be then, and the less the longer it lasts: of a lower octave nothing more will be seen.
 const SURE_WHEN_STUCK: f64 = 1.5;
 /// An octave was as quick as the quickest, unless it took longer by more standard errors than this.
@@ -130,10 +130,6 @@ impl Start {
         if here.count < (f64::from(1 << octave) / 8.0).max(SAMPLES_MIN) || seen < ROUNDS {
             return None;
         }
-        let lower = self.octaves[..octave]
-            .iter()
-            .filter(|arm| arm.count >= SAMPLES_MIN);
-        let mut against_lower = lower.filter_map(|before| elasticity(here, before, variance));
         let longer = here.ln_latency - base.ln_latency;
         let is_highest = self.octaves[octave + 1..]
             .iter()
@@ -145,6 +141,16 @@ impl Start {
         } else {
             SURE
         };
+        let lower = self.octaves[..octave]
+            .iter()
+            .filter(|arm| arm.count >= SAMPLES_MIN);
+        let mut against_lower = lower.filter_map(|before| {
+            let longer = match is_stuck {
+                true => waited(here, before),
+                false => here.ln_latency - before.ln_latency,
+            };
+            elasticity(here, before, longer, variance)
+        });
         if let Some(e) = against_lower
             .clone()
             .find(|e| e.value + sure * e.se < ELASTICITY_MIN)
@@ -180,7 +186,7 @@ impl Start {
         let seen = self.octaves[..=octave]
             .iter()
             .filter(|arm| arm.count >= SAMPLES_MIN);
-        seen.map(|arm| arm.in_flight * (base.ln_latency - arm.ln_latency).min(0.0).exp())
+        seen.map(|arm| arm.in_flight * (-waited(arm, base).max(0.0)).exp())
             .fold(1.0, f64::max)
     }
 
@@ -214,12 +220,19 @@ impl Start {
     }
 }
 
-/// What more in flight did to goodput, if there were enough more to tell. How sure that is follows from the spread in all octaves: one
+/// How much longer answers took here, as a logarithm: by the mean of logarithms, or by plain means where some waited much longer
+/// than others, which the former hardly sees.
+fn waited(here: &Arm, before: &Arm) -> f64 {
+    let by_plain_means = (here.latency / before.latency).ln();
+    by_plain_means.max(here.ln_latency - before.ln_latency)
+}
+
+/// What more in flight did to goodput, if there were enough more to tell, where answers took so much longer. How sure that is follows from the spread in all octaves: one
 /// alone has too few samples in the start.
-fn elasticity(here: &Arm, before: &Arm, variance: f64) -> Option<Elasticity> {
+fn elasticity(here: &Arm, before: &Arm, longer: f64, variance: f64) -> Option<Elasticity> {
     let apart = (here.in_flight / before.in_flight).ln();
     (apart > APART_MIN).then(|| Elasticity {
-        value: 1.0 - (here.ln_latency - before.ln_latency) / apart,
+        value: 1.0 - longer / apart,
         se: se(here, before, variance) / apart,
     })
 }
@@ -275,6 +288,22 @@ mod tests {
         let (limit, after) = climb(|n| {
             let waits = 0.03 * (n / 20.0 - 1.0).max(0.0);
             0.03 - waits * random.f64().max(1e-9).ln()
+        });
+        let limit = limit.unwrap();
+        assert!(
+            (15.0..28.0).contains(&limit) && after < 1000,
+            "{limit} {after}"
+        );
+    }
+
+    #[test]
+    fn where_half_wait_for_the_others_it_leaves_too() {
+        // Half are served at once, whoever came before them: by the mean of logarithms goodput would seem to rise for ever.
+        let mut n_th = 0;
+        let (limit, after) = climb(|n| {
+            n_th += 1;
+            let waits = 0.03 * (n / 20.0 - 1.0).max(0.0);
+            0.03 + 2.0 * waits * f64::from(n_th % 2)
         });
         let limit = limit.unwrap();
         assert!(
