@@ -15,8 +15,7 @@ use bench::Machine;
 
 const ITEMS: u64 = 100_000;
 const IN_FLIGHT: usize = 10_000;
-/// aiohttp takes a minute.
-const PAIRS: usize = 3;
+const PAIRS: usize = 5;
 const LAB: Setup = Setup {
     flags: "--latency 1s",
     core: None,
@@ -53,7 +52,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         growth: vec![growth(plan, &rounds, items)?],
         notes: vec![
             "wrk's 10 s hold nine answers on each connection: the first second brings none.".to_owned(),
-            "A connection that waits for its answer holds 5 KiB: its socket, and the state of one save.".to_owned(),
+            "A connection that waits for its answer holds 4 KiB: its socket, and the state of one save.".to_owned(),
             "Each process needs a file for each connection: `ulimit -n` must allow more than 10,000.".to_owned(),
         ],
         missing,

@@ -46,8 +46,8 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Section> {
         .into();
     contenders.push(once(plan, COLD, "auto", items, &refused));
     contenders.push(again(plan, items, &refused));
-    let sizes = [items / 4, items / 2];
-    let small = ["found, cold, a quarter", "found, cold, a half"];
+    let sizes = [items / 100, items / 10];
+    let small = ["found, cold, a hundredth", "found, cold, a tenth"];
     for (label, items) in small.into_iter().zip(sizes) {
         contenders.push(once(plan, label, "auto", items, &refused));
     }
