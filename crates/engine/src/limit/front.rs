@@ -324,7 +324,7 @@ mod tests {
         send(&mut limit, MS);
         assert_eq!((limit.room(5 * MS, 0), limit.send_at()), (0, 10 * MS));
         send(&mut limit, 1000 * MS);
-        assert_eq!((limit.room(1008 * MS, 0), limit.room(1009 * MS, 0)), (0, 1));
+        assert_eq!((limit.room(1005 * MS, 0), limit.room(1006 * MS, 0)), (0, 1));
     }
 
     #[test]
