@@ -60,7 +60,7 @@ pub(crate) struct Service {
     /// Requests a second that it allows.
     pub(crate) quota_per_s: Option<Figure>,
     /// Milliseconds of each further record of a request.
-    pub(crate) per_record_ms: f64,
+    pub(crate) per_record_ms: Figure,
     /// The most records of a request.
     pub(crate) bulk_max: usize,
 }
@@ -113,7 +113,7 @@ impl Service {
             spread: traffic.spread,
             capacity: traffic.capacity,
             quota_per_s: traffic.quota,
-            per_record_ms: traffic.per_record * 1e3,
+            per_record_ms: milliseconds(traffic.per_record),
             bulk_max: traffic.bulk,
         }
     }

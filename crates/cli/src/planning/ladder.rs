@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use inflight::forecast::{Ladder, LadderSettings, Top};
+use inflight::forecast::{Figure, Ladder, LadderSettings, Top};
 use inflight::{InFlightLimit, Options, Service, Stop, Strategy, Summary};
 use inflight_connectors::{Payload, Sink};
 
@@ -20,9 +20,12 @@ pub(super) const LADDER_MAX: usize = 256;
 const CLIMBING: Duration = Duration::from_secs(4);
 /// The least that is left to one rung: a slow service answers once in it.
 const RUNG_MIN: Duration = Duration::from_secs(1);
-/// Records that are saved to find what one more in a request costs.
+/// Full requests that are sent to find what one more record in a request costs, and between which numbers of records.
+const FULL: usize = 3;
 const RECORDS: usize = 4096;
-/// Requests that are sent to find that out, where it does no harm, and how many at once.
+const RECORDS_MAX: usize = 65_536;
+/// Requests that are sent to find what one costs the thread that serves I/O, where the ladder was too short and it does no harm,
+/// and how many at once.
 const HANDLED: usize = 64;
 const HANDLED_IN_FLIGHT: usize = 4;
 /// Answers from which it is believed what one costs the thread that serves I/O.
@@ -45,9 +48,9 @@ pub(crate) struct Probed {
     /// Requests that were answered.
     pub(crate) answered: u64,
     /// Seconds of CPU that a request costs the thread that serves I/O, if there were enough to tell.
-    pub(crate) handling: Option<f64>,
+    pub(crate) handling: Option<Figure>,
     /// Seconds that one more record in a request costs.
-    pub(crate) per_record: f64,
+    pub(crate) per_record: Figure,
 }
 
 impl Probing<'_> {
@@ -83,7 +86,7 @@ impl Probing<'_> {
             }),
             answered: 0,
             handling: None,
-            per_record: 0.0,
+            per_record: Figure::NOTHING,
         };
         while let Some((in_flight, requests)) = probed.ladder.next() {
             if self.signals.exit().is_some() {
@@ -160,17 +163,22 @@ impl Probing<'_> {
         let watch = Watch::new(self.signals);
         let rung = Rung {
             in_flight: 1,
-            records: RECORDS,
+            records: FULL
+                .saturating_mul(sink.bulk_max())
+                .clamp(RECORDS, RECORDS_MAX),
             bulk: self.options.bulk,
             left: CLIMBING,
         };
         self.try_rung(rung, sink, &watch)?;
         let seen = watch.sample().save;
         let records = seen.records as f64 / seen.answered().max(1) as f64;
-        if let Some(one) = probed.ladder.latency()
+        if let (Some(one), Some(bulk)) = (probed.ladder.latency(), seen.latency.figure())
             && records > 1.0
         {
-            probed.per_record = ((seen.latency.mean - one.value) / (records - 1.0)).max(0.0);
+            let more = (bulk.value - one.value).max(0.0);
+            // Each is off by two standard errors.
+            let se = (bulk.value * bulk.off).hypot(one.value * one.off) / 2.0;
+            probed.per_record = Figure::measured(more / (records - 1.0), se / (records - 1.0));
         }
         probed.answered += seen.answered();
         Ok(())
@@ -186,9 +194,9 @@ struct Rung {
 }
 
 /// What a request cost the thread that serves I/O, and those that hand it over.
-fn handling(summary: &Summary, answered: u64) -> Option<f64> {
+fn handling(summary: &Summary, answered: u64) -> Option<Figure> {
     let spent = summary.cores_busy * summary.elapsed_s - summary.compute_s;
-    (answered >= HANDLED_MIN).then(|| spent.max(0.0) / answered as f64)
+    (answered >= HANDLED_MIN).then(|| Figure::measured(spent.max(0.0) / answered as f64, 0.0))
 }
 
 /// Where each rung saves: under keys of its own, and a copy of its own if the sink is a local file.

@@ -89,7 +89,7 @@ fn service(service: &Service) -> String {
             text,
             ", up to {} records in a request, {} more for each",
             service.bulk_max,
-            milliseconds(service.per_record_ms),
+            milliseconds(service.per_record_ms.value),
         );
     }
     text

@@ -162,17 +162,17 @@ fn traffic(seen: &Requests, known: &Known, step: Step, options: &Options) -> Opt
     };
     let latency = latency?;
     let records = (seen.records as f64 / seen.answered().max(1) as f64).max(1.0);
-    let per_record = match known.bulk {
-        1 => 0.0,
-        _ => latency.value / records,
-    };
-    let latency = Figure {
-        value: if known.bulk > 1 {
-            per_record
-        } else {
-            latency.value
+    // Of requests with several records, what each of them takes.
+    let latency = match known.bulk {
+        1 => latency,
+        _ => Figure {
+            value: latency.value / records,
+            ..latency
         },
-        ..latency
+    };
+    let per_record = match known.bulk {
+        1 => Figure::NOTHING,
+        _ => latency,
     };
     let shown = capacity_shown(seen, options);
     let held = known.declared.capacity.zip(known.declared.goodput);

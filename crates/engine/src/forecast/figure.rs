@@ -21,6 +21,13 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// What does not arise costs nothing, for sure.
+    pub const NOTHING: Figure = Figure {
+        value: 0.0,
+        off: 0.0,
+        basis: Basis::Declared,
+    };
+
     /// Seen in a sample whose mean has this standard error.
     pub fn measured(value: f64, se: f64) -> Figure {
         let share = if value > 0.0 { 2.0 * se / value } else { 0.0 };

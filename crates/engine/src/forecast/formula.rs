@@ -57,8 +57,8 @@ pub(super) fn time(way: &Way, work: &Plain) -> Time {
 /// `n · (fetch + compute + save)`.
 fn sequential(way: &Way, work: &Plain) -> Time {
     let waiting = work.fetch_one() + work.save.taking(1.0) + work.handling(1.0);
-    let quota = rate(way, work);
-    let each = (waiting + work.compute).max(1.0 / quota);
+    let apart = (1.0 / save_rate(way, work)).max(1.0 / fetch_rate(work));
+    let each = (waiting + work.compute).max(apart);
     Time::sum(vec![
         (Holdup::Cpu, work.items * work.compute),
         (Holdup::Waiting, work.items * waiting),
@@ -187,23 +187,28 @@ fn streamed(stage: Stream<'_>, records: f64, bulk: f64, apart: f64, ends: f64) -
 }
 
 /// What the quotas of both stages and the user's rate allow.
-fn paced(way: &Way, work: &Plain, item: f64) -> Option<(Holdup, f64)> {
-    let quota = rate(way, work);
-    let requests = (work.items / bulk_max(way, work)).ceil();
+fn paced(way: &Way, work: &Plain, item: f64) -> impl Iterator<Item = (Holdup, f64)> {
     let ends = work.fetch_one() + item + work.save.taking(1.0);
-    quota
-        .is_finite()
-        .then(|| (Holdup::Rate, ends + (requests - 1.0).max(0.0) / quota))
+    let saves = (work.items / bulk_max(way, work)).ceil();
+    let stages = [
+        (work.items, fetch_rate(work)),
+        (saves, save_rate(way, work)),
+    ];
+    stages
+        .into_iter()
+        .filter(|(_, rate)| rate.is_finite())
+        .map(move |(requests, rate)| (Holdup::Rate, ends + (requests - 1.0).max(0.0) / rate))
 }
 
-/// Requests a second that may start, at most.
-fn rate(way: &Way, work: &Plain) -> f64 {
-    let fetch = work
-        .fetch
-        .as_ref()
-        .map_or(f64::INFINITY, |fetch| fetch.quota);
-    let asked = way.rate.unwrap_or(f64::INFINITY);
-    asked.min(work.save.quota).min(fetch)
+/// Saves a second that may start, at most.
+fn save_rate(way: &Way, work: &Plain) -> f64 {
+    way.rate.unwrap_or(f64::INFINITY).min(work.save.quota)
+}
+
+/// Fetches a second that may start, at most.
+fn fetch_rate(work: &Plain) -> f64 {
+    let fetch = work.fetch.as_ref();
+    fetch.map_or(f64::INFINITY, |fetch| fetch.quota)
 }
 
 /// Records that become ready while all requests that may be in flight are, for each of them: so many share the next.
@@ -250,7 +255,8 @@ pub(super) fn in_flight(way: &Way, work: &Plain) -> usize {
         Strategy::Parallel => (work.beside / way.jobs.max(1) as f64).max(work.handling(bulk)),
     };
     // Little's law: as many as arrive while one is answered.
-    let apart = apart.max(1.0 / rate(way, work)) * bulk;
+    let ready = apart.max(1.0 / fetch_rate(work)) * bulk;
+    let apart = ready.max(1.0 / save_rate(way, work));
     let needed = work.save.taking(bulk) / apart.max(1e-9);
     needed.min(most).ceil().max(1.0) as usize
 }

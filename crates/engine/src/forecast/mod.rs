@@ -23,6 +23,6 @@ pub use figure::Figure;
 pub use formula::Holdup;
 pub use ladder::{Ladder, LadderSettings, Rung, Top};
 pub use outlook::{Change, Forecast, What, forecast};
-pub use sample::{Requests, Sample};
+pub use sample::{Moments, Requests, Sample};
 pub use way::Way;
 pub use work::{Traffic, Work};

@@ -88,7 +88,7 @@ impl Requests {
         Requests {
             latency: corner.cost(traffic.latency),
             held: corner.cost(traffic.held.unwrap_or(traffic.latency)),
-            per_record: traffic.per_record,
+            per_record: corner.cost(traffic.per_record),
             bulk: traffic.bulk.max(1) as f64,
             spread: traffic.spread,
             capacity: match (corner, traffic.capacity, traffic.proven) {
@@ -97,7 +97,7 @@ impl Requests {
             },
             crowding: traffic.crowding.min(0.0),
             quota: corner.allowance(traffic.quota),
-            handling: traffic.handling,
+            handling: corner.cost(traffic.handling),
             connections: traffic
                 .connections
                 .map_or(f64::INFINITY, |most| most as f64),

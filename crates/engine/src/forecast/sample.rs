@@ -6,6 +6,9 @@ use super::figure::Figure;
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
 
+/// What is believed of the spread, as a share of the mean, before anything was measured: one sample's worth.
+const PRIOR_SPREAD: f64 = 0.2;
+
 /// What was seen of a job, or of the beginning of one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
@@ -79,10 +82,11 @@ impl Moments {
         (self.squares / (self.count.saturating_sub(1).max(1)) as f64).sqrt()
     }
 
-    /// The mean as a figure; `None` of nothing.
+    /// The mean as a figure; `None` of nothing. A few that were alike may be so by chance.
     pub fn figure(&self) -> Option<Figure> {
-        let se = self.sd() / (self.count as f64).max(1.0).sqrt();
-        (self.count > 0).then(|| Figure::measured(self.mean, se))
+        let (count, prior) = (self.count as f64, PRIOR_SPREAD * self.mean);
+        let variance = (self.squares + prior * prior) / count;
+        (self.count > 0).then(|| Figure::measured(self.mean, (variance / count).sqrt()))
     }
 }
 

@@ -321,7 +321,7 @@ fn bulks_quotas_and_fetches_count() {
     };
     let seconds = |strategy, work: &Work| forecast(&Way::of(&Options::default(), strategy), work);
     let bulks = work(&|work| {
-        (work.save.bulk, work.save.per_record) = (100, 0.001);
+        (work.save.bulk, work.save.per_record) = (100, figure(0.001));
         work.save.connections = Some(1);
     });
     let close =
@@ -354,4 +354,38 @@ fn bulks_quotas_and_fetches_count() {
     close(forecast.predicted_s, 20.1);
     assert_eq!(forecast.limited_by, Holdup::Service);
     close(seconds(Strategy::Sequential, &fetches).predicted_s, 300.0);
+}
+
+#[test]
+fn a_quota_counts_requests_of_its_own_stage() {
+    let figure = Figure::declared;
+    let parallel = Way::of(&Options::default(), Strategy::Parallel);
+    let mut work = Work {
+        items: 10_000,
+        compute: figure(0.0),
+        compute_beside: figure(0.0),
+        fetch: None,
+        save: Traffic {
+            bulk: 100,
+            quota: Some(figure(50.0)),
+            ..Traffic::taking(figure(1.0))
+        },
+    };
+    // A hundred requests of a hundred records; fifty are sent while one is answered.
+    let of_saves = forecast(&parallel, &work);
+    assert!((2.9..3.1).contains(&of_saves.predicted_s), "{of_saves:?}");
+    assert_eq!(of_saves.in_flight, 50);
+    // Each item is fetched by itself.
+    work.save.quota = None;
+    work.fetch = Some(Traffic {
+        quota: Some(figure(50.0)),
+        ..Traffic::taking(figure(0.1))
+    });
+    let of_fetches = forecast(&parallel, &work);
+    assert!(
+        (200.0..203.0).contains(&of_fetches.predicted_s),
+        "{of_fetches:?}"
+    );
+    assert_eq!(of_fetches.limited_by, Holdup::Rate);
+    assert_eq!(of_fetches.in_flight, 1);
 }

@@ -23,7 +23,7 @@ pub struct Traffic {
     /// Seconds from sent to answered of a request with one record, at a service that is not crowded.
     pub latency: Figure,
     /// Seconds more for each further record of a request.
-    pub per_record: f64,
+    pub per_record: Figure,
     /// The most records one request carries, at least 1.
     pub bulk: usize,
     /// Standard deviation of ln(latency): 0 if all take the same, 0.5 is usual over a network.
@@ -40,7 +40,7 @@ pub struct Traffic {
     /// Requests a second that the service allows.
     pub quota: Option<Figure>,
     /// Seconds of CPU that a request costs the thread that serves I/O.
-    pub handling: f64,
+    pub handling: Figure,
     /// The most connections that the service has, by its nature.
     pub connections: Option<usize>,
     /// Whether a request holds up the one thread of `Sequential`, `Batched` and `Async`, as that of a file or SQLite does.
@@ -52,7 +52,7 @@ impl Traffic {
     pub fn taking(latency: Figure) -> Traffic {
         Traffic {
             latency,
-            per_record: 0.0,
+            per_record: Figure::NOTHING,
             bulk: 1,
             spread: 0.0,
             capacity: None,
@@ -60,7 +60,7 @@ impl Traffic {
             proven: None,
             crowding: 0.0,
             quota: None,
-            handling: 0.0,
+            handling: Figure::NOTHING,
             connections: None,
             blocks: false,
         }

@@ -212,7 +212,7 @@ impl Auto {
         decision.or(probed)
     }
 
-    /// The service is not the one that was remembered: looks for the limit as if nothing were known.
+    /// The service is not the one that was remembered: looks for the limit as if none were known.
     fn disbelieve(&mut self, now: f64, times: f64) -> Option<Decision> {
         let from = self.limit();
         (self.doubt, self.reacted_at) = (None, now);

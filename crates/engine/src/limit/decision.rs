@@ -20,7 +20,7 @@ pub struct Decision {
 pub enum Reason {
     /// Doubling has gone past where it helps.
     Crowded {
-        /// Measured against half as many.
+        /// Measured against fewer.
         elasticity: f64,
     },
     /// Answers take much longer than at first, though goodput still rises.
@@ -56,7 +56,7 @@ pub enum Reason {
     Unused,
     /// Doubling has come to the highest limit that is allowed.
     Ceiling,
-    /// Answers take much longer than an earlier run has learnt: what it learnt is not believed.
+    /// Answers take much longer than an earlier run has learnt: the limit it learnt is not believed.
     Forgotten {
         /// How many times.
         times: f64,

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Learnt {
     /// The limit that was found, at least 1.
     pub limit: f64,
-    /// How long an answer took with that many in flight (the geometric mean).
+    /// How long an answer took with that many in flight (the geometric mean); while doubling, before it was crowded.
     pub latency: Duration,
     /// Saves a second at best, if the service was seen to give no more.
     pub goodput: Option<f64>,
