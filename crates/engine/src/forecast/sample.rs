@@ -201,6 +201,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_few_that_were_alike_are_not_sure() {
+        let off = |count| {
+            let mut moments = Moments::default();
+            moments.add_many(count, 0.1);
+            moments.figure().unwrap().off
+        };
+        assert!((off(1) - 0.4).abs() < 1e-9 && (off(4) - 0.1).abs() < 1e-9);
+        assert!((off(1000) - 0.03).abs() < 1e-9);
+    }
+
+    #[test]
     fn what_was_refused_says_nothing_of_latency() {
         let mut sample = Sample::default();
         let Fact::Attempt(attempt) = saved(0, 1, 1) else {

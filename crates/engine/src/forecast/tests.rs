@@ -298,6 +298,29 @@ fn the_interval_holds_the_time_and_grows_with_what_is_not_known() {
 }
 
 #[test]
+fn what_a_record_costs_is_as_unsure_as_it_was_learnt() {
+    let width = |per_record| {
+        let work = Work {
+            items: 1_000_000,
+            compute: Figure::NOTHING,
+            compute_beside: Figure::NOTHING,
+            fetch: None,
+            save: Traffic {
+                bulk: 10_000,
+                per_record,
+                connections: Some(1),
+                ..Traffic::taking(Figure::declared(0.001))
+            },
+        };
+        let parallel = Way::of(&Options::default(), Strategy::Parallel);
+        let forecast = forecast(&parallel, &work);
+        forecast.high_s / forecast.low_s
+    };
+    assert!(width(Figure::declared(5e-6)) < 1.2);
+    assert!(width(Figure::assumed(5e-6)) > 8.0);
+}
+
+#[test]
 fn nothing_to_do_takes_no_time() {
     for strategy in Strategy::ALL {
         let forecast = Even { items: 0, ..USUAL }.forecast(strategy);

@@ -227,8 +227,8 @@ fn waited(here: &Arm, before: &Arm) -> f64 {
     by_plain_means.max(here.ln_latency - before.ln_latency)
 }
 
-/// What more in flight did to goodput, if there were enough more to tell, where answers took so much longer. How sure that is follows from the spread in all octaves: one
-/// alone has too few samples in the start.
+/// What more in flight did to goodput, if there were enough more to tell, where answers took so much longer. How sure that is
+/// follows from the spread in all octaves: one alone has too few samples in the start.
 fn elasticity(here: &Arm, before: &Arm, longer: f64, variance: f64) -> Option<Elasticity> {
     let apart = (here.in_flight / before.in_flight).ln();
     (apart > APART_MIN).then(|| Elasticity {
