@@ -25,7 +25,7 @@ pub(crate) struct PlanArgs {
     pub(crate) run: RunArgs,
 
     /// Save nothing: the service is taken for what it declares, for what earlier runs have learnt of it, or else for one that
-    /// takes 100 ms (a file or SQLite: 1 ms) and handles any number at once
+    /// takes 100 ms (a file or SQLite: 0.1 ms) and handles any number at once
     #[arg(long, help_heading = PACE)]
     pub(crate) no_probe: bool,
 
