@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use inflight::limit::{BulkSize, Decision, Learnt, Limit, LimitSettings, Outcome};
+use inflight::limit::{BulkSize, Changed, Decision, Gate, Learnt, LimitSettings, Outcome, Sent};
 use inflight_lab::{Bulks, Busy, ClientLimit, Clients, Length};
 
-use super::requests::{Id, Request};
+use super::requests::Id;
 
 /// As many as it can send.
 const UNLIMITED: u64 = u64::MAX / 2;
@@ -16,14 +16,11 @@ const READY_MAX: u64 = 1 << 20;
 /// One worker.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) limit: Limit,
-    /// How many records go into a request.
-    pub(super) bulk: BulkSize,
+    pub(super) gate: Gate,
     /// Items to be sent.
     pub(super) ready: u64,
     /// Items that are not ready yet.
     pub(super) to_come: u64,
-    pub(super) in_flight: usize,
     pub(super) saved: u64,
     /// Requests in the order of sending, for their deadlines: those that have ended are passed over.
     pub(super) sent: VecDeque<(Duration, Id)>,
@@ -53,15 +50,14 @@ impl Client {
             Length::Lasting(_) => UNLIMITED,
             Length::Items(items) => items,
         };
+        let bulk = match bulks.size {
+            ClientLimit::Auto => BulkSize::auto(bulks.max, settings.learnt.and_then(|l| l.bulk)),
+            ClientLimit::Fixed(size) => BulkSize::fixed(size.min(bulks.max)),
+        };
         Client {
-            limit: Limit::new(settings),
-            bulk: match bulks.size {
-                ClientLimit::Auto => BulkSize::search(bulks.max),
-                ClientLimit::Fixed(size) => BulkSize::fixed(size.min(bulks.max)),
-            },
+            gate: Gate::new(settings, bulk),
             ready: if production.is_some() { 0 } else { all },
             to_come: if production.is_some() { all } else { 0 },
-            in_flight: 0,
             saved: 0,
             sent: VecDeque::new(),
             wake_at: None,
@@ -73,28 +69,27 @@ impl Client {
         }
     }
 
-    /// How many requests may be sent now.
-    pub(super) fn room(&self, now: Duration) -> usize {
-        let room = self.limit.room(now, self.in_flight);
-        match self.bulk.is_searched() {
-            true => room.min(1_usize.saturating_sub(self.in_flight)),
-            false => room,
-        }
-    }
-
-    /// A request with so many records ended. Says how the limit changes, if it does.
-    pub(super) fn told(
-        &mut self,
-        now: Duration,
-        request: &Request,
-        told: Outcome,
-    ) -> Option<Decision> {
-        if self.bulk.is_searched() && told == Outcome::Succeeded {
-            let latency = (now - request.sent.at).as_secs_f64();
-            self.bulk.answered(request.records as usize, latency);
+    /// Sends a request with what is ready, if one may be sent now.
+    pub(super) fn send(&mut self, now: Duration) -> Option<Sent> {
+        if self.ready == 0 || self.gate.room(now) == 0 {
             return None;
         }
-        self.limit.done(now, request.sent, told)
+        let records = self.ready.min(self.gate.bulk_max() as u64);
+        self.ready -= records;
+        Some(self.gate.sent(now, records as usize, false))
+    }
+
+    /// A request ended. Says how the limit changes, if it does.
+    pub(super) fn ended(&mut self, now: Duration, sent: Sent, told: Outcome) -> Option<Decision> {
+        let changed = self.gate.done(now, sent, told, self.ready > 0);
+        match told {
+            Outcome::Succeeded => self.saved += sent.records as u64,
+            _ => self.ready += sent.records as u64,
+        }
+        match changed? {
+            Changed::Limit(decision) => Some(decision),
+            Changed::Bulk(_) => None,
+        }
     }
 
     /// When the next items come, counted from now.

@@ -14,8 +14,6 @@ pub(super) struct Id {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     pub(super) client: usize,
-    /// What it carries.
-    pub(super) records: u64,
     pub(super) sent: Sent,
     pub(super) at: Where,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use inflight::limit::{Learnt, Outcome as Told, Sent};
+use inflight::limit::{Learnt, Outcome as Told};
 use inflight_lab::{Decision, Length, Model, Outcome, Rejection, Scenario, Ticket, Work};
 
 use super::client::{self, Client};
@@ -40,12 +40,8 @@ pub fn play(scenario: &Scenario, seed: u64) -> Played {
     };
     let mut world = World::new(scenario, seed, &learnt);
     let end = world.run();
-    let learnt = world.clients.iter().map(|client| client.limit.learnt());
-    let limit_final = world
-        .clients
-        .iter()
-        .map(|client| client.limit.found())
-        .sum();
+    let learnt = world.clients.iter().map(|client| client.gate.learnt());
+    let limit_final = world.clients.iter().map(|client| client.gate.found()).sum();
     Played {
         simulated: Simulated::new(scenario, seed, &world.trace, end, limit_final),
         learnt: learnt.collect(),
@@ -190,42 +186,26 @@ impl<'a> World<'a> {
         let now = self.now;
         let client = &mut self.clients[number];
         let mut sent = 0;
-        while client.ready > 0 {
-            if client.room(now) == 0 {
-                let at = client.limit.send_at();
-                if at > now {
-                    if client.wake_at.is_none_or(|wake_at| at < wake_at) {
-                        client.wake_at = Some(at);
-                        self.events.push(at, Event::Wake(number));
-                    }
-                } else if !client.bulk.is_searched() {
-                    client.limit.blocked(now);
-                }
-                break;
-            }
-            let records = client.ready.min(client.bulk.size() as u64);
-            client.ready -= records;
-            client.in_flight += 1;
+        while let Some(request) = client.send(now) {
             sent += 1;
-            let sent = Sent {
-                allowed: now,
-                at: now,
-                in_flight: client.in_flight,
-            };
-            client.limit.sent(sent);
-            let request = Request {
+            let id = self.requests.add(Request {
                 client: number,
-                records,
-                sent,
+                sent: request,
                 at: Where::OnItsWay,
-            };
-            let id = self.requests.add(request);
+            });
             if client.sent.is_empty() {
                 let deadline = now + self.scenario.clients.timeout;
                 self.events.push(deadline, Event::Overdue(number));
             }
             client.sent.push_back((now, id));
             self.events.push(now + self.half, Event::Arrives(id));
+        }
+        if client.ready > 0
+            && let Some(at) = client.gate.opens_at(now)
+            && client.wake_at.is_none_or(|wake_at| at < wake_at)
+        {
+            client.wake_at = Some(at);
+            self.events.push(at, Event::Wake(number));
         }
         if sent > 0 {
             self.trace.in_flight_by(now, sent);
@@ -237,7 +217,7 @@ impl<'a> World<'a> {
         let Some(request) = self.requests.get(id) else {
             return;
         };
-        let more = u32::try_from(request.records - 1).unwrap_or(u32::MAX);
+        let more = u32::try_from(request.sent.records - 1).unwrap_or(u32::MAX);
         let longer = self.scenario.bulk.per_record * more;
         match self.model.arrive_bulk(now, false, longer) {
             Decision::Serve(work) => self.serves(id, work),
@@ -316,30 +296,24 @@ impl<'a> World<'a> {
     fn ended(&mut self, request: Request, told: Told) {
         let now = self.now;
         let client = &mut self.clients[request.client];
-        client.in_flight -= 1;
         self.trace.in_flight_by(now, -1);
-        let decision = client.told(now, &request, told);
+        let decision = client.ended(now, request.sent, told);
         if request.client == 0
             && let Some(decision) = decision
         {
             self.trace.decisions.push((now, decision));
         }
-        let measured = now >= self.scenario.warmup;
-        if told == Told::Succeeded {
-            client.saved += request.records;
-            if measured {
-                self.trace.saved_by[request.client] += request.records;
-            }
-        } else {
-            client.ready += request.records;
+        let records = request.sent.records;
+        if told == Told::Succeeded && now >= self.scenario.warmup {
+            self.trace.saved_by[request.client] += records as u64;
         }
         let alone = self.clients.len() == 1;
-        let limit = alone.then(|| self.clients[0].limit.found());
+        let limit = alone.then(|| self.clients[0].gate.found());
         let step = self.trace.step(now);
         match told {
             Told::Succeeded => {
-                step.saved += request.records as u32;
-                step.latency_s += request.records as f64 * (now - request.sent.at).as_secs_f64();
+                step.saved += records as u32;
+                step.latency_s += records as f64 * (now - request.sent.at).as_secs_f64();
             }
             Told::Refused { .. } => step.refused += 1,
             Told::TimedOut | Told::Failed => {}
@@ -348,7 +322,7 @@ impl<'a> World<'a> {
             step.limit = limit;
         } else if step.limit == 0.0 || step.saved % 64 == 1 {
             // Adding up the limits of many clients for each answer would cost more than all the rest.
-            let limits = self.clients.iter().map(|client| client.limit.found()).sum();
+            let limits = self.clients.iter().map(|client| client.gate.found()).sum();
             self.trace.step(now).limit = limits;
         }
     }

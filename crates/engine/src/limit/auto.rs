@@ -365,6 +365,7 @@ mod tests {
             allowed: at,
             at,
             in_flight,
+            records: 1,
         }
     }
 

@@ -56,21 +56,14 @@ impl BulkSize {
         }
     }
 
-    /// A size that an earlier run has found, for a service that takes up to `most`.
-    pub fn known(size: usize, most: usize) -> BulkSize {
-        BulkSize {
-            is_found: true,
-            ..BulkSize::fixed(size.min(most))
-        }
-    }
-
-    /// A size that is searched, from one record up to `most`.
-    pub fn search(most: usize) -> BulkSize {
+    /// A size that is searched, from one record up to `most`, unless an earlier run has found it.
+    pub fn auto(most: usize, known: Option<usize>) -> BulkSize {
         let most = most.max(1);
+        let is_searched = known.is_none() && most > 1;
         BulkSize {
             most,
-            size: 1,
-            search: (most > 1).then(Search::default),
+            size: known.unwrap_or(1).clamp(1, most),
+            search: is_searched.then(Search::default),
             is_found: most > 1,
         }
     }
@@ -181,7 +174,7 @@ mod tests {
 
     /// Finds the size for a service that takes `own + each · records` seconds; the size, and after how many requests.
     fn found(most: usize, mut latency: impl FnMut(usize) -> f64) -> (usize, u32) {
-        let mut bulk = BulkSize::search(most);
+        let mut bulk = BulkSize::auto(most, None);
         for requests in 1..200 {
             let size = bulk.size();
             if let Some(found) = bulk.answered(size, latency(size)) {
@@ -225,7 +218,7 @@ mod tests {
 
     #[test]
     fn requests_that_were_not_full_say_nothing() {
-        let mut bulk = BulkSize::search(100);
+        let mut bulk = BulkSize::auto(100, None);
         assert_eq!(bulk.answered(1, 0.1), None);
         assert_eq!((bulk.answered(1, 0.1), bulk.size()), (None, 2));
         for _ in 0..50 {
@@ -239,16 +232,16 @@ mod tests {
         bulk.too_large(600);
         bulk.too_large(600);
         assert_eq!(bulk.size(), 300);
-        let mut bulk = BulkSize::search(1000);
+        let mut bulk = BulkSize::auto(1000, None);
         bulk.too_large(1);
         assert_eq!((bulk.size(), bulk.is_searched()), (1, false));
-        let mut bulk = BulkSize::search(1000);
+        let mut bulk = BulkSize::auto(1000, None);
         for _ in 0..6 {
             bulk.answered(bulk.size(), 0.1);
         }
         bulk.too_large(8);
         assert_eq!((bulk.size(), bulk.is_searched()), (4, false));
-        let mut bulk = BulkSize::known(64, 1000);
+        let mut bulk = BulkSize::auto(1000, Some(64));
         bulk.too_large(64);
         assert_eq!(bulk.found(), Some(32));
     }

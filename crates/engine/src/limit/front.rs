@@ -1,4 +1,4 @@
-//! The limit as a gate holds it: how many, how fast, and since when not at all.
+//! The limit, set or found, with the pace and the pauses: how many, how fast, and since when not at all.
 
 use std::time::Duration;
 
@@ -35,22 +35,8 @@ pub struct LimitSettings {
 }
 
 /// How many requests may be in flight, and when the next may be sent. Times are from the start of the run.
-///
-/// ```
-/// use std::time::Duration;
-/// use inflight::limit::{Limit, LimitSettings, Outcome, Sent};
-///
-/// let settings = LimitSettings { fixed: None, ceiling: 100, rate: None, wall: Duration::ZERO, learnt: None, seed: 1 };
-/// let mut limit = Limit::new(settings);
-/// assert_eq!(limit.room(Duration::ZERO, 3), 5);
-/// limit.blocked(Duration::ZERO);
-/// let sent = Sent { allowed: Duration::ZERO, at: Duration::ZERO, in_flight: 8 };
-/// limit.sent(sent);
-/// limit.done(Duration::from_millis(100), sent, Outcome::Succeeded);
-/// assert_eq!(limit.limit(), 9);
-/// ```
 #[derive(Clone, Debug)]
-pub struct Limit {
+pub(super) struct Limit {
     law: Law,
     pace: Pace,
     pause_until: Duration,
@@ -68,7 +54,7 @@ enum Law {
 
 impl Limit {
     /// A limit that has seen nothing yet.
-    pub fn new(settings: LimitSettings) -> Limit {
+    pub(super) fn new(settings: LimitSettings) -> Limit {
         let mut pace = Pace::new(settings.rate);
         let law = match settings.fixed {
             Some(limit) => Law::Fixed(limit.max(1)),
@@ -91,7 +77,7 @@ impl Limit {
     }
 
     /// How many may be in flight now, at least 1.
-    pub fn limit(&self) -> usize {
+    pub(super) fn limit(&self) -> usize {
         match &self.law {
             Law::Fixed(limit) => *limit,
             Law::Auto(auto) => auto.whole(),
@@ -99,7 +85,7 @@ impl Limit {
     }
 
     /// The limit that was set or found: what steps are taken from.
-    pub fn found(&self) -> f64 {
+    pub(super) fn found(&self) -> f64 {
         match &self.law {
             Law::Fixed(limit) => *limit as f64,
             Law::Auto(auto) => auto.limit(),
@@ -107,12 +93,12 @@ impl Limit {
     }
 
     /// The first moment at which another may be sent.
-    pub fn send_at(&self) -> Duration {
+    pub(super) fn send_at(&self) -> Duration {
         self.pause_until.max(duration(self.pace.next()))
     }
 
     /// How many may be sent now, with so many in flight.
-    pub fn room(&self, now: Duration, in_flight: usize) -> usize {
+    pub(super) fn room(&self, now: Duration, in_flight: usize) -> usize {
         if now < self.send_at() {
             return 0;
         }
@@ -124,7 +110,7 @@ impl Limit {
     }
 
     /// A request is sent now.
-    pub fn sent(&mut self, sent: Sent) {
+    pub(super) fn sent(&mut self, sent: Sent) {
         self.pace.sent(sent.allowed.as_secs_f64());
         if let Law::Auto(auto) = &mut self.law {
             auto.sent(sent.in_flight);
@@ -132,14 +118,14 @@ impl Limit {
     }
 
     /// Something is ready to be sent, and the limit keeps it back. Only then may the limit rise.
-    pub fn blocked(&mut self, now: Duration) {
+    pub(super) fn blocked(&mut self, now: Duration) {
         if let Law::Auto(auto) = &mut self.law {
             auto.blocked(now.as_secs_f64());
         }
     }
 
     /// A request ended. Says how the limit changes, if it does.
-    pub fn done(&mut self, now: Duration, sent: Sent, outcome: Outcome) -> Option<Decision> {
+    pub(super) fn done(&mut self, now: Duration, sent: Sent, outcome: Outcome) -> Option<Decision> {
         let is_refusal = matches!(outcome, Outcome::Refused { .. });
         self.refused_share += (f64::from(is_refusal) - self.refused_share) / SHARE_OVER;
         let now_s = now.as_secs_f64();
@@ -164,12 +150,12 @@ impl Limit {
     }
 
     /// Whether nothing is sent now because the service asked for it.
-    pub fn is_paused(&self, now: Duration) -> bool {
+    pub(super) fn is_paused(&self, now: Duration) -> bool {
         now < self.pause_until
     }
 
     /// What the next run may begin with; `None` before the first answer, and of a limit that was set.
-    pub fn learnt(&self) -> Option<Learnt> {
+    pub(super) fn learnt(&self) -> Option<Learnt> {
         let Law::Auto(auto) = &self.law else {
             return None;
         };
@@ -285,7 +271,7 @@ mod tests {
             for (took, kind) in answers {
                 while limit.room(now, flying.len()) > 0 {
                     prop_assert!(now >= limit.send_at());
-                    let sent = Sent { allowed: now, at: now, in_flight: flying.len() + 1 };
+                    let sent = Sent { allowed: now, at: now, in_flight: flying.len() + 1, records: 1 };
                     limit.sent(sent);
                     flying.push_back(sent);
                     prop_assert!(flying.len() <= limit.limit());
@@ -319,6 +305,7 @@ mod tests {
                 allowed: at,
                 at,
                 in_flight: 1,
+                records: 1,
             })
         };
         send(&mut limit, MS);
@@ -342,6 +329,7 @@ mod tests {
             allowed: MS,
             at: MS,
             in_flight: 8,
+            records: 1,
         };
         for _ in 0..20 {
             limit.done(100 * MS, sent, Outcome::Succeeded);

@@ -11,6 +11,8 @@ pub struct Sent {
     pub at: Duration,
     /// Requests in flight then, itself included.
     pub in_flight: usize,
+    /// What it carries.
+    pub records: usize,
 }
 
 /// How a request ended, as far as it matters here.

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use super::backlog::Backlog;
-use super::gate::{Changed, Gate};
 use super::limits::{Limits, as_seen_by_the_limit, shows_that_it_is_there};
 use super::trail::{clock_ms, forgive};
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
-use crate::limit::{Learnt, PAUSE_MAX, Sent};
+use crate::limit::{Changed, Gate, PAUSE_MAX, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
 use crate::payload::{self, Show};
@@ -29,9 +28,9 @@ pub(crate) struct Dispatch<Q> {
     bytes_max: usize,
     /// What may be ready in it, in records.
     ready_max: usize,
-    in_flight: usize,
     in_flight_records: usize,
     gate: Gate,
+    outage: Outage,
     retry: Retry,
     budget: Budget,
     random: fastrand::Rng,
@@ -70,7 +69,6 @@ impl<Q> Dispatch<Q> {
         limits: Limits,
         size: fn(&Q) -> usize,
     ) -> Dispatch<Q> {
-        let outage = Outage::new(options.outage_budget, options.first_contact);
         let rate = options.rate.filter(|_| step == Step::Save);
         Dispatch {
             step,
@@ -78,13 +76,12 @@ impl<Q> Dispatch<Q> {
             backlog: Backlog::new(options.keep_order && limits.connections == 1, size),
             bytes_max: limits.bytes,
             ready_max: limits.ready,
-            in_flight: 0,
             in_flight_records: 0,
             gate: Gate::new(
                 limits.law(options, rate, step),
                 limits.bulk_size(options, step),
-                outage,
             ),
+            outage: Outage::new(options.outage_budget, options.first_contact),
             retry: Retry::new(options),
             budget: Budget::new(),
             random: fastrand::Rng::new(),
@@ -113,8 +110,8 @@ impl<Q> Dispatch<Q> {
     }
 
     /// The next bulk, if one may be sent now: what is ready, up to what one request may carry.
-    pub(crate) fn take(&mut self, now: Duration) -> Option<Vec<Record<Q>>> {
-        if self.stopped || self.gate.room(now, self.in_flight) == 0 {
+    pub(crate) fn take(&mut self, now: Duration) -> Option<(Sent, Vec<Record<Q>>)> {
+        if self.room(now) == 0 {
             return None;
         }
         let bulk_max = self.gate.bulk_max();
@@ -127,18 +124,27 @@ impl<Q> Dispatch<Q> {
                 record.trail.first_sent_ms = sent_ms;
             }
         }
-        self.in_flight += 1;
         self.in_flight_records += bulk.len();
-        self.gate.sent(now, self.in_flight, is_full_in_bytes);
-        Some(bulk)
+        self.outage.sent(now);
+        let sent = self.gate.sent(now, bulk.len(), is_full_in_bytes);
+        Some((sent, bulk))
+    }
+
+    /// How many requests may be sent now.
+    fn room(&self, now: Duration) -> usize {
+        if self.stopped {
+            return 0;
+        }
+        let room = self.gate.room(now);
+        let probes = self.outage.allowance(now);
+        probes.map_or(room, |probes| room.min(probes))
     }
 
     /// How many more requests could be sent now.
     pub(crate) fn sendable(&self, now: Duration) -> usize {
         match self.backlog.bulks(self.gate.bulk_max()) {
             0 => 0,
-            _ if self.stopped => 0,
-            bulks => bulks.min(self.gate.room(now, self.in_flight)),
+            bulks => bulks.min(self.room(now)),
         }
     }
 
@@ -166,17 +172,20 @@ impl<Q> Dispatch<Q> {
         }
         let next = self.backlog.next_at();
         let waiting = next.map(|at| at.max(self.budget.ready_at(now)));
-        [waiting, self.gate.wake_at(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        waiting.into_iter().chain(self.opens_at(now)).min()
+    }
+
+    /// When more may be sent by itself, if that is later.
+    fn opens_at(&self, now: Duration) -> Option<Duration> {
+        let gates = [self.gate.opens_at(now), self.outage.wake_at(now)];
+        gates.into_iter().flatten().min()
     }
 
     /// Whether records are ready that only time keeps from being sent.
     pub(crate) fn is_held_back(&self, now: Duration) -> bool {
         !self.stopped
             && self.backlog.bulks(self.gate.bulk_max()) > 0
-            && self.gate.wake_at(now).is_some()
+            && self.opens_at(now).is_some()
     }
 
     /// Whether more may be offered: what waits here is bounded in bytes.
@@ -186,7 +195,8 @@ impl<Q> Dispatch<Q> {
 
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight == 0 && (self.stopped || self.backlog.is_empty() || planted!(DrainForgets))
+        self.gate.in_flight() == 0
+            && (self.stopped || self.backlog.is_empty() || planted!(DrainForgets))
     }
 
     pub(crate) fn stop(&mut self) {
@@ -197,22 +207,9 @@ impl<Q> Dispatch<Q> {
         self.stopped
     }
 
-    /// The most records in one request.
-    pub(crate) fn bulk_max(&self) -> usize {
-        self.gate.bulk_max()
-    }
-
-    pub(crate) fn limit(&self) -> usize {
-        self.gate.limit()
-    }
-
-    /// The limit that was set or found, and what the next run may begin with.
-    pub(crate) fn found(&self) -> (usize, Option<Learnt>) {
-        self.gate.found()
-    }
-
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
+    /// What holds back what is ready, but for an outage.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(crate) fn in_flight_records(&self) -> usize {
@@ -231,10 +228,9 @@ impl<Q> Dispatch<Q> {
         bulk: Vec<Record<Q>>,
         outcome: Result<Reply<A>, Fault>,
     ) -> Settled<A> {
-        let limited = self.limited(now, sent, bulk.len(), &outcome);
-        self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome.is_ok());
+        let limited = self.limited(now, sent, &outcome);
         self.in_flight_records -= bulk.len();
-        let is_alone = bulk.len() == 1 && self.in_flight == 0 && self.backlog.is_empty();
+        let is_alone = bulk.len() == 1 && self.gate.in_flight() == 0 && self.backlog.is_empty();
         let mut settled = Settled {
             done: Vec::new(),
             in_doubt: 0,
@@ -244,7 +240,7 @@ impl<Q> Dispatch<Q> {
             ends_run: None,
         };
         let ended = shows_that_it_is_there(&outcome, is_alone)
-            .then(|| self.gate.outage.is_there(now))
+            .then(|| self.outage.is_there(now))
             .flatten();
         if let Some(lasted) = ended {
             let step = self.step;
@@ -267,7 +263,7 @@ impl<Q> Dispatch<Q> {
         }
         if ended.is_some() {
             // Or an item that always fails at a service that comes and goes would never be given up.
-            self.gate.outage.is_decided();
+            self.outage.is_decided();
         }
         settled.unavailable = match settled.verdict {
             Some(Verdict::Overload) => self.refused_for_too_long(now),
@@ -281,15 +277,13 @@ impl<Q> Dispatch<Q> {
         &mut self,
         now: Duration,
         sent: Sent,
-        records: usize,
         outcome: &Result<Reply<A>, Fault>,
     ) -> Option<Fact> {
-        if self.backlog.ready() > 0 && self.in_flight >= self.gate.limit() {
-            self.gate.blocked(now);
-        }
+        self.outage.answered(now, sent.at);
         let outcome = as_seen_by_the_limit(outcome);
+        let is_more_ready = self.backlog.ready() > 0;
         let (step, at) = (self.step, now);
-        Some(match self.gate.done(now, sent, records, outcome)? {
+        Some(match self.gate.done(now, sent, outcome, is_more_ready)? {
             Changed::Limit(decision) => Fact::Limit { step, at, decision },
             Changed::Bulk(records) => Fact::Bulk { step, at, records },
         })
@@ -326,7 +320,7 @@ impl<Q> Dispatch<Q> {
     fn succeeded(&mut self, now: Duration, facts: &mut Vec<Fact>) {
         self.budget.succeeded();
         (self.refused_since, self.asked_max) = (None, Duration::ZERO);
-        if let Some(lasted) = self.gate.outage.succeeded(now) {
+        if let Some(lasted) = self.outage.succeeded(now) {
             let step = self.step;
             facts.push(Fact::OutageEnded { step, lasted });
         }
@@ -379,15 +373,15 @@ impl<Q> Dispatch<Q> {
             Verdict::Permanent => facts.push(self.dead(&record, fault)),
             Verdict::Overload => self.refused(now, record, &fault),
             Verdict::Unreached => {
-                if self.gate.outage.unreached(now) {
+                if self.outage.unreached(now) {
                     self.outage_began(now, fault, facts);
                 }
                 self.not_to_blame(now, record, facts);
             }
             Verdict::Transient | Verdict::InDoubt => {
                 let others = self.backlog.len() + self.in_flight_records;
-                let was_away = self.gate.outage.is_away();
-                if self.gate.outage.failed(now, record.index, others) {
+                let was_away = self.outage.is_away();
+                if self.outage.failed(now, record.index, others) {
                     self.outage_began(now, fault, facts);
                     self.not_to_blame(now, record, facts);
                 } else if was_away {
@@ -401,7 +395,7 @@ impl<Q> Dispatch<Q> {
 
     /// The service is away: neither this attempt counts, nor those that led here.
     fn not_to_blame(&mut self, now: Duration, mut record: Record<Q>, facts: &mut Vec<Fact>) {
-        let streak = self.gate.outage.streak();
+        let streak = self.outage.streak();
         forgive(&mut record.trail, self.step, streak, facts);
         // Behind the others, so that not every probe carries the same record: that one may be bad itself.
         self.backlog.again_last(now, record);
@@ -436,7 +430,7 @@ impl<Q> Dispatch<Q> {
         fault: Fault,
         facts: &mut Vec<Fact>,
     ) {
-        let streak = self.gate.outage.streak();
+        let streak = self.outage.streak();
         let trail = &mut record.trail;
         if trail.streak != streak {
             trail.streak = streak;
@@ -451,7 +445,7 @@ impl<Q> Dispatch<Q> {
         if self.retry.allows(trail.attempts, since_first) {
             facts.push(Fact::Retry { step, index, fault });
             self.backlog.again_at(again_at, record);
-        } else if let Some(decided) = self.gate.outage.undecided_until(now) {
+        } else if let Some(decided) = self.outage.undecided_until(now) {
             // It may be the service: no item dies before that is known.
             trail.attempts -= 1;
             trail.attempts_in_streak -= 1;
@@ -462,7 +456,7 @@ impl<Q> Dispatch<Q> {
     }
 
     fn outage_began(&mut self, now: Duration, fault: Fault, facts: &mut Vec<Fact>) {
-        let (step, streak) = (self.step, self.gate.outage.streak());
+        let (step, streak) = (self.step, self.outage.streak());
         let at = now;
         facts.push(Fact::OutageBegan { step, at, fault });
         self.backlog
@@ -481,7 +475,7 @@ impl<Q> Dispatch<Q> {
 
     /// Why the stage must stop, if the service has stayed away for longer than allowed.
     fn gave_up(&self, now: Duration) -> Option<String> {
-        self.failed_for(self.gate.outage.over_budget(now)?)
+        self.failed_for(self.outage.over_budget(now)?)
     }
 
     /// The same if it answers, but only to refuse, and for longer than it asked to be left alone.
@@ -543,14 +537,6 @@ mod tests {
         dispatch.offer(Duration::ZERO, Chunk::new(records, |_| 0));
     }
 
-    fn sent(at: Duration) -> Sent {
-        Sent {
-            allowed: at,
-            at,
-            in_flight: 1,
-        }
-    }
-
     /// One of the ways in which a request can end.
     fn outcome(kind: u8, bulk: &[Record<u64>]) -> Result<Reply<u64>, Fault> {
         let all = || bulk.iter().map(|r| r.value).collect();
@@ -592,17 +578,17 @@ mod tests {
             let (mut now, mut flying, mut ended) = (Duration::ZERO, VecDeque::new(), Vec::new());
             while !dispatch.is_idle() {
                 prop_assert_eq!(dispatch.advance(now), None);
-                while let Some(bulk) = dispatch.take(now) {
+                while let Some((sent, bulk)) = dispatch.take(now) {
                     prop_assert!(bulk.len() <= bulk_max);
-                    flying.push_back((now, bulk));
+                    flying.push_back((sent, bulk));
                 }
                 let is_ready = dispatch.backlog.bulks(bulk_max) > 0;
                 if is_ready && flying.len() < limit {
                     prop_assert!(dispatch.is_held_back(now), "or nobody would look again");
                 }
                 prop_assert!(flying.len() <= limit);
-                prop_assert_eq!(dispatch.in_flight(), flying.len());
-                let Some((sent_at, bulk)) = flying.pop_front() else {
+                prop_assert_eq!(dispatch.gate.in_flight(), flying.len());
+                let Some((sent, bulk)) = flying.pop_front() else {
                     let due = dispatch.wake_at(now).expect("something is waited for");
                     prop_assert!(due > now, "time must go on");
                     now = due;
@@ -610,7 +596,7 @@ mod tests {
                 };
                 now += Duration::from_millis(10);
                 let outcome = outcome(kinds.next().unwrap_or(11), &bulk);
-                let settled = dispatch.settle(now, sent(sent_at), bulk, outcome);
+                let settled = dispatch.settle(now, sent, bulk, outcome);
                 ended.extend(settled.done.iter().map(|record| record.value));
                 ended.extend(settled.facts.iter().filter_map(|fact| match fact {
                     Fact::Dead { index, .. } => Some(*index),
@@ -639,7 +625,7 @@ mod tests {
             let (mut kinds, mut now, mut saved) = (kinds.into_iter(), Duration::ZERO, Vec::new());
             while !dispatch.is_idle() {
                 prop_assert_eq!(dispatch.advance(now), None);
-                let Some(bulk) = dispatch.take(now) else {
+                let Some((sent, bulk)) = dispatch.take(now) else {
                     now = dispatch.wake_at(now).expect("something is waited for");
                     continue;
                 };
@@ -651,7 +637,7 @@ mod tests {
                     _ if is_bad => outcome(5, &bulk),
                     _ => outcome(11, &bulk),
                 };
-                let settled = dispatch.settle(now, sent(now), bulk, outcome);
+                let settled = dispatch.settle(now, sent, bulk, outcome);
                 saved.extend(settled.done.iter().map(|record| record.index));
             }
             prop_assert!(saved.is_sorted(), "{saved:?}");
@@ -669,9 +655,9 @@ mod tests {
         for _ in 0..2000 {
             now += Duration::from_millis(10);
             assert_eq!(dispatch.advance(now), None);
-            while let Some(bulk) = dispatch.take(now) {
+            while let Some((sent, bulk)) = dispatch.take(now) {
                 let failed: Result<Reply<()>, _> = Err(Fault::transient("500"));
-                facts.extend(dispatch.settle(now, sent(now), bulk, failed).facts);
+                facts.extend(dispatch.settle(now, sent, bulk, failed).facts);
             }
         }
         let dead = facts.iter().filter(|f| matches!(f, Fact::Dead { .. }));
@@ -689,10 +675,10 @@ mod tests {
         let (mut now, mut outcomes) = (Duration::ZERO, vec![]);
         let answers = ["refused", "400", "", ""];
         for answer in answers {
-            let bulk = loop {
+            let (sent, bulk) = loop {
                 assert_eq!(dispatch.advance(now), None);
                 match dispatch.take(now) {
-                    Some(bulk) => break bulk,
+                    Some(taken) => break taken,
                     None => now += SECOND / 10,
                 }
             };
@@ -701,7 +687,7 @@ mod tests {
                 "400" => Err(Fault::permanent(answer)),
                 _ => Ok(Reply::one(())),
             };
-            let settled = dispatch.settle(now, sent(now), bulk, outcome);
+            let settled = dispatch.settle(now, sent, bulk, outcome);
             outcomes.push((now.as_secs(), settled.facts.len()));
         }
         // The outage began; it ended and the item is dead; the others are sent at once.
@@ -717,7 +703,7 @@ mod tests {
             now += SECOND / 10;
             assert!(now < 100 * SECOND, "one bad item is no outage");
             assert_eq!(dispatch.advance(now), None);
-            if let Some(bulk) = dispatch.take(now) {
+            if let Some((sent, bulk)) = dispatch.take(now) {
                 sends += 1;
                 let fault = match sends {
                     // It comes and goes.
@@ -725,7 +711,7 @@ mod tests {
                     _ => Fault::transient("500"),
                 };
                 let failed: Result<Reply<()>, _> = Err(fault);
-                facts.extend(dispatch.settle(now, sent(now), bulk, failed).facts);
+                facts.extend(dispatch.settle(now, sent, bulk, failed).facts);
             }
         }
         assert_eq!(sends, 4 + 6, "four that did not count, and six that did");
@@ -742,10 +728,10 @@ mod tests {
             now += 1000 * SECOND;
             assert!(now < 2_000_000 * SECOND);
             assert_eq!(dispatch.advance(now), None);
-            if let Some(bulk) = dispatch.take(now) {
+            if let Some((sent, bulk)) = dispatch.take(now) {
                 let refused = Fault::overload("answered 503").retry_after(SECOND);
                 let refused: Result<Reply<()>, _> = Err(refused);
-                if let Some(why) = dispatch.settle(now, sent(now), bulk, refused).unavailable {
+                if let Some(why) = dispatch.settle(now, sent, bulk, refused).unavailable {
                     break why;
                 }
             }

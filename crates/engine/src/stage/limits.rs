@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fact::Step;
 use crate::fault::{Fault, Verdict};
-use crate::limit::{BulkSize, Learnt, Limit, LimitSettings, Outcome};
+use crate::limit::{BulkSize, Learnt, LimitSettings, Outcome};
 use crate::options::{InFlightLimit, Options};
 use crate::planted::planted;
 use crate::service::Reply;
@@ -23,10 +23,9 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The law of how many requests may be in flight.
-    pub(super) fn law(&self, options: &Options, rate: Option<f64>, step: Step) -> Limit {
-        let learnt = learnt(options, step);
-        Limit::new(LimitSettings {
+    /// What bounds how many requests may be in flight.
+    pub(super) fn law(&self, options: &Options, rate: Option<f64>, step: Step) -> LimitSettings {
+        LimitSettings {
             fixed: match options.in_flight {
                 InFlightLimit::Fixed(limit) => {
                     Some(limit.min(self.connections) + usize::from(planted!(LimitExceeded)))
@@ -36,9 +35,9 @@ impl Limits {
             ceiling: options.max_in_flight.min(self.connections),
             rate,
             wall: self.wall,
-            learnt,
+            learnt: learnt(options, step),
             seed: fastrand::u64(..),
-        })
+        }
     }
 }
 
@@ -52,10 +51,8 @@ impl Limits {
         if is_set || is_one_by_one {
             return BulkSize::fixed(self.bulk);
         }
-        match learnt(options, step).and_then(|learnt| learnt.bulk) {
-            Some(bulk) => BulkSize::known(bulk, self.bulk),
-            None => BulkSize::search(self.bulk),
-        }
+        let known = learnt(options, step).and_then(|learnt| learnt.bulk);
+        BulkSize::auto(self.bulk, known)
     }
 }
 

@@ -1,12 +1,11 @@
 //! An I/O stage: records in, one attempt after the other on slots that own connections, answers out.
 //!
 //! Fetch and save are this one type. All of it lives on the I/O thread, so its parts share plain cells; no
-//! borrow is held across an await. [`dispatch`] decides, [`gate`] holds back, [`slot`] sends, [`tasks`]
+//! borrow is held across an await. [`dispatch`] decides, [`slot`] sends, [`tasks`]
 //! keep it going, and [`reorder`] lets go of what is finished in order, where that is asked for.
 
 mod backlog;
 mod dispatch;
-mod gate;
 mod limits;
 mod reorder;
 mod slot;
@@ -27,6 +26,7 @@ use crate::clock::Clock;
 use crate::fact::{Attempt, Fact, Step};
 use crate::indexes::Indexes;
 use crate::journal::Horizon;
+use crate::limit::Sent;
 use crate::log::Log;
 use crate::options::Options;
 use crate::payload::Show;
@@ -39,7 +39,7 @@ use dispatch::{Dispatch, Settled};
 use limits::Limits;
 use reorder::{Bounds, Reorder};
 use slot::{Answered, Deadlines};
-use tasks::{Idle, Sent};
+use tasks::Idle;
 
 /// Slots that may open their first connections at a time. More would overflow the queue in which a service keeps whom it
 /// has not accepted yet, often 511 or less long: those are made to wait a second and more. And who is connected would
@@ -254,14 +254,15 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 
     /// What is known of the service, and the limits in force.
     pub(crate) fn known(&self) -> Known {
-        let (limit_final, learnt) = self.0.dispatch.borrow().found();
+        let dispatch = self.0.dispatch.borrow();
+        let gate = dispatch.gate();
         Known {
             limit: self.0.limit,
-            limit_final,
-            learnt,
+            limit_final: gate.found().round() as usize,
+            learnt: gate.learnt(),
             connections_max: Some(self.0.service.connections_max())
                 .filter(|max| *max < self.0.limit),
-            bulk: self.0.dispatch.borrow().bulk_max(),
+            bulk: gate.bulk_max(),
             declared: self.0.service.declared(),
         }
     }
@@ -276,7 +277,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Requests in flight, and records ready to be sent.
     pub(crate) fn load(&self) -> (usize, usize) {
         let dispatch = self.0.dispatch.borrow();
-        (dispatch.in_flight(), dispatch.ready())
+        (dispatch.gate().in_flight(), dispatch.ready())
     }
 
     pub(crate) fn records_in_flight(&self) -> usize {
@@ -310,7 +311,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         while inner.called.get() < sendable {
             match inner.idle.borrow_mut().pop() {
                 Some(idle) => idle.call.notify_one(),
-                None if inner.slots.get() < dispatch.limit()
+                None if inner.slots.get() < dispatch.gate().limit()
                     && inner.opening.get() < OPENING_MAX =>
                 {
                     inner.slots.set(inner.slots.get() + 1);
@@ -357,27 +358,27 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         awaited.is_some_and(|index| !self.0.dispatch.borrow_mut().bring_forward(index))
     }
 
-    fn take(&self, now: Duration) -> Option<Vec<Record<Q>>> {
+    fn take(&self, now: Duration) -> Option<(Sent, Vec<Record<Q>>)> {
         if self.is_too_far_ahead() || self.is_held_up() {
             return None;
         }
-        let bulk = self.0.dispatch.borrow_mut().take(now)?;
+        let taken = self.0.dispatch.borrow_mut().take(now)?;
         self.tell_room();
         // There may be work for others: what was called for was counted before this was taken.
         self.call_slots(now);
         self.reschedule_if_held_back(now);
-        Some(bulk)
+        Some(taken)
     }
 
     fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, answer: Answered<S::Answer>) {
         let inner = &self.0;
         let now = inner.clock.now();
         let Answered { outcome, mark } = answer;
-        let (records, first) = (bulk.len(), bulk[0].index);
-        let mut settled = inner
-            .dispatch
-            .borrow_mut()
-            .settle(now, sent.told(), bulk, outcome);
+        let first = bulk[0].index;
+        let trail = &bulk[0].trail;
+        let ready_at = Duration::from_nanos(trail.ready_ns);
+        let is_again = trail.attempts + trail.overloads > 0;
+        let mut settled = inner.dispatch.borrow_mut().settle(now, sent, bulk, outcome);
         let was_held_up = inner.order.is_some() && !self.has_room();
         settled.done = self.in_order(settled.done, &settled.facts);
         let kept = self.keep(&mut settled);
@@ -385,10 +386,10 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             step: inner.step,
             at: sent.at,
             took: now - sent.at,
-            waited: sent.waited,
-            is_again: sent.is_again,
+            waited: sent.allowed.saturating_sub(ready_at),
+            is_again,
             in_flight: sent.in_flight,
-            records,
+            records: sent.records,
             first,
             done: settled
                 .done

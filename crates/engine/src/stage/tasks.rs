@@ -16,7 +16,6 @@ use super::slot::{Answered, Slot};
 use super::{Inner, Stage};
 use crate::fault::Fault;
 use crate::journal::Horizon;
-use crate::limit;
 use crate::service::Service;
 
 /// An idle connection is closed after this: longer than a pause in the work, shorter than most servers keep it.
@@ -27,26 +26,6 @@ pub(super) struct Idle {
     pub(super) call: Rc<Notify>,
     since: Duration,
     close: Rc<Cell<bool>>,
-}
-
-/// When and beside how many a request was sent.
-pub(super) struct Sent {
-    pub(super) taken: Duration,
-    pub(super) at: Duration,
-    pub(super) waited: Duration,
-    pub(super) is_again: bool,
-    pub(super) in_flight: usize,
-}
-
-impl Sent {
-    /// What of it the limit is told.
-    pub(super) fn told(&self) -> limit::Sent {
-        limit::Sent {
-            allowed: self.taken,
-            at: self.at,
-            in_flight: self.in_flight,
-        }
-    }
 }
 
 /// The life of a slot: take what is ready, send it, say how it went; wait to be called when nothing is.
@@ -64,7 +43,7 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
     inner.called.set(inner.called.get() - 1);
     while !close.get() {
         let now = inner.clock.now();
-        let Some(bulk) = stage.take(now) else {
+        let Some((mut sent, bulk)) = stage.take(now) else {
             inner.idle.borrow_mut().push(Idle {
                 call: Rc::clone(&call),
                 since: now,
@@ -76,14 +55,6 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
                 inner.called.set(inner.called.get() - 1);
             }
             continue;
-        };
-        let trail = &bulk[0].trail;
-        let mut sent = Sent {
-            taken: now,
-            at: now,
-            waited: now.saturating_sub(Duration::from_nanos(trail.ready_ns)),
-            is_again: trail.attempts + trail.overloads > 0,
-            in_flight: inner.dispatch.borrow().in_flight(),
         };
         let answered = {
             let told = |at| {

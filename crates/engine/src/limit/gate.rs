@@ -1,0 +1,150 @@
+//! Counts what is in flight, and says how many more may be sent, with how many records in each, and when.
+
+use std::time::Duration;
+
+use super::bulk::BulkSize;
+use super::decision::Decision;
+use super::front::{Limit, LimitSettings};
+use super::learnt::Learnt;
+use super::outcome::{Outcome, Sent};
+use crate::planted::planted;
+
+/// What stands between a ready record and its being sent: the limit, the pace and the size of bulks, as they are set or
+/// find themselves. Times are from the start of the run.
+///
+/// ```
+/// use std::time::Duration;
+/// use inflight::limit::{BulkSize, Changed, Gate, LimitSettings, Outcome};
+///
+/// let settings = LimitSettings { fixed: None, ceiling: 100, rate: None, wall: Duration::ZERO, learnt: None, seed: 1 };
+/// let mut gate = Gate::new(settings, BulkSize::fixed(1));
+/// assert_eq!(gate.room(Duration::ZERO), 8);
+/// let sent: Vec<_> = (0..8).map(|_| gate.sent(Duration::ZERO, 1, false)).collect();
+/// assert_eq!(gate.room(Duration::ZERO), 0);
+/// // More is ready, so it is the limit that keeps it back, and the limit may rise.
+/// gate.done(Duration::from_millis(100), sent[0], Outcome::Succeeded, true);
+/// assert_eq!((gate.limit(), gate.room(Duration::from_millis(100))), (9, 2));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Gate {
+    limit: Limit,
+    bulk: BulkSize,
+    in_flight: usize,
+    /// Whether the last request was full in bytes before it was full in records.
+    is_full_in_bytes: bool,
+}
+
+/// What the end of a request has changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Changed {
+    /// How many may be in flight, or how fast they may be sent.
+    Limit(Decision),
+    /// So many records in a request are enough.
+    Bulk(usize),
+}
+
+impl Gate {
+    /// A gate that has let nothing through yet.
+    pub fn new(settings: LimitSettings, bulk: BulkSize) -> Gate {
+        Gate {
+            limit: Limit::new(settings),
+            bulk,
+            in_flight: 0,
+            is_full_in_bytes: false,
+        }
+    }
+
+    /// How many requests may be in flight now, at least 1.
+    pub fn limit(&self) -> usize {
+        self.limit.limit()
+    }
+
+    /// How many requests are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// The most records that a request may carry now.
+    pub fn bulk_max(&self) -> usize {
+        self.bulk.size()
+    }
+
+    /// How many requests may be sent now.
+    pub fn room(&self, now: Duration) -> usize {
+        let room = self.limit.room(now, self.in_flight);
+        match self.bulk.is_searched() {
+            true => room.min(1_usize.saturating_sub(self.in_flight)),
+            false => room,
+        }
+    }
+
+    /// When there will be room by itself, if that is later: what is asked for between requests, or by the service.
+    pub fn opens_at(&self, now: Duration) -> Option<Duration> {
+        Some(self.limit.send_at()).filter(|at| *at > now)
+    }
+
+    /// Whether nothing is sent now because the service asked for it.
+    pub fn is_paused(&self, now: Duration) -> bool {
+        self.limit.is_paused(now)
+    }
+
+    /// A request with so many records is sent now. It may be full in bytes before it is full in records.
+    pub fn sent(&mut self, now: Duration, records: usize, is_full_in_bytes: bool) -> Sent {
+        self.in_flight += 1;
+        self.is_full_in_bytes = is_full_in_bytes;
+        let sent = Sent {
+            allowed: now,
+            at: now,
+            in_flight: self.in_flight,
+            records,
+        };
+        self.limit.sent(sent);
+        sent
+    }
+
+    /// A request ended, while more was ready to be sent, or was not. Says what changes by that, if anything does.
+    pub fn done(
+        &mut self,
+        now: Duration,
+        sent: Sent,
+        outcome: Outcome,
+        is_more_ready: bool,
+    ) -> Option<Changed> {
+        let is_bound = is_more_ready && self.in_flight >= self.limit();
+        self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome == Outcome::Succeeded);
+        if self.bulk.is_searched() {
+            if outcome == Outcome::Succeeded {
+                // The limit learns nothing of requests that are larger each time.
+                return self.bulk_answered(now, sent).map(Changed::Bulk);
+            }
+        } else if is_bound {
+            self.limit.blocked(now);
+        }
+        self.limit.done(now, sent, outcome).map(Changed::Limit)
+    }
+
+    fn bulk_answered(&mut self, now: Duration, sent: Sent) -> Option<usize> {
+        if self.is_full_in_bytes {
+            return Some(self.bulk.full_in_bytes());
+        }
+        let latency = now.saturating_sub(sent.at).as_secs_f64();
+        self.bulk.answered(sent.records, latency)
+    }
+
+    /// A request with so many records was refused because it was too large (413). Says what is allowed from now on.
+    pub fn too_large(&mut self, records: usize) -> usize {
+        self.bulk.too_large(records);
+        self.bulk.size()
+    }
+
+    /// The limit that was set or found.
+    pub fn found(&self) -> f64 {
+        self.limit.found()
+    }
+
+    /// What the next run may begin with; `None` before the first answer, and of a limit that was set.
+    pub fn learnt(&self) -> Option<Learnt> {
+        let bulk = self.bulk.found();
+        self.limit.learnt().map(|learnt| Learnt { bulk, ..learnt })
+    }
+}
