@@ -54,6 +54,13 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     }
     let is_told = !out.is_stdout() && !picture.is_stdout();
     let played = play(&scenario, args.seed);
+    if played.is_given_up {
+        return Err(Usage::error(format!(
+            "{}: it would never end: nothing is saved any more after {:.1} s; with a `duration` in place of `items` it can be seen",
+            args.scenario.display(),
+            played.trace.saved_until_s(),
+        )));
+    }
     if !picture.is_nowhere() {
         picture.write(svg(&scenario, &played).as_bytes())?;
     }

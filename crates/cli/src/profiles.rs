@@ -62,6 +62,8 @@ struct Profile {
     /// Records in one request, where they were found.
     #[serde(default)]
     bulk_found: Option<usize>,
+    /// Records in a request in the mean, of those whose latency it is.
+    records: f64,
 }
 
 impl Profiles {
@@ -154,6 +156,7 @@ impl Profiles {
             rate_per_s: learnt.rate,
             is_rising: learnt.is_rising,
             bulk_found: learnt.bulk,
+            records: learnt.records,
         };
         DirBuilder::new()
             .recursive(true)
@@ -181,6 +184,7 @@ impl Profile {
         let optional = |figure: Option<f64>| figure.filter(|figure| is_plain(*figure));
         let valid = is_plain(self.limit)
             && is_plain(self.latency_ms)
+            && is_plain(self.records)
             && self.limit <= LIMIT_MAX
             && self.latency_ms <= LATENCY_MAX_MS;
         valid.then_some(Learnt {
@@ -190,6 +194,7 @@ impl Profile {
             rate: optional(self.rate_per_s),
             is_rising: self.is_rising,
             bulk: self.bulk_found.filter(|bulk| *bulk > 0),
+            records: self.records.max(1.0),
         })
     }
 }
@@ -228,6 +233,7 @@ mod tests {
         rate: None,
         is_rising: false,
         bulk: Some(256),
+        records: 240.5,
     };
 
     fn profiles(folder: &Path) -> Profiles {

@@ -284,6 +284,7 @@ pub(crate) mod tests {
                 mean: 12.0 / elapsed_s,
                 max: 100,
                 limit_final: 100,
+                ceiling: 100,
             },
             learnt: None,
             learnt_fetch: None,

@@ -75,6 +75,7 @@ mod queue;
 mod reader;
 mod record;
 mod recorder;
+mod request_cost;
 mod retry;
 mod run;
 mod score;

@@ -243,6 +243,12 @@ impl Options {
                 "rate must be at least one a day and at most a million a second",
             ));
         }
+        let is_possible = |learnt: Option<Learnt>| learnt.is_none_or(|learnt| learnt.is_possible());
+        if !is_possible(self.learnt_save) || !is_possible(self.learnt_fetch) {
+            return Err(Error::options(
+                "what an earlier run learnt must be a limit and records of at least 1, and rates above 0",
+            ));
+        }
         let halt_fits = match self.halt {
             None => true,
             Some(Halt::Count(most)) => most > 0,

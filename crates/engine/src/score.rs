@@ -61,6 +61,7 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
         mean: tally.save.busy.as_secs_f64() / elapsed_s,
         max: tally.save.in_flight_max,
         limit_final: setting.save.limit_final,
+        ceiling: setting.save.limit,
     };
     let predicted = tally.early.prediction(options, setting.fetch, setting.save);
     summary.predicted_s = predicted.map(|predicted| predicted.s);

@@ -155,7 +155,7 @@ fn io_thread_share(summary: &Summary) -> f64 {
 }
 
 fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
-    let limit = summary.in_flight.limit_final;
+    let flying = summary.in_flight;
     match summary.limited_by {
         Wall::Cpu => {
             let cores = if jobs == 1 {
@@ -177,7 +177,7 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
                 (Some(capacity), Some(latency)) => {
                     format!("the service ({capacity} at a time × {latency:.0?})")
                 }
-                _ if limit == 1 => "the service (one request at a time)".to_owned(),
+                _ if flying.limit_final == 1 => "the service (one request at a time)".to_owned(),
                 _ => "the service".to_owned(),
             };
             format!("{service}; more cores will not help")
@@ -191,19 +191,13 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
             "the service's quota; nothing else would help".to_owned()
         }
         Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
-        // A limit that finds itself, and found less than it was allowed.
-        Wall::Ceiling
-            if summary
-                .learnt
-                .is_some_and(|learnt| !learnt.is_rising || limit != summary.in_flight.max) =>
-        {
-            format!(
-                "the ceiling of requests in flight, which it did not come to: {} at most",
-                summary.in_flight.max
-            )
-        }
+        Wall::Ceiling if flying.max < flying.ceiling => format!(
+            "the ceiling of {} in flight, which it did not come to: {} at most",
+            flying.ceiling, flying.max
+        ),
         Wall::Ceiling => format!(
-            "the ceiling of {limit} in flight; a higher one would help if the service can take it"
+            "the ceiling of {} in flight; a higher one would help if the service can take it",
+            flying.ceiling
         ),
         Wall::Source => "reading the input".to_owned(),
         Wall::Ends => {
@@ -251,7 +245,7 @@ mod tests {
         (summary.saved, summary.attainment, summary.bulk.mean) = (600, 0.97, 1.0);
         summary.unloaded_ms = 100.0;
         summary.limited_by = Wall::Service;
-        summary.in_flight.limit_final = 100;
+        (summary.in_flight.max, summary.in_flight.limit_final) = (100, 100);
         change(&mut summary);
         assert_eq!(sentence(&summary, 2, declared), said);
     }
@@ -329,6 +323,7 @@ mod tests {
             rate: None,
             is_rising: false,
             bulk: None,
+            records: 1.0,
         };
         let end = "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help; ";
         check(
@@ -347,19 +342,19 @@ mod tests {
             |s| {
                 s.learnt = Some(Learnt { goodput, ..learnt });
                 (s.attainment, s.limited_by) = (0.1, Wall::Ceiling);
-                (s.in_flight.max, s.in_flight.limit_final) = (283, 566);
+                (s.in_flight.max, s.in_flight.ceiling) = (283, 1000);
             },
-            "10 % of the limit; finding the number in flight took its time; the wall is the ceiling of requests in \
-             flight, which it did not come to: 283 at most",
+            "10 % of the limit; finding the number in flight took its time; the wall is the ceiling of 1000 in flight, \
+             which it did not come to: 283 at most",
         );
         check(
             Declared::default(),
             |s| {
                 s.learnt = Some(Learnt { goodput, ..learnt });
                 (s.attainment, s.limited_by) = (0.9, Wall::Ceiling);
-                (s.in_flight.max, s.in_flight.limit_final) = (6, 6);
+                (s.in_flight.max, s.in_flight.ceiling) = (6, 1000);
             },
-            "90 % of the limit; limited by the ceiling of requests in flight, which it did not come to: 6 at most",
+            "90 % of the limit; limited by the ceiling of 1000 in flight, which it did not come to: 6 at most",
         );
         check(
             Declared::default(),

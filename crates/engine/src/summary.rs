@@ -36,6 +36,8 @@ pub struct InFlight {
     pub max: usize,
     /// The limit at the end, as it was set or found.
     pub limit_final: usize,
+    /// The most that the limit could have been: what was set, or the ceiling of a limit that finds itself.
+    pub ceiling: usize,
 }
 
 /// Records in one save request.

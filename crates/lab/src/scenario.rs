@@ -72,7 +72,7 @@ pub struct Clients {
     pub timeout: Duration,
     /// Whether their probes fall into the same moments. Default: yes.
     pub aligned: bool,
-    /// Whether each knows what an earlier run learnt, here the knee that is expected. Default: no.
+    /// Whether each begins with what it has learnt when the same was played before. Default: no.
     pub remembers: bool,
 }
 

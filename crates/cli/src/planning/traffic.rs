@@ -12,8 +12,6 @@ use crate::target::Place;
 const LATENCY_S: f64 = 0.1;
 /// The same of a local file or database, which writes into memory first: SQLite takes half of it, a file a tenth.
 const LOCAL_S: f64 = 1e-4;
-/// What one more record in a request is taken to cost: a local database takes a third of it or less, one with indices more.
-const RECORD_S: f64 = 5e-6;
 /// CPU time that a request over a network costs the thread that serves I/O, if it was not measured: as on a machine of today.
 const HANDLING_S: f64 = 6e-5;
 
@@ -34,12 +32,39 @@ pub(super) fn of_save(opened: &Opened<'_>, options: &Options, probed: Option<&Pr
         (false, true) => Figure::assumed(LOCAL_S),
         (false, false) => Figure::assumed(LATENCY_S),
     };
-    let remembered = learnt.map(|learnt| Figure::learned(learnt.latency.as_secs_f64()));
-    let latency = probed
-        .and_then(|probed| probed.ladder.latency())
-        .or(declared_latency(place))
+    // Each of requests with so many records.
+    let one = |latency| (latency, 1.0);
+    let remembered = learnt.map(|learnt| {
+        let latency = learnt.latency.as_secs_f64();
+        (Figure::learned(latency), learnt.records)
+    });
+    let (latency, records) = probed
+        .and_then(|probed| probed.ladder.latency().map(one))
+        .or(declared_latency(place).map(one))
         .or(remembered)
-        .unwrap_or(assumed);
+        .unwrap_or(one(assumed));
+    let (latency, per_record) = match probed {
+        Some(probed) if records == 1.0 => (latency, probed.per_record),
+        _ if bulk == 1 || is_null => (latency, Figure::NOTHING),
+        _ => {
+            let (one, each) = Traffic::parts(latency, records, None);
+            // Of what many records took together, no more is the request's own than it would be thought to take.
+            let own = assumed.value.max(latency.value / records);
+            match own < one.value {
+                false => (one, each),
+                true => (
+                    Figure {
+                        value: own,
+                        ..assumed
+                    },
+                    Figure {
+                        value: (latency.value - own) / (records - 1.0),
+                        ..latency
+                    },
+                ),
+            }
+        }
+    };
     let found = learnt.and_then(|learnt| {
         let at_once = learnt.goodput? * learnt.latency.as_secs_f64();
         Some(Figure::learned(at_once.max(1.0)))
@@ -49,11 +74,7 @@ pub(super) fn of_save(opened: &Opened<'_>, options: &Options, probed: Option<&Pr
         false => Figure::assumed(HANDLING_S),
     };
     Traffic {
-        per_record: match probed {
-            Some(probed) => probed.per_record,
-            None if bulk == 1 || is_null => Figure::NOTHING,
-            None => Figure::assumed(RECORD_S),
-        },
+        per_record,
         bulk: options.bulk.unwrap_or(usize::MAX).min(bulk).max(1),
         spread: probed.map_or(0.0, |probed| probed.ladder.spread()),
         capacity: declared_capacity(place)

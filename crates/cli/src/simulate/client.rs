@@ -50,9 +50,12 @@ impl Client {
             Length::Lasting(_) => UNLIMITED,
             Length::Items(items) => items,
         };
+        let known = settings.learnt.and_then(|learnt| learnt.bulk);
         let bulk = match bulks.size {
-            ClientLimit::Auto => BulkSize::auto(bulks.max, settings.learnt.and_then(|l| l.bulk)),
             ClientLimit::Fixed(size) => BulkSize::fixed(size.min(bulks.max)),
+            // As in a run: beside a limit that is set there is nothing that smaller requests would make room for.
+            ClientLimit::Auto if settings.fixed.is_some() => BulkSize::fixed(bulks.max),
+            ClientLimit::Auto => BulkSize::auto(bulks.max, known),
         };
         Client {
             gate: Gate::new(settings, bulk),

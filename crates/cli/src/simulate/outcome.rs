@@ -182,9 +182,7 @@ fn bound_s(scenario: &Scenario, saved: f64, optimum: f64) -> f64 {
         return service;
     };
     let cpu = saved * clients.compute.as_secs_f64() / (clients.cores * clients.count) as f64;
-    let declared = scenario.service.declared();
-    let service = declared.goodput.map_or(0.0, |goodput| saved / goodput);
-    let ends = clients.compute + declared.latency;
+    let ends = clients.compute + scenario.service.declared().latency;
     cpu.max(service) + ends.as_secs_f64()
 }
 

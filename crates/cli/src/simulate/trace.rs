@@ -89,6 +89,12 @@ impl Trace {
         &self.steps[number(from_s)..number(until_s).max(number(from_s))]
     }
 
+    /// When something was saved last, in seconds; 0 if nothing was.
+    pub fn saved_until_s(&self) -> f64 {
+        let last = self.steps.iter().rposition(|step| step.saved > 0);
+        last.map_or(0.0, |number| (number + 1) as f64 * STEP_S)
+    }
+
     /// Items saved a second in this time.
     pub fn goodput(&self, from_s: f64, until_s: f64) -> f64 {
         let steps = self.between(from_s, until_s);

@@ -12,8 +12,11 @@ use super::outcome::Simulated;
 use super::requests::{Answer, Id, Request, Requests, Where};
 use super::trace::Trace;
 
-/// A finite scenario that has not ended by then never will: all its items at one a minute.
-const FINITE_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// A job that ends is given up when nothing is saved for so long: the longest that a run waits for a service that asks
+/// for patience,
+const UNSAVED_MAX: Duration = Duration::from_secs(3600);
+/// or for so many requests.
+const UNSAVED_REQUESTS_MAX: u64 = 1_000_000;
 /// Where in the turns a run begins: anywhere, eight of the longest that matter.
 const WALL_SPAN_S: f64 = 256.0;
 
@@ -26,6 +29,8 @@ pub struct Played {
     pub trace: Trace,
     /// What each client has learnt.
     pub learnt: Vec<Option<Learnt>>,
+    /// Whether a job that should end was given up, because nothing was saved any more.
+    pub is_given_up: bool,
 }
 
 /// Plays a scenario in virtual time. The same seed gives the same trace.
@@ -45,6 +50,7 @@ pub fn play(scenario: &Scenario, seed: u64) -> Played {
     Played {
         simulated: Simulated::new(scenario, seed, &world.trace, end, limit_final),
         learnt: learnt.collect(),
+        is_given_up: world.is_given_up(),
         trace: world.trace,
     }
 }
@@ -57,6 +63,9 @@ struct World<'a> {
     requests: Requests,
     waiting: HashMap<Ticket, Id>,
     trace: Trace,
+    /// When something was saved last, and the requests that failed since.
+    saved_at: Duration,
+    failed: u64,
     /// Half of the way there and back.
     half: Duration,
     now: Duration,
@@ -97,6 +106,8 @@ impl<'a> World<'a> {
             events,
             requests: Requests::default(),
             waiting: HashMap::new(),
+            saved_at: Duration::ZERO,
+            failed: 0,
             now: Duration::ZERO,
         }
     }
@@ -105,7 +116,7 @@ impl<'a> World<'a> {
     fn run(&mut self) -> Duration {
         let last = match self.scenario.length {
             Length::Lasting(duration) => duration,
-            Length::Items(_) => FINITE_MAX,
+            Length::Items(_) => Duration::MAX,
         };
         while let Some((at, event)) = self.events.pop() {
             if at >= last {
@@ -114,7 +125,7 @@ impl<'a> World<'a> {
             }
             self.now = at;
             self.happens(event);
-            if self.is_finished() {
+            if self.is_finished() || self.is_given_up() {
                 break;
             }
         }
@@ -125,6 +136,11 @@ impl<'a> World<'a> {
     fn is_finished(&self) -> bool {
         let all_saved = |items| self.clients.iter().all(|client| client.saved >= items);
         matches!(self.scenario.length, Length::Items(items) if all_saved(items))
+    }
+
+    fn is_given_up(&self) -> bool {
+        matches!(self.scenario.length, Length::Items(_))
+            && (self.now - self.saved_at >= UNSAVED_MAX || self.failed >= UNSAVED_REQUESTS_MAX)
     }
 
     fn happens(&mut self, event: Event) {
@@ -304,6 +320,10 @@ impl<'a> World<'a> {
             self.trace.decisions.push((now, decision));
         }
         let records = request.sent.records;
+        match told {
+            Told::Succeeded => (self.saved_at, self.failed) = (now, 0),
+            _ => self.failed += 1,
+        }
         if told == Told::Succeeded && now >= self.scenario.warmup {
             self.trace.saved_by[request.client] += records as u64;
         }

@@ -122,8 +122,16 @@ impl Early {
     }
 }
 
-/// What was known of a service before the run: its latency, and how many it handles at once.
-fn before(known: &Known, step: Step, options: &Options) -> Option<(Figure, Option<Figure>)> {
+/// What was known of a service before the run.
+struct Before {
+    latency: Figure,
+    /// Of requests with so many records.
+    records: f64,
+    /// How many it handles at once.
+    capacity: Option<Figure>,
+}
+
+fn before(known: &Known, step: Step, options: &Options) -> Option<Before> {
     let at_once = |goodput: f64, latency: f64| (goodput * latency).max(1.0);
     if let Some(latency) = known.declared.latency {
         let latency = latency.as_secs_f64();
@@ -133,7 +141,11 @@ fn before(known: &Known, step: Step, options: &Options) -> Option<(Figure, Optio
             .map(|goodput| at_once(goodput, latency));
         let capacity = known.declared.capacity.map(|capacity| capacity as f64);
         let capacity = capacity.or(goodput).map(Figure::declared);
-        return Some((Figure::declared(latency), capacity));
+        return Some(Before {
+            latency: Figure::declared(latency),
+            records: 1.0,
+            capacity,
+        });
     }
     let learnt = match step {
         Step::Fetch => options.learnt_fetch,
@@ -143,36 +155,32 @@ fn before(known: &Known, step: Step, options: &Options) -> Option<(Figure, Optio
     let capacity = learnt
         .goodput
         .map(|goodput| Figure::learned(at_once(goodput, latency)));
-    Some((Figure::learned(latency), capacity))
+    Some(Before {
+        latency: Figure::learned(latency),
+        records: learnt.records,
+        capacity,
+    })
 }
 
 fn traffic(seen: &Requests, known: &Known, step: Step, options: &Options) -> Option<Traffic> {
     let before = before(known, step, options);
-    let (latency, capacity) = match before {
-        None => (seen.latency.figure(), None),
-        Some((latency, capacity)) => {
-            // An answer that waited, for its turn or for a computation, does not tell what the service takes.
-            let at_once = capacity.map_or(f64::INFINITY, |capacity| capacity.value);
-            let is_crowded = seen.in_flight_max as f64 > at_once;
-            let measured = seen.latency.figure().filter(|_| {
-                !is_crowded && matches!(options.strategy, Strategy::Sequential | Strategy::Batched)
-            });
-            (measured.or(Some(latency)), capacity)
-        }
+    let capacity = before.as_ref().and_then(|before| before.capacity);
+    let at_once = capacity.map_or(f64::INFINITY, |capacity| capacity.value);
+    // An answer that waited, for its turn or for a computation, does not tell what the service takes.
+    let is_telling = seen.in_flight_max as f64 <= at_once
+        && matches!(options.strategy, Strategy::Sequential | Strategy::Batched);
+    let measured = seen
+        .latency
+        .figure()
+        .filter(|_| is_telling || before.is_none());
+    let (latency, records) = match (measured, before) {
+        (Some(measured), _) => (measured, seen.records_each()),
+        (None, Some(before)) => (before.latency, before.records),
+        (None, None) => return None,
     };
-    let latency = latency?;
-    let records = (seen.records as f64 / seen.answered().max(1) as f64).max(1.0);
-    // Of requests with several records, what each of them takes.
-    let latency = match known.bulk {
-        1 => latency,
-        _ => Figure {
-            value: latency.value / records,
-            ..latency
-        },
-    };
-    let per_record = match known.bulk {
-        1 => Figure::NOTHING,
-        _ => latency,
+    let (latency, per_record) = match known.bulk {
+        1 => (latency, Figure::NOTHING),
+        _ => Traffic::parts(latency, records, seen.per_record()),
     };
     let shown = capacity_shown(seen, options);
     let held = known.declared.capacity.zip(known.declared.goodput);
@@ -307,6 +315,7 @@ mod tests {
             rate: None,
             is_rising: false,
             bulk: None,
+            records: 1.0,
         });
         let remembers = Options {
             learnt_save: learnt,

@@ -154,14 +154,16 @@ fn parallel(way: &Way, work: &Plain) -> Time {
     let request = work.save.taking(bulk);
     // No more is looked for than what becomes ready while one is answered.
     let needed = (request / (apart * bulk).max(1e-9)).min(work.items / bulk);
-    let ends = first + work.beside + searched(way, save.at_once().min(needed), last);
+    let ends =
+        first + work.beside + searched(way.save_search_from, save.at_once().min(needed), last);
     terms.push(streamed(save, work.items, bulk, apart, ends));
     if let Some(fetch) = fetch(way, work) {
-        let ends = work.beside + last + searched(way, fetch.at_once().min(work.items), first);
+        let at_once = fetch.at_once().min(work.items);
+        let ends = work.beside + last + searched(way.fetch_search_from, at_once, first);
         terms.push(streamed(fetch, work.items, 1.0, 0.0, ends));
     }
     terms.extend(paced(way, work, work.beside));
-    if let Some(from) = way.search_from {
+    if let Some(from) = way.save_search_from {
         // Doubling from so many, each round trip: that is the most there can be.
         let rounds = (work.items / bulk / from + 1.0).log2().ceil();
         terms.push((Holdup::Search, first + work.beside + rounds * request));
@@ -170,8 +172,8 @@ fn parallel(way: &Way, work: &Plain) -> Time {
 }
 
 /// Seconds lost to a limit that is still rising to as many as are served at once.
-fn searched(way: &Way, at_once: f64, latency: f64) -> f64 {
-    let Some(from) = way.search_from.filter(|_| at_once.is_finite()) else {
+fn searched(from: Option<f64>, at_once: f64, latency: f64) -> f64 {
+    let Some(from) = from.filter(|_| at_once.is_finite()) else {
         return 0.0;
     };
     let at_once = at_once.max(from);

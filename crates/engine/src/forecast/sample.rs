@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::figure::Figure;
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
+use crate::request_cost::RequestCost;
 
 /// What is believed of the spread, as a share of the mean, before anything was measured: one sample's worth.
 const PRIOR_SPREAD: f64 = 0.2;
@@ -36,6 +37,7 @@ pub struct Requests {
     /// Seconds from sent to answered of those that succeeded.
     pub latency: Moments,
     ln_latency: Moments,
+    cost: RequestCost,
     /// Records they carried.
     pub records: u64,
     /// Requests refused with 429 or 503.
@@ -108,6 +110,7 @@ impl Requests {
         self.latency.add_many(1, took);
         self.ln_latency.add_many(1, took.max(1e-9).ln());
         self.records += attempt.records as u64;
+        self.cost.add(1.0, attempt.records as f64, took);
         self.least = Some(self.least.map_or(took, |least| least.min(took)));
         let ended = attempt.at + attempt.took;
         let (from, until) = self.span.unwrap_or((attempt.at, ended));
@@ -124,16 +127,26 @@ impl Requests {
         self.ln_latency.sd()
     }
 
+    /// Records in a request, in the mean; at least 1.
+    pub fn records_each(&self) -> f64 {
+        (self.records as f64 / self.answered().max(1) as f64).max(1.0)
+    }
+
+    /// Seconds that one more record in a request takes; `None` if all requests had as many.
+    pub fn per_record(&self) -> Option<f64> {
+        self.cost.parts().map(|(_, each)| each)
+    }
+
     /// The shortest, in seconds; `None` before the first.
     pub fn least(&self) -> Option<f64> {
         self.least
     }
 
-    /// Records saved a second, from the first that was sent to the last that was answered; `None` before the first.
+    /// Requests answered a second, from the first that was sent to the last that was answered; `None` before the first.
     pub fn per_second(&self) -> Option<f64> {
         let (from, until) = self.span?;
         let lasted = (until - from).as_secs_f64();
-        (lasted > 0.0).then(|| self.records as f64 / lasted)
+        (lasted > 0.0).then(|| self.answered() as f64 / lasted)
     }
 
     /// Over how many seconds they were answered.

@@ -1,6 +1,6 @@
 //! How the work is to be done, as far as that decides how long it takes.
 
-use crate::limit::FIRST;
+use crate::limit::{FIRST, Learnt};
 use crate::options::{InFlightLimit, Options, Strategy};
 
 /// One way to do the work.
@@ -12,8 +12,10 @@ pub struct Way {
     pub jobs: usize,
     /// The most requests in flight, for each of fetch and save.
     pub in_flight: usize,
-    /// From how many in flight the limit is searched; `None` of one that is set.
-    pub search_from: Option<f64>,
+    /// From how many in flight the limit of saves is searched; `None` of one that is set.
+    pub save_search_from: Option<f64>,
+    /// The same of fetches.
+    pub fetch_search_from: Option<f64>,
     /// Items of a batch of `Batched`.
     pub batch: usize,
     /// Seconds that `Async` computes before it serves I/O; `None` is never.
@@ -34,14 +36,20 @@ impl Way {
                 _ => 1,
             },
             in_flight: options.in_flight_max(),
-            search_from: (options.in_flight == InFlightLimit::Auto).then(|| {
-                let learnt = options.learnt_save.map(|learnt| learnt.limit);
-                learnt.unwrap_or(FIRST)
-            }),
+            save_search_from: search_from(options, options.learnt_save),
+            fetch_search_from: search_from(options, options.learnt_fetch),
             batch: options.batch,
             yield_every: options.yield_every.map(|time| time.as_secs_f64()),
             bulk: options.bulk,
             rate: options.rate,
         }
     }
+}
+
+/// A run begins with what an earlier one found; a limit that still rose there is no less than the first of all.
+fn search_from(options: &Options, learnt: Option<Learnt>) -> Option<f64> {
+    (options.in_flight == InFlightLimit::Auto).then(|| match learnt {
+        Some(learnt) if !learnt.is_rising => learnt.limit,
+        rising => rising.map_or(FIRST, |learnt| learnt.limit.max(FIRST)),
+    })
 }

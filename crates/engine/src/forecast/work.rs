@@ -1,6 +1,10 @@
 //! What a job costs, as far as that is known before it is run.
 
 use super::figure::Figure;
+use crate::bound::Basis;
+
+/// What one more record in a request is taken to cost when nobody knows.
+const RECORD_S: f64 = 5e-6;
 
 /// What there is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,5 +68,25 @@ impl Traffic {
             connections: None,
             blocks: false,
         }
+    }
+
+    /// What a request with one record takes, and each further one, at a service whose requests with so many took so long. A
+    /// further record takes as long as was measured, if it was, or is taken for 5 µs: a local database takes a third of that,
+    /// one with indices more.
+    pub fn parts(latency: Figure, records: f64, measured: Option<f64>) -> (Figure, Figure) {
+        let each = measured.unwrap_or(RECORD_S).min(latency.value / records);
+        let one = Figure {
+            value: latency.value - each * (records - 1.0),
+            ..latency
+        };
+        let each = match measured {
+            Some(_) => Figure {
+                value: each,
+                off: latency.off,
+                basis: Basis::Measured,
+            },
+            None => Figure::assumed(each),
+        };
+        (one, each)
     }
 }

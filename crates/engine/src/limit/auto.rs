@@ -88,7 +88,8 @@ impl Auto {
         let phase = match learnt {
             Some(learnt) if learnt.is_rising => Phase::start(learnt.limit.max(FIRST), ceiling),
             Some(learnt) => {
-                let limit = learnt.limit.clamp(1.0, ceiling);
+                // In this order, so that what is not a number becomes one.
+                let limit = learnt.limit.max(1.0).min(ceiling);
                 let ln_latency = learnt.latency.as_secs_f64().max(1e-6).ln();
                 doubt = Some(Doubt {
                     ln_latency,
@@ -144,9 +145,14 @@ impl Auto {
         self.peak = self.peak.max(in_flight as f64);
     }
 
+    /// Something was answered, so the service is there.
+    pub(super) fn answered(&mut self) {
+        self.timeouts = 0;
+    }
+
     pub(super) fn succeeded(&mut self, now: f64, sent: &Sent) -> Option<Decision> {
         let (sent_at, in_flight) = (sent.at.as_secs_f64(), sent.in_flight as f64);
-        self.timeouts = 0;
+        self.answered();
         let ln_latency = (now - sent_at).max(1e-6).ln();
         let memory = self.limit().max(4.0);
         let known = self.ln_latency.get_or_insert(ln_latency);
@@ -162,7 +168,10 @@ impl Auto {
                 self.doubt = None;
             }
         }
+        let mut lowered = None;
         let left = match &mut self.phase {
+            // It was sent before there was reason to begin anew.
+            Phase::Start { .. } if sent.allowed.as_secs_f64() <= self.reacted_at => None,
             Phase::Start {
                 start,
                 limit,
@@ -173,9 +182,13 @@ impl Auto {
                 *unused = if is_bound { 0.0 } else { *unused + 1.0 };
                 *peak = if is_bound { 0.0 } else { peak.max(in_flight) };
                 if *unused > UNUSED_ROUNDS * *limit {
-                    *unused = 0.0;
-                    *limit = limit.min((2.0 * *peak).max(FIRST));
-                    *peak = 0.0;
+                    let needed = limit.min((2.0 * *peak).max(FIRST));
+                    lowered = (needed < *limit).then_some(Decision {
+                        from,
+                        to: needed,
+                        reason: Reason::Unused,
+                    });
+                    (*unused, *peak, *limit) = (0.0, 0.0, needed);
                 }
                 match start.succeeded(now, sent_at, in_flight) {
                     Step::Leave { limit, reason, arm } => Some((limit.min(*most), reason, arm)),
@@ -209,7 +222,7 @@ impl Auto {
         });
         let probed = self.tick(now);
         self.settle_fraction(now);
-        decision.or(probed)
+        decision.or(lowered).or(probed)
     }
 
     /// The service is not the one that was remembered: looks for the limit as if none were known.
@@ -315,6 +328,7 @@ impl Auto {
             rate: None,
             is_rising,
             bulk: None,
+            records: 1.0,
         })
     }
 
@@ -462,6 +476,7 @@ mod tests {
                 rate: None,
                 is_rising,
                 bulk: None,
+                records: 1.0,
             };
             Auto::new(1000, 0.0, Some(learnt))
         };

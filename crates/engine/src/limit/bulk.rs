@@ -4,6 +4,8 @@
 //! of that, twice the records cost hardly more. Both knobs cannot be turned at once: what more in flight do to latency, and what
 //! more records do, could not be told apart. Requests are filled with what is ready, never waited for.
 
+use crate::request_cost::RequestCost;
+
 /// The part of a request's latency that may be its own cost: nine tenths go into records.
 const OWN_COST: f64 = 0.1;
 /// A request that takes longer than this, in seconds, carries no more: whoever waits for its first record waits long enough,
@@ -143,28 +145,13 @@ impl Search {
         if last.latency > LONG.max(LONG_TIMES * first.latency) {
             return false;
         }
-        let (own, each) = self.fit();
-        own > OWN_COST * (own + each * last.records)
-    }
-
-    /// `A` and `K`: the line through all sizes, each trusted to the same share of its latency.
-    fn fit(&self) -> (f64, f64) {
-        let (mut weights, mut x, mut y, mut xx, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        let mut cost = RequestCost::default();
         for mean in &self.seen {
-            let weight = f64::from(mean.count) / mean.latency.max(1e-9).powi(2);
-            weights += weight;
-            x += weight * mean.records;
-            y += weight * mean.latency;
-            xx += weight * mean.records * mean.records;
-            xy += weight * mean.records * mean.latency;
+            cost.add(f64::from(mean.count), mean.records, mean.latency);
         }
-        let apart = weights * xx - x * x;
         // Of a single size nothing is known but that a request costs something.
-        if self.seen.len() < 2 || apart <= 0.0 {
-            return (y / weights, 0.0);
-        }
-        let each = ((weights * xy - x * y) / apart).max(0.0);
-        ((y - each * x) / weights, each)
+        cost.parts()
+            .is_none_or(|(own, each)| own > OWN_COST * (own + each * last.records))
     }
 }
 

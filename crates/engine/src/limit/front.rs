@@ -24,7 +24,7 @@ pub struct LimitSettings {
     pub fixed: Option<usize>,
     /// The highest limit that may be found, at least 1.
     pub ceiling: usize,
-    /// Requests a second, at most.
+    /// Requests a second, at most; more than 0.
     pub rate: Option<f64>,
     /// What the clock on the wall showed at the start of the run (any epoch that all clients share).
     pub wall: Duration,
@@ -124,16 +124,28 @@ impl Limit {
         }
     }
 
+    /// A request was answered whose latency says nothing of the limit: all that is learnt is that the service is there,
+    /// and did not refuse.
+    pub(super) fn answered(&mut self) {
+        self.refused_share -= self.refused_share / SHARE_OVER;
+        self.pace.taken();
+        if let Law::Auto(auto) = &mut self.law {
+            auto.answered();
+        }
+    }
+
     /// A request ended. Says how the limit changes, if it does.
     pub(super) fn done(&mut self, now: Duration, sent: Sent, outcome: Outcome) -> Option<Decision> {
-        let is_refusal = matches!(outcome, Outcome::Refused { .. });
-        self.refused_share += (f64::from(is_refusal) - self.refused_share) / SHARE_OVER;
         let now_s = now.as_secs_f64();
-        if let Outcome::Refused { by_quota, wait } = outcome {
-            return self.refused(now, sent, by_quota, wait);
-        }
-        if outcome == Outcome::Succeeded {
-            self.pace.taken();
+        match outcome {
+            Outcome::Refused { by_quota, wait } => {
+                self.refused_share += (1.0 - self.refused_share) / SHARE_OVER;
+                return self.refused(now, sent, by_quota, wait.map(|wait| wait.min(PAUSE_MAX)));
+            }
+            Outcome::Succeeded => self.answered(),
+            Outcome::TimedOut | Outcome::Failed => {
+                self.refused_share -= self.refused_share / SHARE_OVER;
+            }
         }
         match (&mut self.law, outcome) {
             (Law::Auto(auto), Outcome::Succeeded) => auto.succeeded(now_s, &sent),
@@ -144,9 +156,9 @@ impl Limit {
         }
     }
 
-    /// Nothing is sent for so long, because the service asked for it; at most an hour.
+    /// Nothing is sent for so long, because the service asked for it.
     fn pause(&mut self, now: Duration, wait: Duration) {
-        self.pause_until = self.pause_until.max(now + wait.min(PAUSE_MAX));
+        self.pause_until = self.pause_until.max(now + wait);
     }
 
     /// Whether nothing is sent now because the service asked for it.
@@ -201,7 +213,7 @@ impl Limit {
             && (by_quota || self.refused_share > REFUSED_SHARE)
         {
             let jitter = 1.0 + JITTER * self.random.f64();
-            self.pause(now, wait.min(PAUSE_MAX).mul_f64(jitter));
+            self.pause(now, wait.mul_f64(jitter));
         }
         decision
     }
@@ -264,6 +276,7 @@ mod tests {
                 rate: None,
                 is_rising: false,
                 bulk: None,
+                records: 1.0,
             });
             let mut limit = Limit::new(LimitSettings { ceiling, rate, learnt, ..settings() });
             let first = limit.found();
@@ -317,9 +330,19 @@ mod tests {
     #[test]
     fn a_pause_holds_everything_back_but_no_longer_than_an_hour() {
         let mut limit = Limit::new(settings());
-        limit.pause(MS, Duration::from_secs(1_000_000_000));
+        let sent = Sent {
+            allowed: Duration::ZERO,
+            at: Duration::ZERO,
+            in_flight: 1,
+            records: 1,
+        };
+        let refused = Outcome::Refused {
+            by_quota: true,
+            wait: Some(Duration::from_secs(1_000_000_000)),
+        };
+        limit.done(MS, sent, refused);
         assert_eq!(limit.room(3_599_000 * MS, 0), 0);
-        assert_eq!(limit.room(3_600_001 * MS, 0), 8);
+        assert!(limit.room(3_961_000 * MS, 0) > 0);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
 use crate::planted::planted;
 
+/// Requests over which the mean number of their records is taken.
+const MEAN_OVER: f64 = 32.0;
+
 /// What stands between a ready record and its being sent: the limit, the pace and the size of bulks, as they are set or
 /// find themselves. Times are from the start of the run.
 ///
@@ -32,6 +35,8 @@ pub struct Gate {
     in_flight: usize,
     /// Whether the last request was full in bytes before it was full in records.
     is_full_in_bytes: bool,
+    /// Running mean of the records in the requests whose latencies the limit was told.
+    records: Option<f64>,
 }
 
 /// What the end of a request has changed.
@@ -51,6 +56,7 @@ impl Gate {
             bulk,
             in_flight: 0,
             is_full_in_bytes: false,
+            records: None,
         }
     }
 
@@ -112,13 +118,20 @@ impl Gate {
     ) -> Option<Changed> {
         let is_bound = is_more_ready && self.in_flight >= self.limit();
         self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome == Outcome::Succeeded);
+        let is_answer = outcome == Outcome::Succeeded;
         if self.bulk.is_searched() {
-            if outcome == Outcome::Succeeded {
-                // The limit learns nothing of requests that are larger each time.
+            if is_answer {
+                // Latencies of requests that are larger each time say nothing of a limit.
+                self.limit.answered();
                 return self.bulk_answered(now, sent).map(Changed::Bulk);
             }
         } else if is_bound {
             self.limit.blocked(now);
+        }
+        if is_answer {
+            let records = sent.records as f64;
+            let mean = self.records.get_or_insert(records);
+            *mean += (records - *mean) / MEAN_OVER;
         }
         self.limit.done(now, sent, outcome).map(Changed::Limit)
     }
@@ -144,7 +157,12 @@ impl Gate {
 
     /// What the next run may begin with; `None` before the first answer, and of a limit that was set.
     pub fn learnt(&self) -> Option<Learnt> {
-        let bulk = self.bulk.found();
-        self.limit.learnt().map(|learnt| Learnt { bulk, ..learnt })
+        let (bulk, records) = (self.bulk.found(), self.records.unwrap_or(1.0));
+        let learnt = self.limit.learnt()?;
+        Some(Learnt {
+            bulk,
+            records,
+            ..learnt
+        })
     }
 }

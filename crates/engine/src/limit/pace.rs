@@ -119,9 +119,10 @@ impl Pace {
         let paced = self.rate(now);
         let rate = paced.or(sending).unwrap_or(f64::INFINITY);
         // A start that doubles has left unused what the quota gave meanwhile.
+        let way_back = self.quota.map_or(k, |quota| quota.k);
         let is_steady =
-            (paced.is_some() || sending.is_none()) && now - self.resumed_at < STEADY * k;
-        let most = if is_steady {
+            (paced.is_some() || sending.is_none()) && now - self.resumed_at < STEADY * way_back;
+        let most = if is_steady || rate.is_infinite() {
             // The one that was refused was one too many: that none was taken is no sign that none will be.
             rate.min((taken + 1.0) / lasted(self.resumed_at))
         } else {
@@ -165,6 +166,14 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn a_rate_is_found_though_no_latency_is_known() {
+        let mut pace = Pace::new(None);
+        (0..100).for_each(|_| pace.taken());
+        let rate = pace.refused(20.0, 20.0, None, 0.1);
+        assert!((2.0..6.0).contains(&rate), "{rate}");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) struct Probe {
     /// Answers in this turn, and when it began.
     answers: u32,
     began: f64,
-    /// Saves a second at the limit, in the last turns that held it.
+    /// Requests answered a second at the limit, in the last turns that held it.
     goodput: Option<f64>,
     is_full: bool,
 }

@@ -102,11 +102,12 @@ impl Start {
         }
         self.octaves[octave].add(ln_latency, in_flight, true);
         let variance = self.variance();
-        let base = self.base(octave.max(1), variance, ALIKE);
+        let base = self.base(octave, variance, ALIKE);
         if let Some(step) = self.too_far(now, octave, &base, variance) {
             return step;
         }
-        let is_slow = ln_latency - base.ln_latency > slower(variance);
+        // Of the lowest octave nothing is known to be slow.
+        let is_slow = base.count > 0.0 && ln_latency - base.ln_latency > slower(variance);
         self.slow_share += (f64::from(is_slow) - self.slow_share) / SHARE_OVER;
         if self.slow_share > CROWDED_SHARE {
             self.crowded_at = now;
@@ -253,9 +254,13 @@ mod tests {
 
     /// Doubles at a service whose latency depends on the number in flight, one answer after the other; the limit it leaves
     /// with, and after how many answers.
-    fn climb(mut latency: impl FnMut(f64) -> f64) -> (Option<f64>, u32) {
+    fn climb(latency: impl FnMut(f64) -> f64) -> (Option<f64>, u32) {
+        climb_from(FIRST, latency)
+    }
+
+    fn climb_from(first: f64, mut latency: impl FnMut(f64) -> f64) -> (Option<f64>, u32) {
         let mut start = Start::new();
-        let (mut now, mut limit) = (0.0, 8.0_f64);
+        let (mut now, mut limit) = (0.0, first);
         for n in 1..=40_000 {
             let took = latency(limit);
             now += took / limit;
@@ -315,6 +320,15 @@ mod tests {
     #[test]
     fn it_goes_on_while_there_is_room() {
         assert_eq!(climb(|_| 0.1).0, None);
+    }
+
+    #[test]
+    fn it_climbs_from_one_at_a_slow_service_too() {
+        for latency in [0.001, 1.0, 2.0, 20.0] {
+            let (limit, _) = climb_from(1.0, |n| latency * (n / 110.0).max(1.0));
+            let limit = limit.unwrap();
+            assert!((100.0..130.0).contains(&limit), "{latency}: {limit}");
+        }
     }
 
     #[test]

@@ -99,34 +99,36 @@ impl<Q> Backlog<Q> {
         self.halves.insert(place, half);
     }
 
-    /// The next bulk: a half, or what is ready, up to so many records that hold so many bytes; one at least.
-    pub(super) fn take(&mut self, bulk_max: usize, bytes_max: usize) -> Option<Vec<Record<Q>>> {
+    /// The next bulk: a half, or what is ready, up to so many records that hold so many bytes; one at least. And whether it
+    /// is bytes that it has no room for more of.
+    pub(super) fn take(
+        &mut self,
+        bulk_max: usize,
+        bytes_max: usize,
+    ) -> Option<(Vec<Record<Q>>, bool)> {
         if self.is_held_up() {
             return None;
         }
         let before = self.ready_before_halves();
-        let bulk = match self.halves.pop_front_if(|_| before == 0) {
-            Some(half) => half,
+        let (bulk, is_full_in_bytes) = match self.halves.pop_front_if(|_| before == 0) {
+            Some(half) => (half, false),
             None if self.ready.is_empty() => return None,
             None => {
+                let most = bulk_max.min(before);
                 let mut left = Some(bytes_max);
-                let fitting = self
-                    .ready
-                    .iter()
-                    .take(bulk_max.min(before))
-                    .take_while(|record| {
-                        left = left.and_then(|left| left.checked_sub((self.size)(&record.value)));
-                        left.is_some()
-                    });
+                let fitting = self.ready.iter().take(most).take_while(|record| {
+                    left = left.and_then(|left| left.checked_sub((self.size)(&record.value)));
+                    left.is_some()
+                });
                 let count = fitting.count().max(1);
                 // A drain says too little of its length to be collected into no more than it needs.
                 let mut bulk = Vec::with_capacity(count);
                 bulk.extend(self.ready.drain(..count));
-                bulk
+                (bulk, count < most)
             }
         };
         self.bytes -= self.bytes_of(&bulk);
-        Some(bulk)
+        Some((bulk, is_full_in_bytes))
     }
 
     /// Ready records that are sent before the halves, if there are any: where the order counts, those that come before.
@@ -264,8 +266,9 @@ mod tests {
         let records = [400, 400, 400, 5_000, 1].into_iter().enumerate();
         let records = records.map(|(index, size)| Record::new(index as u64, size));
         backlog.offer(Duration::ZERO, Chunk::new(records.collect(), |size| *size));
-        let taken = std::iter::from_fn(|| backlog.take(8, 1_000)).map(|bulk| bulk.len());
-        assert_eq!(taken.collect::<Vec<_>>(), [2, 1, 1, 1]);
+        let taken = std::iter::from_fn(|| backlog.take(8, 1_000));
+        let taken: Vec<_> = taken.map(|(bulk, is_full)| (bulk.len(), is_full)).collect();
+        assert_eq!(taken, [(2, true), (1, true), (1, true), (1, false)]);
         assert_eq!(backlog.bytes(), 0);
     }
 }

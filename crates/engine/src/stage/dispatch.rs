@@ -114,10 +114,8 @@ impl<Q> Dispatch<Q> {
         if self.room(now) == 0 {
             return None;
         }
-        let bulk_max = self.gate.bulk_max();
-        let ready = self.backlog.ready();
-        let mut bulk = self.backlog.take(bulk_max, self.bytes_max)?;
-        let is_full_in_bytes = bulk.len() < ready.min(bulk_max);
+        let (mut bulk, is_full_in_bytes) =
+            self.backlog.take(self.gate.bulk_max(), self.bytes_max)?;
         let sent_ms = clock_ms(now);
         for record in &mut bulk {
             if record.trail.first_sent_ms == 0 {

@@ -132,6 +132,19 @@ fn the_size_is_found_before_the_limit() {
 }
 
 #[test]
+fn a_bad_record_does_not_end_the_search_for_the_size() {
+    let (_, known, _) = send(20_000, &options(InFlightLimit::Auto), |items, _| {
+        let took = 10 * MS + MS * items.len() as u32;
+        let outcome = match items.contains(&9) {
+            true => Err(Fault::permanent("constraint")),
+            false => Ok(Reply::done(items.len())),
+        };
+        (took, outcome)
+    });
+    assert_eq!(known.learnt.and_then(|learnt| learnt.bulk), Some(128));
+}
+
+#[test]
 fn the_size_is_found_where_bytes_fill_a_request_first() {
     let options = options(InFlightLimit::Auto);
     let (requests, known, _) = send_weighed(
