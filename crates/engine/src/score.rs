@@ -160,11 +160,18 @@ pub fn compare(runs: &mut [Summary], cores: usize, declared: Declared) {
 }
 
 fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
+    let elapsed_s = setting.elapsed.as_secs_f64();
+    // What a service gave over the whole run is no more than it gives.
+    let at_least = |learnt: f64, requests: u64| learnt.max(requests as f64 / elapsed_s);
+    let goodput = |requests: &Requests, known: Known| {
+        let goodput = known.learnt?.goodput?;
+        Some(at_least(goodput, requests.succeeded))
+    };
     let stage = |requests: &Requests, known: Known| StageCosts {
         requests: requests.succeeded,
         unloaded: requests.unloaded(),
         declared: known.declared,
-        goodput: known.learnt.and_then(|learnt| learnt.goodput),
+        goodput: goodput(requests, known),
         limit: known.limit,
         connections_max: known.connections_max,
     };
@@ -175,7 +182,10 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
         save: stage(&tally.save, setting.save),
         rate: setting.options.rate,
-        rate_learned: setting.save.learnt.and_then(|learnt| learnt.rate),
+        rate_learned: setting.save.learnt.and_then(|learnt| {
+            let rate = learnt.rate?;
+            Some(at_least(rate, tally.save.succeeded))
+        }),
         reading: tally.reading,
     }
 }

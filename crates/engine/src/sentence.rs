@@ -192,8 +192,8 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
         }
         Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
         Wall::Ceiling if flying.max < flying.ceiling => format!(
-            "the ceiling of {} in flight, which it did not come to: {} at most",
-            flying.ceiling, flying.max
+            "the number in flight, which came to {} of the {} allowed",
+            flying.max, flying.ceiling
         ),
         Wall::Ceiling => format!(
             "the ceiling of {} in flight; a higher one would help if the service can take it",
@@ -344,8 +344,8 @@ mod tests {
                 (s.attainment, s.limited_by) = (0.1, Wall::Ceiling);
                 (s.in_flight.max, s.in_flight.ceiling) = (283, 1000);
             },
-            "10 % of the limit; finding the number in flight took its time; the wall is the ceiling of 1000 in flight, \
-             which it did not come to: 283 at most",
+            "10 % of the limit; finding the number in flight took its time; the wall is the number in flight, which \
+             came to 283 of the 1000 allowed",
         );
         check(
             Declared::default(),
@@ -354,7 +354,7 @@ mod tests {
                 (s.attainment, s.limited_by) = (0.9, Wall::Ceiling);
                 (s.in_flight.max, s.in_flight.ceiling) = (6, 1000);
             },
-            "90 % of the limit; limited by the ceiling of 1000 in flight, which it did not come to: 6 at most",
+            "90 % of the limit; limited by the number in flight, which came to 6 of the 1000 allowed",
         );
         check(
             Declared::default(),

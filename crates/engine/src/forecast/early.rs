@@ -13,13 +13,15 @@ use crate::fact::{Fact, Step};
 use crate::options::{InFlightLimit, Options, Strategy};
 use crate::score::Known;
 
-/// A tenth of the items is enough,
+/// A tenth of the items is enough, computed, or saved where nothing was known of the service before,
 const SHARE: u64 = 10;
 /// and so is what a second brings.
 const MOMENTS_S: f64 = 1.0;
 /// Answers from which a rate is believed, over so many latencies.
 const ANSWERED_MIN: u64 = 32;
 const LATENCIES_MIN: f64 = 4.0;
+/// Answers that take so many times as long as the first are those of a service that is full.
+const CROWDED: f64 = 1.5;
 
 /// The first moments of a run. Facts are folded until enough was seen, and cost nothing after that.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +31,7 @@ pub(crate) struct Early {
     sample: Sample,
     /// When enough was computed, and what was seen by then.
     computed: Option<Seen>,
-    /// The same once a save had been answered.
+    /// The same once enough was saved.
     saved: Option<Seen>,
 }
 
@@ -70,7 +72,7 @@ impl Early {
             _ => return,
         };
         self.sample.add(fact);
-        let computed = self.sample.computed.count;
+        let (computed, saved) = (self.sample.computed.count, self.sample.save.records);
         let enough = self.items.map_or(u64::MAX, |items| items.div_ceil(SHARE));
         let is_enough = computed >= enough || (computed > 0 && at_s >= MOMENTS_S);
         let seen = || Seen {
@@ -80,7 +82,8 @@ impl Early {
         if self.computed.is_none() && is_enough {
             self.computed = Some(seen());
         }
-        if self.computed.is_some() && self.sample.save.answered() > 0 {
+        let is_long = saved > 0 && at_s >= MOMENTS_S;
+        if self.computed.is_some() && (saved >= enough || is_long) {
             self.saved = Some(seen());
         }
     }
@@ -203,22 +206,20 @@ fn traffic(seen: &Requests, known: &Known, step: Step, options: &Options) -> Opt
     })
 }
 
-/// How many the service handles at once, if a limit that was set is in flight already and answers come as quickly as they
-/// will.
+/// How many the service handles at once, if answers come as quickly as they will: a limit that was set is in flight already,
+/// or one that finds itself has made them slower.
 fn capacity_shown(seen: &Requests, options: &Options) -> Option<Figure> {
-    let InFlightLimit::Fixed(limit) = options.in_flight else {
-        return None;
-    };
     let least = seen.least()?;
-    let is_full = seen.in_flight_max >= limit && seen.answered() >= ANSWERED_MIN;
+    let is_full = seen.answered() >= ANSWERED_MIN
+        && match options.in_flight {
+            InFlightLimit::Fixed(limit) => seen.in_flight_max >= limit,
+            InFlightLimit::Auto => seen.slower() > CROWDED,
+        };
     let is_long = seen.lasted_s() >= LATENCIES_MIN * least;
     let per_second = seen.per_second().filter(|_| is_full && is_long)?;
     let mean = seen.latency.mean;
     // By Little's law these are all that are in flight; what they wait beyond the quickest is waiting for a place.
-    Some(Figure::measured(
-        (per_second * mean).min(limit as f64).max(1.0),
-        0.0,
-    ))
+    Some(Figure::measured((per_second * mean).max(1.0), 0.0))
 }
 
 impl Requests {
@@ -305,9 +306,20 @@ mod tests {
         let mut early = begun();
         let parallel = options(Strategy::Parallel);
         assert_eq!(early.prediction(&parallel, None, known(None, None)), None);
-        early.fold(&saved(10, 200, 1));
+        (0..8).for_each(|n| early.fold(&saved(10 + n, 200, 1)));
         let prediction = early.prediction(&parallel, None, known(None, None));
         check(prediction, 0.4 + 0.2, Basis::Measured);
+        let auto = Options {
+            in_flight: InFlightLimit::Auto,
+            ..parallel.clone()
+        };
+        // Ten at once, whatever is in flight.
+        let mut crowded = Early::new(Some(800));
+        (0..80).for_each(|n| crowded.fold(&computed(1, n, 1)));
+        (0..80).for_each(|n| crowded.fold(&saved(0, 100 * (n / 10 + 1), 80)));
+        let prediction = crowded.prediction(&auto, None, known(None, None));
+        let s = prediction.unwrap().s;
+        assert!((8.0..10.0).contains(&s), "{s}");
         let learnt = Some(Learnt {
             limit: 5.0,
             latency: 100 * MS,
@@ -328,7 +340,7 @@ mod tests {
     #[test]
     fn what_comes_later_changes_nothing() {
         let mut early = begun();
-        early.fold(&saved(10, 200, 1));
+        (0..8).for_each(|n| early.fold(&saved(10 + n, 200, 1)));
         let first = early.prediction(&options(Strategy::Parallel), None, known(None, None));
         early.fold(&saved(10, 9000, 1));
         early.fold(&computed(1, 9000, 9000));
@@ -336,7 +348,7 @@ mod tests {
         assert_eq!(first, then);
         let mut endless = Early::new(None);
         endless.fold(&computed(1, 0, 10));
-        endless.fold(&saved(10, 200, 1));
+        (0..8).for_each(|n| endless.fold(&saved(10 + n, 200, 1)));
         assert_eq!(
             endless.prediction(&options(Strategy::Parallel), None, known(None, None)),
             None

@@ -9,6 +9,8 @@ use crate::request_cost::RequestCost;
 
 /// What is believed of the spread, as a share of the mean, before anything was measured: one sample's worth.
 const PRIOR_SPREAD: f64 = 0.2;
+/// Answers that are the first, and over which the last are taken: as many as a limit that finds itself begins with.
+const FIRST: u64 = 8;
 
 /// What was seen of a job, or of the beginning of one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +40,9 @@ pub struct Requests {
     pub latency: Moments,
     ln_latency: Moments,
     cost: RequestCost,
+    /// The same of the first answers, and a running mean of the last.
+    first: Moments,
+    last: f64,
     /// Records they carried.
     pub records: u64,
     /// Requests refused with 429 or 503.
@@ -111,6 +116,11 @@ impl Requests {
         self.ln_latency.add_many(1, took.max(1e-9).ln());
         self.records += attempt.records as u64;
         self.cost.add(1.0, attempt.records as f64, took);
+        if self.first.count < FIRST {
+            self.first.add_many(1, took);
+            self.last = self.first.mean;
+        }
+        self.last += (took - self.last) / FIRST as f64;
         self.least = Some(self.least.map_or(took, |least| least.min(took)));
         let ended = attempt.at + attempt.took;
         let (from, until) = self.span.unwrap_or((attempt.at, ended));
@@ -125,6 +135,14 @@ impl Requests {
     /// Standard deviation of ln(latency).
     pub fn spread(&self) -> f64 {
         self.ln_latency.sd()
+    }
+
+    /// How many times as long as the first answers the last ones took; 1 before there were enough to tell.
+    pub fn slower(&self) -> f64 {
+        match self.first.mean > 0.0 {
+            true => self.last / self.first.mean,
+            false => 1.0,
+        }
     }
 
     /// Records in a request, in the mean; at least 1.

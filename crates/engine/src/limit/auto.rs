@@ -96,7 +96,8 @@ impl Auto {
                     answers: 0,
                     sum: 0.0,
                 });
-                Phase::probe(Probe::new(limit, Arm::known(REMEMBERED, ln_latency, limit)))
+                let reference = Arm::known(REMEMBERED, ln_latency, limit);
+                Phase::probe(Probe::remembered(limit, reference, learnt.goodput))
             }
             None => Phase::start(FIRST, ceiling),
         };

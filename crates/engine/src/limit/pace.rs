@@ -14,9 +14,12 @@ const RATE_MIN: f64 = 1.0 / 60.0;
 /// Bounds of a quota that are nearer than this factor are taken for it.
 const NEAR: f64 = 3.0;
 
-/// Seconds until the rate is exceeded that was halved for want of a lower bound: a job that ends has no time to lose at half its
-/// quota, and one more refusal gives that bound.
-const SEARCHED_K: f64 = 3.0;
+/// The way back from a rate that was halved for want of a lower bound, in seconds: three of them later it is twice that again. A
+/// job that ends has no time to lose at half its quota, and one more refusal gives that bound.
+const SEARCHED_K: f64 = 1.0;
+
+/// So many times a rate that was refused, or half of it, and not refused again, it bounds nothing any more.
+const PAST: f64 = 4.0;
 
 /// So early on the way back, as a share of it, the rate has hardly changed.
 const STEADY: f64 = 0.3;
@@ -46,7 +49,7 @@ struct Quota {
 impl Quota {
     fn now(&self, now: f64) -> Option<f64> {
         let factor = cubic((now - self.since).max(0.0), self.k);
-        (factor < 2.0).then_some(self.rate * factor)
+        (factor < PAST).then_some(self.rate * factor)
     }
 }
 
@@ -70,6 +73,7 @@ impl Pace {
             since: 0.0,
             k: until_again(0.0),
         });
+        self.refused_at = Some(0.0);
     }
 
     /// Requests a second that may be sent, if that is bounded.
@@ -128,10 +132,13 @@ impl Pace {
         } else {
             rate
         };
-        let (rate, k) = match most < NEAR * least {
-            true => ((most * least).sqrt().min(most), k),
-            false => (0.5 * most, k.min(SEARCHED_K)),
+        // The nearer the bounds are, the longer it stays between them.
+        let apart = (most / least).max(1.0).ln() / NEAR.ln();
+        let rate = match apart < 1.0 {
+            true => (most * least).sqrt().min(most),
+            false => 0.5 * most,
         };
+        let k = ((1.0 - apart) * k).max(SEARCHED_K.min(k));
         let rate = rate.max(RATE_MIN);
         self.quota = Some(Quota {
             rate,

@@ -131,6 +131,15 @@ impl Probe {
         }
     }
 
+    /// The same, as an earlier run has left it: at best the service gave so much, if it was seen to give no more.
+    pub(super) fn remembered(limit: f64, reference: Arm, goodput: Option<f64>) -> Probe {
+        Probe {
+            is_full: goodput.is_some(),
+            goodput,
+            ..Probe::new(limit, reference)
+        }
+    }
+
     /// The same, beginning with a large step up.
     pub(super) fn with_large_steps(limit: f64, reference: Arm) -> Probe {
         Probe {
