@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use inflight_cli::simulate::{Played, Simulated, play, svg, sweep};
-use inflight_lab::Scenario;
+use inflight_lab::{Length, Scenario};
 
 use crate::exit::{Exit, Usage};
 use crate::json;
@@ -34,7 +34,8 @@ pub(crate) struct SimulateArgs {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Play nothing; try fixed limits and show what the service gives at best in each phase, as [expect] has it
+    /// Play nothing; try fixed limits and show what the service gives at best in each phase, as [expect] has it where
+    /// computing is not what limits
     #[arg(long, conflicts_with_all = ["json", "svg", "verbose"])]
     sweep: bool,
 }
@@ -65,13 +66,14 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         picture.write(svg(&scenario, &played).as_bytes())?;
     }
     if is_told {
-        stdout::write(&told(&played, args.verbose))?;
+        let is_finite = matches!(scenario.length, Length::Items(_));
+        stdout::write(&told(&played, is_finite, args.verbose))?;
     }
     json::write(out, &played.simulated)?;
     Ok(Exit::Success)
 }
 
-fn told(played: &Played, with_decisions: bool) -> String {
+fn told(played: &Played, is_finite: bool, with_decisions: bool) -> String {
     let mut text = String::new();
     for (at, decision) in played.trace.decisions.iter().filter(|_| with_decisions) {
         text += &format!("{:8.2} s  {decision}\n", at.as_secs_f64());
@@ -80,6 +82,7 @@ fn told(played: &Played, with_decisions: bool) -> String {
         name,
         seed,
         elapsed_s,
+        bound_s,
         attainment,
         throughput,
         optimum,
@@ -91,12 +94,20 @@ fn told(played: &Played, with_decisions: bool) -> String {
         limit_final,
         ..
     } = &played.simulated;
+    let percent = attainment * 100.0;
+    let done = match is_finite {
+        true => format!(
+            "over in {elapsed_s:.2} s, {percent:.1} % of the limit of {bound_s:.2} s ({throughput:.1} saves/s)"
+        ),
+        false => format!(
+            "{percent:.1} % of what could be in {elapsed_s:.1} s ({throughput:.1} of {optimum:.1} saves/s)"
+        ),
+    };
     text += &format!(
-        "{name}, seed {seed}: {:.1} % of what could be in {elapsed_s:.1} s ({throughput:.1} of {optimum:.1} saves/s)\n\
+        "{name}, seed {seed}: {done}\n\
          in flight: {in_flight_over_knee:.2} times the knee of {knee:.1} in the mean, {peak_over_knee:.2} at most; \
          limit {limit_final:.1} at the end\n\
          refused: {:.3} % of what was saved; ",
-        attainment * 100.0,
         rejected_ratio * 100.0
     );
     text += &match converge_s.is_nan() {

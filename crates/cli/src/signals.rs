@@ -3,7 +3,7 @@
 //! Served on a thread of its own, because every other thread may be computing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use inflight::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +21,8 @@ pub(crate) struct Signals {
     stop: Stop,
     /// The exit code of the first signal; 0 before it.
     first: Arc<AtomicU8>,
+    /// Whether another followed it.
+    is_urgent: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -31,9 +33,11 @@ impl Signals {
     pub(crate) fn listen(messages: &Messages) -> std::io::Result<Signals> {
         let stop = Stop::new();
         let first = Arc::new(AtomicU8::new(0));
+        let is_urgent = Arc::new(AtomicBool::new(false));
         let signals = Signals {
             stop: stop.clone(),
             first: Arc::clone(&first),
+            is_urgent: Arc::clone(&is_urgent),
         };
         let messages = messages.clone();
         each(move |count, exit| match count {
@@ -43,6 +47,7 @@ impl Signals {
                 stop.now();
             }
             2 => {
+                is_urgent.store(true, Ordering::Release);
                 messages.say("leaving without the answers to what is in flight");
                 stop.now();
             }
@@ -55,6 +60,11 @@ impl Signals {
     /// What stops the runs.
     pub(crate) fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// Whether a second signal has said that nothing in flight should be waited for.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.is_urgent.load(Ordering::Acquire)
     }
 
     /// How to leave because of a signal, once one has arrived.

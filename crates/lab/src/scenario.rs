@@ -135,7 +135,7 @@ struct File {
     #[serde(default)]
     bulk: BulkTable,
     service: toml::Table,
-    expect: Option<ExpectTable>,
+    expect: Option<toml::Table>,
 }
 
 #[derive(Deserialize, Default)]
@@ -163,12 +163,11 @@ struct BulkTable {
     per_record: Option<String>,
 }
 
-/// One phase, or one list for all phases.
+/// What is expected of each phase by itself.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum ExpectTable {
-    One(Expected),
-    Phases { phases: Vec<Expected> },
+#[serde(deny_unknown_fields)]
+struct PhasesTable {
+    phases: Vec<Expected>,
 }
 
 /// What is wrong, after the key.
@@ -198,18 +197,10 @@ impl Scenario {
     fn parse_text(text: &str) -> Result<Self, Wrong> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let service = service(file.service)?;
-        let expected = match file.expect {
-            None => Vec::new(),
-            Some(ExpectTable::One(expected)) => vec![expected; service.changes().len() + 1],
-            Some(ExpectTable::Phases { phases }) => phases,
-        };
-        if !expected.is_empty() && expected.len() != service.changes().len() + 1 {
-            return Err(format!(
-                "`expect`: expected one phase more than the {} changes, not {}",
-                service.changes().len(),
-                expected.len()
-            ));
-        }
+        let phases = service.changes().len() + 1;
+        let expected = file
+            .expect
+            .map_or(Ok(Vec::new()), |table| expected(table, phases))?;
         let length = match (file.duration, file.items) {
             (Some(text), None) => Length::Lasting(duration("duration", &text)?),
             (None, Some(items @ 1..)) => Length::Items(items),
@@ -217,6 +208,9 @@ impl Scenario {
         };
         let warmup = optional(file.warmup, |text| duration("warmup", text))?.unwrap_or_default();
         match length {
+            Length::Lasting(all) if all.is_zero() => {
+                return Err("`duration`: expected more than nothing".to_owned());
+            }
             Length::Lasting(all) if warmup >= all => {
                 return Err(
                     "`warmup`: expected less than `duration`, or nothing is measured".to_owned(),
@@ -226,6 +220,14 @@ impl Scenario {
                 return Err("`warmup`: a job that ends is measured whole; leave it out".to_owned());
             }
             _ => {}
+        }
+        if let (Length::Lasting(all), Some(last)) = (length, service.changes().last())
+            && last.at >= all
+        {
+            return Err(format!(
+                "`at`: the change at {:?} comes after the end at {all:?}",
+                last.at
+            ));
         }
         let clients = file.clients.check()?;
         if matches!(length, Length::Lasting(_)) && !clients.take_time() && is_instant(&service) {
@@ -242,6 +244,30 @@ impl Scenario {
             service,
             expected,
         })
+    }
+}
+
+/// What is expected, of all phases alike or of each.
+fn expected(table: toml::Table, phases: usize) -> Result<Vec<Expected>, Wrong> {
+    let wrong = |error: toml::de::Error| format!("`expect`: {}", error.message());
+    let expected = match table.contains_key("phases") {
+        true => table.try_into::<PhasesTable>().map_err(wrong)?.phases,
+        false => vec![table.try_into::<Expected>().map_err(wrong)?; phases],
+    };
+    if expected.len() != phases {
+        return Err(format!(
+            "`expect`: expected one phase more than the {} changes, not {}",
+            phases - 1,
+            expected.len()
+        ));
+    }
+    let is_valid = |figure: f64| figure.is_finite() && figure > 0.0;
+    match expected
+        .iter()
+        .all(|one| is_valid(one.optimum) && is_valid(one.knee))
+    {
+        true => Ok(expected),
+        false => Err("`expect`: expected an `optimum` and a `knee` of more than 0".to_owned()),
     }
 }
 
@@ -487,6 +513,12 @@ mod tests {
         let error = Scenario::parse(instant).unwrap_err().to_string();
         assert!(error.contains("nothing here takes time"), "{error}");
         assert!(wrong("duration = \"120s\"", "").contains("either `duration`, or `items`"));
+        assert!(wrong("at = \"80s\"", "at = \"800s\"").contains("comes after the end"));
+        assert!(
+            wrong("optimum = 1000.0", "optmum = 1000.0")
+                .contains("`expect`: unknown field `optmum`")
+        );
+        assert!(wrong("optimum = 1000.0", "optimum = nan").contains("more than 0"));
         assert!(wrong("at = \"80s\"", "at = \"60s\"").contains("later than the one before"));
     }
 }

@@ -108,10 +108,13 @@ impl Plan {
 
 impl Service {
     fn of(traffic: &Traffic) -> Service {
+        let connections = traffic
+            .connections
+            .map(|most| Figure::declared(most as f64));
         Service {
             latency_ms: milliseconds(traffic.latency),
             spread: traffic.spread,
-            capacity: traffic.capacity,
+            capacity: traffic.capacity.or(connections),
             quota_per_s: traffic.quota,
             per_record_ms: milliseconds(traffic.per_record),
             bulk_max: traffic.bulk,

@@ -89,9 +89,6 @@ impl Probing<'_> {
             per_record: Figure::NOTHING,
         };
         while let Some((in_flight, requests)) = probed.ladder.next() {
-            if self.signals.exit().is_some() {
-                return Ok(probed);
-            }
             let watch = Watch::new(self.signals);
             let rung = Rung {
                 in_flight,
@@ -106,10 +103,21 @@ impl Probing<'_> {
                 probed.handling = Some(handling);
             }
             probed.ladder.tried(in_flight, seen, began.elapsed());
-            if probed.ladder.top() == Some(Top::Failed) && probed.ladder.latency().is_none() {
-                return Err(watch.unanswered(
-                    "no save of the sample was answered (--no-probe plans without asking)",
-                ));
+            if self.signals.exit().is_some() {
+                return Ok(probed);
+            }
+            let what = match probed.ladder.top() {
+                Some(Top::Failed) => "no save of the sample succeeded",
+                Some(Top::Refused) => {
+                    "the service refused the sample, and asks for less (429, 503 or the like)"
+                }
+                _ => continue,
+            };
+            if probed.ladder.latency().is_none() {
+                return Err(watch.unanswered(&format!(
+                    "{what}; --no-probe plans without asking {}",
+                    self.job.save_shown
+                )));
             }
         }
         if probed.handling.is_none() && self.job.save.is_harmless() {

@@ -250,17 +250,21 @@ impl Watch {
         }
     }
 
-    /// The same, which stops the run at the first refusal, and when a signal has arrived.
+    /// The same, which stops the run at the first refusal, and when a signal has arrived; at once at the second.
     pub(super) fn polite_observer(
         &self,
         stop: &Stop,
     ) -> impl FnMut(&Fact, &Counts) + Send + 'static + use<> {
         let (mut observe, stop) = (self.observer(), stop.clone());
-        let (signals, mut is_stopped) = (self.signals.clone(), false);
+        let (signals, mut stops) = (self.signals.clone(), 0);
         move |fact: &Fact, counts: &Counts| {
             observe(fact, counts);
-            if !is_stopped && (counts.rejected > 0 || signals.exit().is_some()) {
-                is_stopped = true;
+            let asked = match counts.rejected > 0 || signals.exit().is_some() {
+                true => 1 + u32::from(signals.is_urgent()),
+                false => 0,
+            };
+            while stops < asked {
+                stops += 1;
                 stop.now();
             }
         }

@@ -234,7 +234,7 @@ fn failure(attempt: &Attempt, verdict: Verdict) -> String {
     let meaning = match verdict {
         Verdict::Permanent => "for good",
         Verdict::Transient => "this time",
-        Verdict::Overload => "as the service asks for less",
+        Verdict::Overload => "as the service asks for less (429, 503 or the like)",
         Verdict::InDoubt => "and may have taken effect",
         Verdict::Unreached => "before anything was sent",
     };

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use inflight::limit::FIRST;
+use inflight::limit::{FIRST, Reason};
 use inflight::{Counts, Fact, InFlightLimit, Options, Step, Strategy};
 
 use crate::quantity;
@@ -67,6 +67,8 @@ pub(crate) struct Pace {
     threads: usize,
     batch: usize,
     rate: Option<f64>,
+    /// Whether the service has a quota that this run, or one before it, has come to know.
+    has_quota: bool,
     outage_budget: Duration,
     first_contact: Duration,
     pub(crate) limit: Limit,
@@ -114,6 +116,8 @@ pub(crate) enum Holdup {
     Slots(Limit, Duration),
     /// The rate that was set.
     Rate(f64),
+    /// A quota of the service, which is kept by sending so many requests a second.
+    Quota(f64),
     /// So many cores of so many threads.
     Cores(f64, usize),
     /// The strategy waits for each answer, or for those of a batch.
@@ -132,6 +136,9 @@ impl Pace {
             threads: options.compute_threads(),
             batch: options.batch,
             rate: options.rate,
+            has_quota: options
+                .learnt_save
+                .is_some_and(|learnt| learnt.rate.is_some()),
             outage_budget: options.outage_budget,
             first_contact: options.first_contact,
             limit: Limit::of(options),
@@ -170,6 +177,7 @@ impl Pace {
             } => {
                 self.limit.now = (decision.to.round() as usize).max(1);
                 self.is_above = true;
+                self.has_quota |= matches!(decision.reason, Reason::Quota { .. });
             }
             Fact::InputEnded { .. } => sums.reading_ended = true,
             Fact::Beat { ready, .. } => self.ready = *ready,
@@ -256,6 +264,9 @@ impl Pace {
         if recent.computing.as_secs_f64() > BUSY * span_s * self.threads as f64 {
             return Holdup::Cores(self.cores(), self.threads);
         }
+        if self.has_quota && self.ready > counts.in_flight {
+            return Holdup::Quota(recent.save.count as f64 / span_s);
+        }
         match left {
             Some(0) => Holdup::Last(counts.in_flight),
             _ if self.ready > self.limit.now => Holdup::Slots(self.limit, recent.save.latency()),
@@ -306,7 +317,7 @@ impl Pace {
                 let span_s = recent.at.as_secs_f64();
                 let is_io = matches!(
                     holdup,
-                    Holdup::Slots(..) | Holdup::Refusals(_) | Holdup::Rate(_)
+                    Holdup::Slots(..) | Holdup::Refusals(_) | Holdup::Rate(_) | Holdup::Quota(_)
                 );
                 // What limits goes on as it went; what does not could go faster than it did.
                 let cpu = match recent.computed > 0 && !is_io && computations > 0.0 {
@@ -316,7 +327,8 @@ impl Pace {
                 // Where slots are what limits, what they can do is known better than what they did, which begins with a wait;
                 // unless their number changes, and with it how long an answer takes.
                 let as_it_went = match holdup {
-                    Holdup::Refusals(_) => true,
+                    Holdup::Refusals(_) if recent.finished == 0 => return None,
+                    Holdup::Refusals(_) | Holdup::Quota(_) => true,
                     Holdup::Slots(limit, _) => limit.ceiling.is_some() && span_s > SETTLED * save_s,
                     _ => false,
                 };
@@ -413,6 +425,10 @@ impl fmt::Display for Holdup {
                 short(*latency)
             ),
             Holdup::Rate(rate) => write!(f, "limited by the rate that was set, {rate:.0}/s"),
+            Holdup::Quota(rate) => write!(
+                f,
+                "limited by the service's quota, kept by sending {rate:.0}/s"
+            ),
             Holdup::Cores(_, 1) => write!(f, "limited by computing on one thread"),
             Holdup::Cores(cores, threads) => {
                 write!(
@@ -440,7 +456,7 @@ impl fmt::Display for Holdup {
 #[cfg(test)]
 mod tests {
     use inflight::Attempt;
-    use inflight::limit::{Decision, Reason};
+    use inflight::limit::{Decision, Learnt};
 
     use super::*;
 
@@ -558,6 +574,7 @@ mod tests {
         fn said(&self, total: u64) -> Vec<(Duration, Duration)> {
             let tick = Duration::from_millis(100);
             let (mut pace, mut due, mut said) = (Pace::of(&self.options), tick, Vec::new());
+            let mut computed = 0;
             let mut counts = Counts {
                 total: Some(total),
                 ..Counts::default()
@@ -566,10 +583,17 @@ mod tests {
             for (at, fact) in &self.facts {
                 counts.elapsed = *at;
                 counts.saved += u64::from(matches!(fact, Fact::Attempt(_)));
+                computed += usize::from(matches!(fact, Fact::Computed { .. }));
                 pace.fold(fact);
                 if *at >= due {
                     due = *at + tick;
                     counts.in_flight = self.in_flight(*at);
+                    pace.fold(&Fact::Beat {
+                        at: *at,
+                        stall: Duration::ZERO,
+                        in_flight: counts.in_flight,
+                        ready: computed - counts.in_flight - counts.saved as usize,
+                    });
                     pace.tick(&counts);
                     said.extend(pace.left(&counts).map(|left| (*at, left)));
                 }
@@ -581,13 +605,20 @@ mod tests {
     /// From a fifth of the run on, what is said is right to 15 % of what is left and a fiftieth of the whole.
     #[track_caller]
     fn check(items: u64, compute_ms: f64, save_ms: f64, options: Options) {
+        check_as(items, compute_ms, save_ms, options.clone(), options);
+    }
+
+    /// The same of a run that knows other options than those it has: a limit that it finds, a quota that it keeps.
+    #[track_caller]
+    fn check_as(items: u64, compute_ms: f64, save_ms: f64, options: Options, known: Options) {
         let job = Job {
             items,
             compute_ms,
             save_ms,
         };
         let strategy = options.strategy;
-        let run = Simulated::run(job, options);
+        let mut run = Simulated::run(job, options);
+        run.options = Options { jobs: 2, ..known };
         let whole_s = run.facts.last().unwrap().0.as_secs_f64();
         let said = run.said(items);
         let mut checked = 0;
@@ -657,6 +688,26 @@ mod tests {
                 ..with(Strategy::Parallel)
             },
         );
+        // A quota that an earlier run has found is kept as if it had been set.
+        let learnt = Learnt {
+            limit: 64.0,
+            latency: Duration::from_millis(20),
+            goodput: None,
+            rate,
+            is_rising: false,
+            bulk: None,
+            records: 1.0,
+        };
+        let remembers = Options {
+            in_flight: InFlightLimit::Auto,
+            learnt_save: Some(learnt),
+            ..with(Strategy::Parallel)
+        };
+        let paced = Options {
+            rate,
+            ..with(Strategy::Parallel)
+        };
+        check_as(500, 1.0, 20.0, paced, remembers);
     }
 
     #[test]

@@ -57,3 +57,19 @@ fn a_scenario_is_played_in_virtual_time() {
         missing.stderr
     );
 }
+
+#[test]
+fn a_scenario_that_would_never_end_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("never.toml");
+    let text = "name = \"never\"\nitems = 100\n[service]\nlatency = \"10ms\"\nfail = \"100%\"\n";
+    std::fs::write(&file, text).unwrap();
+    let line = format!("lab simulate {} --json -", file.display());
+    let outcome = inflight(&line).expect(2);
+    assert!(
+        outcome.stderr.contains("would never end"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(outcome.stdout, "");
+}

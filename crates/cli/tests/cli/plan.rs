@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 
 use serde_json::Value;
 
@@ -229,11 +231,32 @@ fn what_cannot_be_planned_is_refused() {
     refused("plan 0..9 --save nowhere:", "nowhere");
     let outcome = inflight("plan 0..9 --save http://127.0.0.1:9/add --repeat-saves").expect(4);
     assert!(
-        outcome
-            .stderr
-            .contains("no save of the sample was answered"),
+        outcome.stderr.contains("no save of the sample succeeded"),
         "{}",
         outcome.stderr
+    );
+}
+
+#[test]
+fn a_service_that_refuses_all_cannot_be_planned_for() {
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let answer = b"HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        for stream in busy.incoming() {
+            let mut stream = stream.unwrap();
+            let _request = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(answer).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let _end = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    let line = format!("plan 0..9 --save http://{address}/add --repeat-saves");
+    let outcome = inflight(&line).expect(4);
+    let said = outcome.stderr;
+    assert!(
+        said.contains("refused the sample") && said.contains("/add"),
+        "{said}"
     );
 }
 
