@@ -57,8 +57,10 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     let played = play(&scenario, args.seed);
     if played.is_given_up {
         return Err(Usage::error(format!(
-            "{}: it would never end: nothing is saved any more after {:.1} s; with a `duration` in place of `items` it can be seen",
+            "{}: given up after {:.0} s of its time, with the last item saved after {:.1} s; a `duration` in place of \
+             `items` shows as much of it as you like",
             args.scenario.display(),
+            played.simulated.elapsed_s,
             played.trace.saved_until_s(),
         )));
     }

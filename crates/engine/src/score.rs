@@ -38,6 +38,9 @@ pub(crate) struct Known {
     pub(crate) declared: Declared,
 }
 
+/// So many times what was learnt, and it is refuted.
+const REFUTED: f64 = 1.1;
+
 /// Makes the summary of a run.
 pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
     let options = setting.options;
@@ -161,12 +164,14 @@ pub fn compare(runs: &mut [Summary], cores: usize, declared: Declared) {
 
 fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
     let elapsed_s = setting.elapsed.as_secs_f64();
-    // What a service gave over the whole run is no more than it gives.
-    let at_least = |learnt: f64, requests: u64| learnt.max(requests as f64 / elapsed_s);
-    let goodput = |requests: &Requests, known: Known| {
-        let goodput = known.learnt?.goodput?;
-        Some(at_least(goodput, requests.succeeded))
+    // What a service gave over the whole run is no more than it gives; if it is much more than was learnt, that is not true any
+    // more.
+    let learnt = |figure: Option<f64>, requests: u64| {
+        let (figure, seen) = (figure?, requests as f64 / elapsed_s);
+        (seen <= REFUTED * figure).then_some(figure.max(seen))
     };
+    let goodput =
+        |requests: &Requests, known: Known| learnt(known.learnt?.goodput, requests.succeeded);
     let stage = |requests: &Requests, known: Known| StageCosts {
         requests: requests.succeeded,
         unloaded: requests.unloaded(),
@@ -182,10 +187,10 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
         save: stage(&tally.save, setting.save),
         rate: setting.options.rate,
-        rate_learned: setting.save.learnt.and_then(|learnt| {
-            let rate = learnt.rate?;
-            Some(at_least(rate, tally.save.succeeded))
-        }),
+        rate_learned: learnt(
+            setting.save.learnt.and_then(|learnt| learnt.rate),
+            tally.save.succeeded,
+        ),
         reading: tally.reading,
     }
 }

@@ -55,6 +55,9 @@ fn found(summary: &Summary) -> String {
         None => String::new(),
         Some(Learnt {
             rate: Some(rate), ..
+        }) if rate < 10.0 => format!("; its quota was found to be about {rate:.2}/s"),
+        Some(Learnt {
+            rate: Some(rate), ..
         }) => format!("; its quota was found to be about {rate:.0}/s"),
         Some(Learnt {
             goodput, is_rising, ..
@@ -169,7 +172,7 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
             "the slower of the two services; more cores will not help".to_owned()
         }
         Wall::Ceiling if summary.fetch_ms.is_some() => {
-            "the ceiling of requests in flight; a higher one would help if the services can take it"
+            "the number of requests in flight; more would help if the services can take them"
                 .to_owned()
         }
         Wall::Service => {

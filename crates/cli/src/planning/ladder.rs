@@ -89,6 +89,9 @@ impl Probing<'_> {
             per_record: Figure::NOTHING,
         };
         while let Some((in_flight, requests)) = probed.ladder.next() {
+            if self.signals.exit().is_some() {
+                return Ok(probed);
+            }
             let watch = Watch::new(self.signals);
             let rung = Rung {
                 in_flight,

@@ -46,24 +46,7 @@ pub(super) fn of_save(opened: &Opened<'_>, options: &Options, probed: Option<&Pr
     let (latency, per_record) = match probed {
         Some(probed) if records == 1.0 => (latency, probed.per_record),
         _ if bulk == 1 || is_null => (latency, Figure::NOTHING),
-        _ => {
-            let (one, each) = Traffic::parts(latency, records, None);
-            // Of what many records took together, no more is the request's own than it would be thought to take.
-            let own = assumed.value.max(latency.value / records);
-            match own < one.value {
-                false => (one, each),
-                true => (
-                    Figure {
-                        value: own,
-                        ..assumed
-                    },
-                    Figure {
-                        value: (latency.value - own) / (records - 1.0),
-                        ..latency
-                    },
-                ),
-            }
-        }
+        _ => Traffic::parts(latency, records, None, assumed.value),
     };
     let found = learnt.and_then(|learnt| {
         let at_once = learnt.goodput? * learnt.latency.as_secs_f64();

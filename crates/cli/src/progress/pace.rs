@@ -264,7 +264,8 @@ impl Pace {
         if recent.computing.as_secs_f64() > BUSY * span_s * self.threads as f64 {
             return Holdup::Cores(self.cores(), self.threads);
         }
-        if self.has_quota && self.ready > counts.in_flight {
+        let has_room = counts.in_flight < self.limit.now;
+        if self.has_quota && has_room && self.ready > counts.in_flight {
             return Holdup::Quota(recent.save.count as f64 / span_s);
         }
         match left {
@@ -427,7 +428,8 @@ impl fmt::Display for Holdup {
             Holdup::Rate(rate) => write!(f, "limited by the rate that was set, {rate:.0}/s"),
             Holdup::Quota(rate) => write!(
                 f,
-                "limited by the service's quota, kept by sending {rate:.0}/s"
+                "limited by the service's quota, kept by sending {}",
+                quantity::rate((rate * 1e6) as u64, 1e6)
             ),
             Holdup::Cores(_, 1) => write!(f, "limited by computing on one thread"),
             Holdup::Cores(cores, threads) => {

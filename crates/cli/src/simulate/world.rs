@@ -12,11 +12,13 @@ use super::outcome::Simulated;
 use super::requests::{Answer, Id, Request, Requests, Where};
 use super::trace::Trace;
 
-/// A job that ends is given up when nothing is saved for so long: the longest that a run waits for a service that asks
+/// A job that ends is given up when nothing is saved for so long: twice the longest that a run waits for a service that asks
 /// for patience,
-const UNSAVED_MAX: Duration = Duration::from_secs(3600);
-/// or for so many requests.
+const UNSAVED_MAX: Duration = Duration::from_secs(7200);
+/// or for so many requests;
 const UNSAVED_REQUESTS_MAX: u64 = 1_000_000;
+/// and when it lasts so long: a trace that is longer is nobody's to look at.
+const FINITE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Where in the turns a run begins: anywhere, eight of the longest that matter.
 const WALL_SPAN_S: f64 = 256.0;
 
@@ -116,7 +118,7 @@ impl<'a> World<'a> {
     fn run(&mut self) -> Duration {
         let last = match self.scenario.length {
             Length::Lasting(duration) => duration,
-            Length::Items(_) => Duration::MAX,
+            Length::Items(_) => FINITE_MAX,
         };
         while let Some((at, event)) = self.events.pop() {
             if at >= last {
@@ -140,7 +142,9 @@ impl<'a> World<'a> {
 
     fn is_given_up(&self) -> bool {
         matches!(self.scenario.length, Length::Items(_))
-            && (self.now - self.saved_at >= UNSAVED_MAX || self.failed >= UNSAVED_REQUESTS_MAX)
+            && (self.now >= FINITE_MAX
+                || self.now - self.saved_at >= UNSAVED_MAX
+                || self.failed >= UNSAVED_REQUESTS_MAX)
     }
 
     fn happens(&mut self, event: Event) {

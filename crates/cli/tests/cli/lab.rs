@@ -67,7 +67,7 @@ fn a_scenario_that_would_never_end_is_given_up() {
     let line = format!("lab simulate {} --json -", file.display());
     let outcome = inflight(&line).expect(2);
     assert!(
-        outcome.stderr.contains("would never end"),
+        outcome.stderr.contains("given up after"),
         "{}",
         outcome.stderr
     );

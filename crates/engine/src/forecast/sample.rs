@@ -119,8 +119,9 @@ impl Requests {
         if self.first.count < FIRST {
             self.first.add_many(1, took);
             self.last = self.first.mean;
+        } else {
+            self.last += (took - self.last) / FIRST as f64;
         }
-        self.last += (took - self.last) / FIRST as f64;
         self.least = Some(self.least.map_or(took, |least| least.min(took)));
         let ended = attempt.at + attempt.took;
         let (from, until) = self.span.unwrap_or((attempt.at, ended));
@@ -137,7 +138,7 @@ impl Requests {
         self.ln_latency.sd()
     }
 
-    /// How many times as long as the first answers the last ones took; 1 before there were enough to tell.
+    /// How many times as long as the first answers the last ones took; 1 while there were no others.
     pub fn slower(&self) -> f64 {
         match self.first.mean > 0.0 {
             true => self.last / self.first.mean,

@@ -3,8 +3,11 @@
 use super::figure::Figure;
 use crate::bound::Basis;
 
-/// What one more record in a request is taken to cost when nobody knows.
+/// What one more record in a request is taken to cost when nobody knows: a local database takes a third of that, one with indices
+/// more.
 const RECORD_S: f64 = 5e-6;
+/// Of requests with fewer records in the mean, nobody can say what a record costs.
+const MANY: f64 = 32.0;
 
 /// What there is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,23 +73,39 @@ impl Traffic {
         }
     }
 
-    /// What a request with one record takes, and each further one, at a service whose requests with so many took so long. A
-    /// further record takes as long as was measured, if it was, or is taken for 5 µs: a local database takes a third of that,
-    /// one with indices more.
-    pub fn parts(latency: Figure, records: f64, measured: Option<f64>) -> (Figure, Figure) {
-        let each = measured.unwrap_or(RECORD_S).min(latency.value / records);
-        let one = Figure {
-            value: latency.value - each * (records - 1.0),
-            ..latency
-        };
-        let each = match measured {
-            Some(_) => Figure {
-                value: each,
-                off: latency.off,
-                basis: Basis::Measured,
-            },
-            None => Figure::assumed(each),
-        };
-        (one, each)
+    /// What a request with one record takes, and each further one, at a service whose requests with so many took so long.
+    ///
+    /// A further record takes as long as was measured, if it was. Else nobody knows which part of the latency is the
+    /// request's own: of a few records all of it, and of many as much as `own`, seconds that such a request is thought to
+    /// take, at least as much as each of them.
+    pub fn parts(
+        latency: Figure,
+        records: f64,
+        measured: Option<f64>,
+        own: f64,
+    ) -> (Figure, Figure) {
+        let share = latency.value / records;
+        if let Some(each) = measured {
+            let each = each.min(share);
+            let one = Figure {
+                value: latency.value - each * (records - 1.0),
+                ..latency
+            };
+            let basis = Basis::Measured;
+            return (
+                one,
+                Figure {
+                    value: each,
+                    off: latency.off,
+                    basis,
+                },
+            );
+        }
+        if records < MANY {
+            return (latency, Figure::assumed(RECORD_S.min(share)));
+        }
+        let own = own.clamp(share, latency.value);
+        let each = (latency.value - own) / (records - 1.0);
+        (Figure::assumed(own), Figure::assumed(each))
     }
 }

@@ -17,7 +17,8 @@ const TIMEOUTS_MAX: u32 = 3;
 const UNUSED_ROUNDS: f64 = 8.0;
 /// What a remembered latency counts for, in samples: less than a turn of new ones.
 const REMEMBERED: f64 = 8.0;
-/// A remembered limit is not believed when the first answers, this many at least, take so many times as long as remembered.
+/// A remembered limit is not believed when the first answers, this many at least, take so many times as long as remembered; and
+/// nothing else that was, when they are as many times quicker.
 const DOUBTED: f64 = 2.0;
 const DOUBTED_ANSWERS: u32 = 8;
 /// A limit so near to the ceiling was not found but allowed.
@@ -58,12 +59,18 @@ struct Doubt {
 }
 
 impl Doubt {
-    /// How many times as long as remembered answers take, if that is too long to believe the rest.
+    /// ln(latency), as it is now.
+    fn mean(&self) -> f64 {
+        self.sum / f64::from(self.answers)
+    }
+
+    /// How many times as long as remembered answers take, if that is another service than was remembered.
     fn answered(&mut self, ln_latency: f64) -> Option<f64> {
         self.answers += 1;
         self.sum += ln_latency;
-        let times = (self.sum / f64::from(self.answers) - self.ln_latency).exp();
-        (self.answers >= DOUBTED_ANSWERS && times > DOUBTED).then_some(times)
+        let times = (self.mean() - self.ln_latency).exp();
+        let is_other = !(DOUBTED.recip()..=DOUBTED).contains(&times);
+        (self.answers >= DOUBTED_ANSWERS && is_other).then_some(times)
     }
 }
 
@@ -97,7 +104,9 @@ impl Auto {
                     sum: 0.0,
                 });
                 let reference = Arm::known(REMEMBERED, ln_latency, limit);
-                Phase::probe(Probe::remembered(limit, reference, learnt.goodput))
+                // With fewer than were needed for it, less would be no sign of anything.
+                let goodput = learnt.goodput.filter(|_| learnt.limit <= ceiling);
+                Phase::probe(Probe::remembered(limit, reference, goodput))
             }
             None => Phase::start(FIRST, ceiling),
         };
@@ -161,12 +170,18 @@ impl Auto {
         let is_bound = self.blocked_at >= sent.allowed.as_secs_f64();
         let from = self.limit();
         if let Some(doubt) = &mut self.doubt {
-            if let Some(times) = doubt.answered(ln_latency) {
-                return self.disbelieve(now, times);
-            }
-            // All that were sent at first were heard.
-            if f64::from(doubt.answers) > from.max(f64::from(DOUBTED_ANSWERS)) {
-                self.doubt = None;
+            match doubt.answered(ln_latency) {
+                Some(times) if times > 1.0 => return self.disbelieve(now, times),
+                Some(_) => {
+                    let reference = Arm::known(f64::from(doubt.answers), doubt.mean(), from);
+                    self.phase = Phase::probe(Probe::with_large_steps(from, reference));
+                    self.doubt = None;
+                }
+                // All that were sent at first were heard.
+                None if f64::from(doubt.answers) > from.max(f64::from(DOUBTED_ANSWERS)) => {
+                    self.doubt = None;
+                }
+                None => {}
             }
         }
         let mut lowered = None;
@@ -495,6 +510,28 @@ mod tests {
         let mut auto = Auto::new(1000, 0.0, None);
         play(&mut auto, |_| 100.0, true, 30.0);
         assert!(!auto.learnt().unwrap().is_rising);
+    }
+
+    #[test]
+    fn what_the_service_gave_at_best_is_believed_while_it_is_as_quick_as_it_was() {
+        let learnt = |latency: f64| Learnt {
+            limit: 20.0,
+            latency: Duration::from_secs_f64(latency),
+            goodput: Some(100.0),
+            rate: None,
+            is_rising: false,
+            bulk: None,
+            records: 1.0,
+        };
+        let goodput = |ceiling, latency| {
+            let mut auto = Auto::new(ceiling, 0.0, Some(learnt(latency)));
+            // Nothing is held back, so nothing new is learnt of it.
+            play(&mut auto, |_| 100.0, false, 3.0);
+            auto.learnt().unwrap().goodput
+        };
+        assert_eq!(goodput(1000, LATENCY), Some(100.0));
+        assert_eq!(goodput(1000, 3.0 * LATENCY), None);
+        assert_eq!(goodput(10, LATENCY), None, "fewer than it needed");
     }
 
     #[test]

@@ -127,11 +127,15 @@ impl Limit {
     /// A request was answered whose latency says nothing of the limit: all that is learnt is that the service is there,
     /// and did not refuse.
     pub(super) fn answered(&mut self) {
-        self.refused_share -= self.refused_share / SHARE_OVER;
-        self.pace.taken();
+        self.taken();
         if let Law::Auto(auto) = &mut self.law {
             auto.answered();
         }
+    }
+
+    fn taken(&mut self) {
+        self.refused_share -= self.refused_share / SHARE_OVER;
+        self.pace.taken();
     }
 
     /// A request ended. Says how the limit changes, if it does.
@@ -142,7 +146,7 @@ impl Limit {
                 self.refused_share += (1.0 - self.refused_share) / SHARE_OVER;
                 return self.refused(now, sent, by_quota, wait.map(|wait| wait.min(PAUSE_MAX)));
             }
-            Outcome::Succeeded => self.answered(),
+            Outcome::Succeeded => self.taken(),
             Outcome::TimedOut | Outcome::Failed => {
                 self.refused_share -= self.refused_share / SHARE_OVER;
             }

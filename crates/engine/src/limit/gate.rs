@@ -52,11 +52,11 @@ impl Gate {
     /// A gate that has let nothing through yet.
     pub fn new(settings: LimitSettings, bulk: BulkSize) -> Gate {
         Gate {
+            records: settings.learnt.map(|learnt| learnt.records),
             limit: Limit::new(settings),
             bulk,
             in_flight: 0,
             is_full_in_bytes: false,
-            records: None,
         }
     }
 

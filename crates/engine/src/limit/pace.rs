@@ -44,6 +44,8 @@ struct Quota {
     rate: f64,
     since: f64,
     k: f64,
+    /// Whether it lies between two bounds, and is not only half of the upper.
+    is_between: bool,
 }
 
 impl Quota {
@@ -72,6 +74,7 @@ impl Pace {
             rate,
             since: 0.0,
             k: until_again(0.0),
+            is_between: true,
         });
         self.refused_at = Some(0.0);
     }
@@ -82,9 +85,13 @@ impl Pace {
         quota.into_iter().chain(self.asked).reduce(f64::min)
     }
 
-    /// The quota that was found, in requests a second.
+    /// The quota that was found, in requests a second; the upper bound where that is all that is known, so that it is not
+    /// remembered for half of what it is.
     pub(super) fn quota(&self) -> Option<f64> {
-        self.quota.map(|quota| quota.rate)
+        self.quota.map(|quota| match quota.is_between {
+            true => quota.rate,
+            false => 2.0 * quota.rate,
+        })
     }
 
     /// When the next may be sent.
@@ -93,6 +100,8 @@ impl Pace {
     }
 
     pub(super) fn sent(&mut self, now: f64) {
+        // Long past what was refused without a refusal: there is none any more.
+        self.quota = self.quota.filter(|quota| quota.now(now).is_some());
         if let Some(rate) = self.rate(now) {
             // A timer that woke late is made up for; a time without work is not.
             self.next = self.next.max(now - LATENESS_S) + 1.0 / rate;
@@ -134,16 +143,18 @@ impl Pace {
         };
         // The nearer the bounds are, the longer it stays between them.
         let apart = (most / least).max(1.0).ln() / NEAR.ln();
-        let rate = match apart < 1.0 {
+        let is_between = apart < 1.0;
+        let rate = match is_between {
             true => (most * least).sqrt().min(most),
             false => 0.5 * most,
         };
-        let k = ((1.0 - apart) * k).max(SEARCHED_K.min(k));
+        let k = ((1.0 - apart) * k).max(SEARCHED_K);
         let rate = rate.max(RATE_MIN);
         self.quota = Some(Quota {
             rate,
             since: resume,
             k,
+            is_between,
         });
         (self.taken, self.refused_at, self.resumed_at) = (0, Some(now), resume);
         self.next = self.next.max(resume);
@@ -181,6 +192,17 @@ mod tests {
         (0..100).for_each(|_| pace.taken());
         let rate = pace.refused(20.0, 20.0, None, 0.1);
         assert!((2.0..6.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn half_of_what_was_too_much_is_not_remembered_as_the_quota() {
+        let mut pace = Pace::new(None);
+        (0..50).for_each(|_| pace.taken());
+        let half = pace.refused(0.5, 1.5, Some(100.0), 0.1);
+        assert_eq!((half, pace.quota()), (50.0, Some(100.0)));
+        // Not refused for long, it bounds nothing any more.
+        pace.sent(60.0);
+        assert_eq!(pace.quota(), None);
     }
 
     #[test]

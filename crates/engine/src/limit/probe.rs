@@ -171,7 +171,7 @@ impl Probe {
         (self.reference.count > 0.0).then_some(self.reference.ln_latency)
     }
 
-    /// Saves a second at best, once more in flight have been seen to bring little more.
+    /// Requests answered a second at best, once more in flight have been seen to bring little more.
     pub(super) fn goodput(&self) -> Option<f64> {
         self.goodput.filter(|_| self.is_full)
     }
