@@ -31,7 +31,7 @@ pub struct Played {
     pub trace: Trace,
     /// What each client has learnt.
     pub learnt: Vec<Option<Learnt>>,
-    /// Whether a job that should end was given up, because nothing was saved any more.
+    /// Whether a job that should end was given up: nothing was saved any more, or it lasted too long.
     pub is_given_up: bool,
 }
 

@@ -22,8 +22,8 @@ const ANSWERED_MIN: u64 = 32;
 const LATENCIES_MIN: f64 = 4.0;
 /// Answers that take so many times as long as the first are those of a service that is full.
 const CROWDED: f64 = 1.5;
-/// A standard error of the difference of two means of so few, in standard deviations of one answer.
-const LOCALLY: f64 = 0.44;
+/// The standard error by which two means of so few differ, in standard deviations of one answer.
+const MEANS_SE: f64 = 0.44;
 
 /// The first moments of a run. Facts are folded until enough was seen, and cost nothing after that.
 #[derive(Clone, Debug, Default)]
@@ -215,7 +215,7 @@ fn capacity_shown(seen: &Requests, options: &Options) -> Option<Figure> {
     let is_full = seen.answered() >= ANSWERED_MIN
         && match options.in_flight {
             InFlightLimit::Fixed(limit) => seen.in_flight_max >= limit,
-            InFlightLimit::Auto => seen.slower() > CROWDED * (LOCALLY * seen.spread()).exp(),
+            InFlightLimit::Auto => seen.slower() > CROWDED * (MEANS_SE * seen.spread()).exp(),
         };
     let is_long = seen.lasted_s() >= LATENCIES_MIN * least;
     let per_second = seen.per_second().filter(|_| is_full && is_long)?;

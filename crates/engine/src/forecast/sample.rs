@@ -5,12 +5,11 @@ use std::time::Duration;
 use super::figure::Figure;
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
+use crate::limit::FIRST;
 use crate::request_cost::RequestCost;
 
 /// What is believed of the spread, as a share of the mean, before anything was measured: one sample's worth.
 const PRIOR_SPREAD: f64 = 0.2;
-/// Answers that are the first, and over which the last are taken: as many as a limit that finds itself begins with.
-const FIRST: u64 = 8;
 
 /// What was seen of a job, or of the beginning of one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -116,11 +115,12 @@ impl Requests {
         self.ln_latency.add_many(1, took.max(1e-9).ln());
         self.records += attempt.records as u64;
         self.cost.add(1.0, attempt.records as f64, took);
-        if self.first.count < FIRST {
+        // As many as a limit that finds itself begins with.
+        if self.first.count < FIRST as u64 {
             self.first.add_many(1, took);
             self.last = self.first.mean;
         } else {
-            self.last += (took - self.last) / FIRST as f64;
+            self.last += (took - self.last) / FIRST;
         }
         self.least = Some(self.least.map_or(took, |least| least.min(took)));
         let ended = attempt.at + attempt.took;
