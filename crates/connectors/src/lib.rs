@@ -70,7 +70,9 @@ pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]
 pub use file::{FileConnection, FileSink};
 #[cfg(feature = "http")]
-pub use http::{FetchConnection, FetchSettings, HttpConnection, HttpFetch, HttpSink};
+pub use http::{
+    FetchConnection, FetchSettings, HttpConnection, HttpFetch, HttpSink, StatusChanges,
+};
 pub use input::{Format, Input};
 pub use items::Items;
 pub use kind::Kind;

@@ -22,6 +22,9 @@ pub struct SinkSettings {
     pub headers: Vec<String>,
     /// What an HTTP save sends: `raw`, `json` or `form:FIELD`. Default `raw`.
     pub body: String,
+    /// What statuses of HTTP saves mean, where that is not what the table says. Default as the table says.
+    #[cfg(feature = "http")]
+    pub statuses: crate::http::StatusChanges,
     /// Where responses of HTTP saves are kept, one JSON line each, appended. Default: nowhere.
     pub responses: Option<PathBuf>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
@@ -82,6 +85,8 @@ impl Default for SinkSettings {
             method: "POST".into(),
             headers: Vec::new(),
             body: "raw".into(),
+            #[cfg(feature = "http")]
+            statuses: crate::http::StatusChanges::default(),
             responses: None,
             ca_file: None,
             create: false,

@@ -3,12 +3,14 @@
 use std::time::SystemTime;
 
 use hyper::StatusCode;
+use hyper::header::{HeaderMap, LOCATION};
 use hyper::http::response::Parts;
 use inflight::{Fault, Verdict};
 
 use super::head::Head;
 use super::link::{Broken, Link};
-use super::verdict;
+use super::verdict::{self, Meaning, Named, StatusChanges};
+use super::wait::{self, Wait};
 
 /// Bytes of a refusal that are read, so that its connection can be used again; a longer one is cut.
 const REFUSAL_BYTES_MAX: usize = 1 << 20;
@@ -48,10 +50,14 @@ pub(super) async fn read(link: &mut Link, bounds: Bounds) -> Result<Text, Broken
 }
 
 /// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
-pub(super) async fn refused(link: &mut Link, head: &Head, title: &str, answer: &Parts) -> Fault {
+pub(super) async fn refused(
+    link: &mut Link,
+    head: &Head,
+    title: &str,
+    changes: &StatusChanges,
+    answer: &Parts,
+) -> Fault {
     let status = answer.status;
-    let verdict = verdict::of_status(status);
-    let wait = verdict::wait_asked(&answer.headers, SystemTime::now());
     let bounds = Bounds {
         keep: verdict::SHOWN_BYTES_MAX,
         most: REFUSAL_BYTES_MAX,
@@ -60,15 +66,72 @@ pub(super) async fn refused(link: &mut Link, head: &Head, title: &str, answer: &
         Ok(text) => head.hide(verdict::shown(&text.bytes)),
         Err(_) => String::new(),
     };
-    let colon = if text.is_empty() { "" } else { ": " };
+    let headers = &answer.headers;
+    let judged = judge(
+        changes.meaning(status),
+        changes.is_changed(status),
+        status,
+        headers,
+    );
+    let mut message = format!("{title} answered {}", Named(status));
+    if let Some(place) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
+        let place = head.hide(verdict::shown(place.as_bytes()));
+        message.push_str(&format!(", Location {place}"));
+    }
+    if judged.wait.is_some_and(|wait| wait.is_clamped) {
+        message
+            .push_str(", and asks for a wait of more than 1 h, which is the longest that is kept");
+    }
+    if !text.is_empty() {
+        message.push_str(&format!(": {text}"));
+    }
     // The body may repeat the item, so a report counts by the status alone.
-    let mut fault = Fault::new(verdict, format!("{title} answered {status}{colon}{text}"))
-        .counted_as(format!("answered {status}"));
-    if status == StatusCode::TOO_MANY_REQUESTS {
+    let mut fault =
+        Fault::new(judged.verdict, message).counted_as(format!("answered {}", Named(status)));
+    if judged.is_by_quota {
         fault = fault.by_quota();
     }
-    if let (Verdict::Overload, Some(wait)) = (verdict, wait) {
-        fault = fault.retry_after(wait);
+    if let Some(wait) = judged.wait {
+        fault = fault.retry_after(wait.lasts);
     }
     fault
+}
+
+/// What a refusal comes to.
+struct Judged {
+    verdict: Verdict,
+    /// How long the service asks to be left alone.
+    wait: Option<Wait>,
+    /// Whether a quota over time is the reason.
+    is_by_quota: bool,
+}
+
+/// A wait that is asked for is obeyed whatever the status, unless the user has said what that means.
+fn judge(meaning: Meaning, is_changed: bool, status: StatusCode, headers: &HeaderMap) -> Judged {
+    let now = SystemTime::now();
+    let asked = wait::asked(headers, now);
+    let is_used_up = wait::is_used_up(headers);
+    let is_quota_refusal =
+        status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && is_used_up);
+    // To ask for no wait at all is not to ask for less.
+    let asks_for_less = is_quota_refusal || asked.is_some_and(|wait| !wait.lasts.is_zero());
+    let is_overload = match meaning {
+        Meaning::Overload => true,
+        _ => asks_for_less && !is_changed,
+    };
+    if is_overload {
+        return Judged {
+            verdict: Verdict::Overload,
+            wait: asked.or_else(|| wait::quota_reset(headers, now)),
+            is_by_quota: is_quota_refusal || is_used_up,
+        };
+    }
+    Judged {
+        verdict: match meaning {
+            Meaning::Transient => Verdict::Transient,
+            _ => Verdict::Permanent,
+        },
+        wait: None,
+        is_by_quota: false,
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, LOCATION};
+use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use hyper::http::uri::PathAndQuery;
 use hyper::{StatusCode, Uri};
 use inflight::{Connection, Declared, Fault, Record, Reply, Service};
@@ -16,7 +16,7 @@ use super::head::Head;
 use super::link::Link;
 use super::template::Template;
 use super::url::Url;
-use super::verdict::fetch_broken;
+use super::verdict::{Meaning, StatusChanges, fetch_broken};
 use crate::payload::Payload;
 
 /// Bytes of a body at most. It is held in memory until it is computed on; 16 MiB is what a line may have too.
@@ -32,6 +32,8 @@ pub struct FetchSettings {
     pub headers: Vec<String>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
+    /// What statuses mean, where that is not what the table says. Default as the table says.
+    pub statuses: StatusChanges,
     /// What is known of the service. Default nothing: it is measured.
     pub declared: Declared,
 }
@@ -58,6 +60,7 @@ struct Inner {
     address: String,
     title: String,
     declared: Declared,
+    statuses: StatusChanges,
 }
 
 impl HttpFetch {
@@ -80,6 +83,7 @@ impl HttpFetch {
             address,
             template,
             declared: settings.declared,
+            statuses: settings.statuses.clone(),
         })))
     }
 }
@@ -162,7 +166,11 @@ impl FetchConnection {
         let broken = |broken| fetch_broken(&fetch.title, broken);
         let answer = self.link.ask(request).await.map_err(broken)?;
         let status = answer.status;
-        if is_redirect(status) {
+        let meaning = fetch.statuses.meaning(status);
+        if meaning == Meaning::Redirect
+            && is_redirect(status)
+            && !answer.headers.contains_key(RETRY_AFTER)
+        {
             let next = self.elsewhere(path, &answer.headers)?;
             let bounds = Bounds {
                 keep: 0,
@@ -171,8 +179,15 @@ impl FetchConnection {
             answer::read(&mut self.link, bounds).await.map_err(broken)?;
             return Ok(Step::Elsewhere(next));
         }
-        if !status.is_success() {
-            return Err(answer::refused(&mut self.link, &fetch.head, &fetch.title, &answer).await);
+        if meaning != Meaning::Done {
+            return Err(answer::refused(
+                &mut self.link,
+                &fetch.head,
+                &fetch.title,
+                &fetch.statuses,
+                &answer,
+            )
+            .await);
         }
         let bounds = Bounds {
             keep: BODY_BYTES_MAX,

@@ -13,7 +13,7 @@ use super::key::idempotency_key;
 use super::link::{Asked, Link};
 use super::responses::Responses;
 use super::url::Url;
-use super::verdict;
+use super::verdict::{self, Meaning, StatusChanges};
 use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
@@ -25,9 +25,10 @@ const RESPONSE_BYTES_MAX: usize = 1 << 20;
 /// Saves each result with a request of its own, `POST` unless told otherwise.
 ///
 /// Every request carries an `Idempotency-Key` of 32 hex digits that depends on the job and the item only, so
-/// that a service can tell a repeated save. Statuses mean: 2xx saved; 429 and 503 overload, with
-/// `Retry-After`; 408 and other 5xx transient; all else permanent, redirects included. A connection that
-/// breaks after the request was sent leaves it in doubt.
+/// that a service can tell a repeated save. What statuses mean says [`StatusChanges::table`]; a wait that an answer asks
+/// for is kept, whatever its status. A connection that breaks after the request was sent leaves it in doubt.
+///
+/// [`StatusChanges::table`]: crate::StatusChanges::table
 ///
 /// ```
 /// use inflight_connectors::{HttpSink, SinkSettings};
@@ -45,6 +46,7 @@ struct Inner {
     body: BodyMode,
     job: u64,
     declared: Declared,
+    statuses: StatusChanges,
     /// Method and address, for messages.
     title: String,
     address: String,
@@ -76,6 +78,7 @@ impl HttpSink {
             body,
             job: settings.job,
             declared: settings.declared,
+            statuses: settings.statuses.clone(),
             title: format!("{} {url}", settings.method),
             address: url.to_string(),
             client: Client::new(Dialer::new(url.origin, tls)?),
@@ -179,11 +182,12 @@ impl Connection<Payload> for HttpConnection {
             Err(cause) => return Err(broken(&self.sink, cause)),
         };
         let status = answer.status;
-        if !status.is_success() {
+        if self.sink.statuses.meaning(status) != Meaning::Done {
             return Err(answer::refused(
                 &mut self.link,
                 &self.sink.head,
                 &self.sink.title,
+                &self.sink.statuses,
                 &answer,
             )
             .await);

@@ -1,15 +1,14 @@
-//! What an answer means: the status of a response, or the lack of one, turned into a fault with its verdict.
+//! What a status means: one table, which `inflight explain` prints and flags can change.
+//!
+//! It knows statuses only. What a service asks besides is read in `wait.rs`.
 
-use std::time::{Duration, SystemTime};
+use std::fmt;
+use std::ops::RangeInclusive;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderMap, RETRY_AFTER};
-use inflight::{Fault, Verdict};
 
 use super::link::{Broken, Cause};
-
-/// Longest wait that a service can ask for; more is a mistake or a fight.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
+use inflight::Fault;
 
 /// Characters of a body that are shown in a message.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -17,25 +16,287 @@ const SHOWN_CHARS_MAX: usize = 200;
 /// Bytes of a body that are kept to show those: four are the most that one character has.
 pub(super) const SHOWN_BYTES_MAX: usize = 4 * SHOWN_CHARS_MAX;
 
-/// What a status that is no success says about the next try.
-pub(super) fn of_status(status: StatusCode) -> Verdict {
-    match status.as_u16() {
-        429 | 503 => Verdict::Overload,
-        408 | 500..=599 => Verdict::Transient,
-        _ => Verdict::Permanent,
+/// What a status says about the request, and about the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The request was done.
+    Done,
+    /// What was asked for lies elsewhere.
+    Redirect,
+    /// The credentials were refused, whatever the item.
+    Credentials,
+    /// The service asks for less.
+    Overload,
+    /// The service failed this time.
+    Transient,
+    /// Trying again cannot help.
+    Permanent,
+}
+
+impl Meaning {
+    fn words(self) -> &'static str {
+        match self {
+            Meaning::Done => "done: the item is fetched or saved",
+            Meaning::Redirect => {
+                "elsewhere: GET and HEAD follow at most 5 times; other methods follow 307 and 308 within their origin"
+            }
+            Meaning::Credentials => {
+                "credentials: secrets are read again and the request is sent once more; refused again, the run stops (exit 4)"
+            }
+            Meaning::Overload => {
+                "overload: sent again after a wait, never counted as an attempt; the service gets fewer requests"
+            }
+            Meaning::Transient => {
+                "transient: sent again, at most --retries times; then a dead letter"
+            }
+            Meaning::Permanent => "permanent: a dead letter, never sent again",
+        }
     }
 }
 
-/// How long the service asks to be left alone: seconds or a date; what is neither is ignored.
-pub(super) fn wait_asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if let Ok(seconds) = text.parse() {
-        Duration::from_secs(seconds)
-    } else {
-        let date = httpdate::parse_http_date(text).ok()?;
-        date.duration_since(now).unwrap_or(Duration::ZERO)
+/// A line of the table.
+struct Rule {
+    statuses: RangeInclusive<u16>,
+    meaning: Meaning,
+    /// Why so; also the name of a status that the standard does not know.
+    why: &'static str,
+}
+
+const fn rule(from: u16, to: u16, meaning: Meaning, why: &'static str) -> Rule {
+    Rule {
+        statuses: from..=to,
+        meaning,
+        why,
+    }
+}
+
+/// The table. The first line that holds a status counts.
+///
+/// 520 and 524 stay transient: a proxy also says them of an item at which the service behind it always crashes or takes too
+/// long, and an item that is refused as overload is never given up.
+static TABLE: &[Rule] = &[
+    rule(200, 299, Meaning::Done, "success"),
+    rule(300, 399, Meaning::Redirect, "redirect"),
+    rule(401, 401, Meaning::Credentials, "who asks is not known"),
+    rule(
+        402,
+        402,
+        Meaning::Credentials,
+        "the account is not paid for",
+    ),
+    rule(403, 403, Meaning::Credentials, "who asks is not allowed to"),
+    rule(
+        407,
+        407,
+        Meaning::Credentials,
+        "the proxy does not know who asks",
+    ),
+    rule(
+        408,
+        408,
+        Meaning::Transient,
+        "the service waited for the request in vain",
+    ),
+    rule(421, 421, Meaning::Transient, "another connection is needed"),
+    rule(425, 425, Meaning::Transient, "too early"),
+    rule(429, 429, Meaning::Overload, "a quota is used up"),
+    rule(
+        400,
+        499,
+        Meaning::Permanent,
+        "the service refuses this request",
+    ),
+    rule(503, 503, Meaning::Overload, "too much to do"),
+    rule(
+        520,
+        520,
+        Meaning::Transient,
+        "unknown error behind the proxy",
+    ),
+    rule(
+        521,
+        521,
+        Meaning::Overload,
+        "service behind the proxy is down",
+    ),
+    rule(
+        522,
+        522,
+        Meaning::Overload,
+        "service behind the proxy cannot be connected to",
+    ),
+    rule(
+        523,
+        523,
+        Meaning::Overload,
+        "service behind the proxy cannot be reached",
+    ),
+    rule(
+        524,
+        524,
+        Meaning::Transient,
+        "service behind the proxy took too long",
+    ),
+    rule(529, 529, Meaning::Overload, "overloaded"),
+    rule(500, 599, Meaning::Transient, "the service failed"),
+    rule(100, 999, Meaning::Permanent, "no status that HTTP knows"),
+];
+
+fn rule_of(status: u16) -> Option<&'static Rule> {
+    TABLE.iter().find(|rule| rule.statuses.contains(&status))
+}
+
+/// Statuses that mean something else than the table says.
+///
+/// ```
+/// use inflight_connectors::StatusChanges;
+///
+/// let changes = StatusChanges::parse("409,425", "404", "")?;
+/// assert!(changes.explain(404).unwrap().contains("done"));
+/// assert!(StatusChanges::parse("409", "4xx", "").is_err());
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusChanges {
+    changes: Vec<(RangeInclusive<u16>, Meaning)>,
+}
+
+impl StatusChanges {
+    /// Reads statuses that are to be tried again, that are a success, and that are a permanent fault: each a list such as
+    /// `404,500-504` or `4xx`; empty changes nothing.
+    ///
+    /// # Errors
+    /// A sentence that names what is no status, or the status that is to mean two things.
+    pub fn parse(retry: &str, done: &str, fail: &str) -> Result<StatusChanges, String> {
+        let mut all = StatusChanges::default();
+        for (list, meaning) in [
+            (retry, Meaning::Transient),
+            (done, Meaning::Done),
+            (fail, Meaning::Permanent),
+        ] {
+            for word in list
+                .split(',')
+                .map(str::trim)
+                .filter(|word| !word.is_empty())
+            {
+                let range = range(word)
+                    .ok_or_else(|| format!("`{word}` is no status; write 404, 500-504 or 4xx"))?;
+                let mut others = all.changes.iter();
+                if let Some((other, _)) = others.find(|(other, known)| {
+                    *known != meaning
+                        && range.start() <= other.end()
+                        && other.start() <= range.end()
+                }) {
+                    let both = range.start().max(other.start());
+                    return Err(format!("status {both} is to mean two things; name it once"));
+                }
+                all.changes.push((range, meaning));
+            }
+        }
+        Ok(all)
+    }
+
+    /// What a status means.
+    pub(super) fn meaning(&self, status: StatusCode) -> Meaning {
+        // All but a few answers, and all of a run that goes well.
+        if status.is_success() && self.changes.is_empty() {
+            return Meaning::Done;
+        }
+        self.changed(status.as_u16()).unwrap_or_else(|| {
+            rule_of(status.as_u16()).map_or(Meaning::Permanent, |rule| rule.meaning)
+        })
+    }
+
+    /// Whether the user has said what this status means.
+    pub(super) fn is_changed(&self, status: StatusCode) -> bool {
+        self.changed(status.as_u16()).is_some()
+    }
+
+    fn changed(&self, status: u16) -> Option<Meaning> {
+        let mut changes = self.changes.iter();
+        changes
+            .find(|(range, _)| range.contains(&status))
+            .map(|(_, meaning)| *meaning)
+    }
+
+    /// The line about a status for `inflight explain`; `None` where there is no such status.
+    pub fn explain(&self, status: u16) -> Option<String> {
+        let code = StatusCode::from_u16(status).ok()?;
+        let rule = rule_of(status)?;
+        let because = if self.is_changed(code) {
+            "as was asked for"
+        } else {
+            rule.why
+        };
+        let mut line = format!(
+            "{} ({because}): {}",
+            Named(code),
+            self.meaning(code).words()
+        );
+        let is_obeyed = !code.is_success() && !self.is_changed(code);
+        if is_obeyed {
+            line.push_str("; with Retry-After: overload, after the wait it names (1 h at most)");
+        }
+        Some(line)
+    }
+
+    /// The whole table, a line for each of its rules.
+    pub fn table() -> String {
+        let mut lines = String::new();
+        for Rule {
+            statuses,
+            meaning,
+            why,
+        } in TABLE
+        {
+            let (from, to) = (statuses.start(), statuses.end());
+            let shown = if from == to {
+                from.to_string()
+            } else {
+                format!("{from}-{to}")
+            };
+            lines.push_str(&format!("{shown:8} {why}: {}\n", meaning.words()));
+        }
+        lines.push_str(
+            "The first line that holds a status counts. Any status but 2xx with Retry-After is overload.\n",
+        );
+        lines
+    }
+}
+
+/// Reads `404`, `500-504` or `4xx`.
+fn range(word: &str) -> Option<RangeInclusive<u16>> {
+    let status = |text: &str| {
+        text.trim()
+            .parse()
+            .ok()
+            .filter(|status| (100..=999).contains(status))
     };
-    Some(wait.min(WAIT_MAX))
+    if let Some(hundreds) = word.strip_suffix("xx") {
+        let from = status(&format!("{hundreds}00"))?;
+        return Some(from..=from + 99);
+    }
+    let (from, to) = word.split_once('-').unwrap_or((word, word));
+    let (from, to) = (status(from)?, status(to)?);
+    (from <= to).then_some(from..=to)
+}
+
+/// A status with its name, also where only this table has one.
+pub(super) struct Named(pub(super) StatusCode);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.0.as_u16();
+        f.write_str(self.0.as_str())?;
+        let own = || {
+            let rule = rule_of(status)?;
+            (rule.statuses.start() == rule.statuses.end()).then_some(rule.why)
+        };
+        match self.0.canonical_reason().or_else(own) {
+            Some(name) => write!(f, " {name}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The first part of a body, fit for one line of a terminal.
@@ -82,28 +343,63 @@ fn unsent(title: &str, cause: Cause) -> Fault {
 mod tests {
     use super::*;
 
+    fn meaning(changes: &StatusChanges, status: u16) -> Meaning {
+        changes.meaning(StatusCode::from_u16(status).unwrap())
+    }
+
     #[test]
-    fn waits_are_seconds_or_dates_and_bounded() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        let check = |text: &str, expected: Option<u64>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, text.parse().unwrap());
-            assert_eq!(
-                wait_asked(&headers, now),
-                expected.map(Duration::from_secs),
-                "{text}"
-            );
-        };
-        check("2", Some(2));
-        check("0", Some(0));
-        check("99999", Some(3600));
-        check("Sun, 06 Nov 1994 08:49:40 GMT", Some(3));
-        check("Sun, 06 Nov 1994 08:49:30 GMT", Some(0));
-        check("Sat, 06 Nov 2094 08:49:30 GMT", Some(3600));
-        check("soon", None);
-        check("-1", None);
-        check("1.5", None);
-        assert_eq!(wait_asked(&HeaderMap::new(), now), None);
+    fn every_status_is_in_the_table() {
+        let none = StatusChanges::default();
+        for (status, expected) in [
+            (200, Meaning::Done),
+            (299, Meaning::Done),
+            (304, Meaning::Redirect),
+            (400, Meaning::Permanent),
+            (401, Meaning::Credentials),
+            (408, Meaning::Transient),
+            (409, Meaning::Permanent),
+            (429, Meaning::Overload),
+            (500, Meaning::Transient),
+            (502, Meaning::Transient),
+            (503, Meaning::Overload),
+            (520, Meaning::Transient),
+            (522, Meaning::Overload),
+            (529, Meaning::Overload),
+            (599, Meaning::Transient),
+            (600, Meaning::Permanent),
+        ] {
+            assert_eq!(meaning(&none, status), expected, "{status}");
+        }
+        for status in 100..=999 {
+            assert!(none.explain(status).is_some(), "{status}");
+        }
+        assert_eq!(none.explain(99), None);
+        assert_eq!(none.explain(1000), None);
+    }
+
+    #[test]
+    fn flags_change_what_a_status_means() {
+        let changes = StatusChanges::parse("409, 425", "404", "500-502,51x").unwrap_err();
+        assert!(changes.contains("`51x` is no status"), "{changes}");
+        let changes = StatusChanges::parse("409, 425", "404", "500-502,5xx").unwrap();
+        assert_eq!(meaning(&changes, 409), Meaning::Transient);
+        assert_eq!(meaning(&changes, 404), Meaning::Done);
+        assert_eq!(meaning(&changes, 503), Meaning::Permanent);
+        assert_eq!(meaning(&changes, 200), Meaning::Done);
+        assert_eq!(meaning(&changes, 429), Meaning::Overload);
+        let twice = StatusChanges::parse("404", "400-405", "").unwrap_err();
+        assert!(twice.contains("status 404 is to mean two"), "{twice}");
+        for wrong in ["4", "abc", "1000", "504-500", "4xxx", "-", "99"] {
+            assert!(StatusChanges::parse(wrong, "", "").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_status_has_a_name_that_can_be_read() {
+        let shown = |status| Named(StatusCode::from_u16(status).unwrap()).to_string();
+        assert_eq!(shown(404), "404 Not Found");
+        assert_eq!(shown(529), "529 overloaded");
+        assert_eq!(shown(599), "599");
     }
 
     #[test]

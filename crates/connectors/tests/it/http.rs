@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use inflight::{Connection, Fault, Record, Reply, Service, Verdict};
-use inflight_connectors::{FetchSettings, HttpFetch, Sink, SinkSettings};
+use inflight_connectors::{FetchSettings, HttpFetch, Sink, SinkSettings, StatusChanges};
 use inflight_lab::{Config, Lab};
 
 use crate::server::{Asked, Server, answer};
@@ -80,6 +80,75 @@ fn waits_asked_for_are_passed_on() {
         None
     );
     assert_eq!(wait("503 Service Unavailable", ""), None);
+    // Whatever the status, and however it is written.
+    for status in [
+        "403 Forbidden",
+        "400 Bad Request",
+        "301 Moved",
+        "404 x",
+        "500 x",
+        "529 x",
+    ] {
+        let status = status.replace('x', "Odd");
+        let shown = &status[..3];
+        let ask = |header: &str| {
+            check(&answer(&status, header, ""), Verdict::Overload, shown).wait_asked()
+        };
+        assert_eq!(ask("retry-after: 4, 4\r\n"), seconds(4), "{status}");
+        assert_eq!(ask("retry-after-ms: 2000\r\n"), seconds(2), "{status}");
+    }
+    let used_up = "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 5\r\n";
+    assert_eq!(wait("403 Forbidden", used_up), seconds(5));
+    // To ask for no wait is not to ask for less.
+    check(
+        &answer("400 Bad Request", "retry-after: 0\r\n", ""),
+        Verdict::Permanent,
+        "400",
+    );
+    let fault = check(
+        &answer(
+            "429 Too Many Requests",
+            "retry-after: 99999999999999999999\r\n",
+            "",
+        ),
+        Verdict::Overload,
+        "asks for a wait of more than 1 h",
+    );
+    assert_eq!(fault.wait_asked(), seconds(3600));
+}
+
+#[test]
+fn statuses_mean_what_the_user_says() {
+    let server = Server::start(|asked| {
+        let status = String::from_utf8_lossy(&asked.body).into_owned();
+        answer(&format!("{status} Odd"), "", "").into_bytes()
+    });
+    let settings = SinkSettings {
+        statuses: StatusChanges::parse("409", "404", "500").unwrap(),
+        ..SinkSettings::default()
+    };
+    let sink = Sink::parse(&server.url("/"), &settings).unwrap();
+    let verdict = |status: &'static str| {
+        wait(async {
+            let mut connection = connect(&sink).await;
+            let outcome = save(&mut connection, &[record(0, status)]).await;
+            outcome.err().map(|fault| fault.verdict())
+        })
+    };
+    assert_eq!(verdict("404"), None);
+    assert_eq!(verdict("409"), Some(Verdict::Transient));
+    assert_eq!(verdict("500"), Some(Verdict::Permanent));
+    assert_eq!(verdict("502"), Some(Verdict::Transient));
+}
+
+#[test]
+fn a_redirect_of_a_save_names_where_it_leads() {
+    let moved = answer("301 Moved Permanently", "location: /add/\r\n", "");
+    check(
+        &moved,
+        Verdict::Permanent,
+        "301 Moved Permanently, Location /add/",
+    );
 }
 
 #[test]
