@@ -1,8 +1,9 @@
 //! `cargo xtask tidy`: the rules of the house that no other tool checks, as plain functions of text.
 //!
-//! Which crate may use which, how a file begins, how long it may be, words that must not stay, links that lead nowhere.
+//! Which crate and which folder may use which, how a file begins, how long it may be, words that must not stay, links that lead nowhere.
 
 mod dependencies;
+mod folders;
 mod links;
 mod source;
 
@@ -39,7 +40,7 @@ pub(crate) fn tidy(root: &Path) -> Result<(), String> {
 /// What is wrong with one file; `exists` is asked about paths from the root.
 fn check(name: &Path, text: &str, exists: &dyn Fn(&Path) -> bool) -> Vec<String> {
     match name.extension().and_then(|extension| extension.to_str()) {
-        Some("rs") => source::check(name, text),
+        Some("rs") => [source::check(name, text), folders::check(name, text)].concat(),
         Some("md") => links::check(name, text, exists),
         _ if name.ends_with("Cargo.toml") => dependencies::check(name, text),
         _ => Vec::new(),

@@ -1,10 +1,8 @@
 //! How the process leaves: one code for each way a command can end.
 
-use std::{fmt, io};
+use inflight::{Ending, ErrorKind, Summary};
 
-use inflight::{Ending, ErrorKind, Fault, Summary, Verdict};
-
-use crate::keep::OtherInput;
+use crate::error::{Away, OtherInput, Usage};
 
 /// The exit codes, as documented in `inflight --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,52 +85,5 @@ impl Exit {
             Some(ErrorKind::Storage) => Exit::Storage,
             Some(ErrorKind::Internal) | None => Exit::Internal,
         }
-    }
-}
-
-/// An error of the command line or of what it names: nothing was sent.
-#[derive(Debug)]
-pub(crate) struct Usage(String);
-
-impl Usage {
-    /// Refuses with this sentence.
-    pub(crate) fn error(sentence: impl fmt::Display) -> anyhow::Error {
-        anyhow::Error::new(Usage(sentence.to_string()))
-    }
-}
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-/// A service that cannot be reached before anything was sent: nobody's mistake, and the same command may work later.
-#[derive(Debug)]
-struct Away(String);
-
-impl fmt::Display for Away {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; nothing was sent", self.0)
-    }
-}
-
-impl std::error::Error for Away {}
-
-/// Why nothing can be saved in a sink, as an error: usage, unless its server is away.
-pub(crate) fn unfit(fault: Fault) -> anyhow::Error {
-    match fault.verdict() {
-        Verdict::Unreached => anyhow::Error::new(Away(fault.to_string())),
-        _ => Usage::error(fault),
-    }
-}
-
-/// Why an input cannot be opened, as an error: usage, unless its server is away.
-pub(crate) fn unread(error: io::Error) -> anyhow::Error {
-    match error.kind() {
-        io::ErrorKind::NotConnected => anyhow::Error::new(Away(error.to_string())),
-        _ => Usage::error(error),
     }
 }

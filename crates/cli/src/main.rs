@@ -1,54 +1,21 @@
 //! The `inflight` command: reads what was typed, does it, and leaves with a code that says how it went.
 
-mod about;
-mod args;
-mod command;
-mod compare;
-mod computation;
-mod copies;
-mod dead_letters;
+mod commands;
+mod error;
 mod exit;
-mod fits;
-mod init;
-mod job_file;
-mod job_id;
-mod journal;
-mod json;
+mod flags;
+mod job;
 mod keep;
-mod lab;
-mod lab_simulate;
-mod layers;
-mod leash;
-mod messages;
-mod open_files;
-mod opened;
-mod out_file;
-mod pictures;
-mod plan;
-mod planning;
-mod profiles;
-mod progress;
-mod quantity;
-mod recording;
-mod repeat;
-mod report;
-mod run;
-mod settings;
-mod signals;
-mod state;
-mod stdout;
-mod sweep;
-mod table;
-mod target;
-mod value;
+mod show;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-
-use crate::args::{Cli, Command};
 use crate::exit::Exit;
-use crate::layers::Refused;
+use crate::flags::args::{Cli, Command};
+use crate::flags::layers::{self, Refused};
+use crate::job::leash;
+use crate::terminal::messages;
 
 fn main() -> ExitCode {
     if let Some(failed) = leash::become_worker(std::env::args_os()) {
@@ -72,22 +39,16 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    use commands::{compare, completions, dead_letters, init, journal, lab, plan, report, run};
     match cli.command {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
-        Command::Plan(args) => planning::plan(*args),
+        Command::Plan(args) => plan::plan(*args),
         Command::Init(args) => init::init(&args),
         Command::Report(args) => report::report(&args),
         Command::Lab(args) => lab::lab(*args),
         Command::DeadLetters(command) => dead_letters::dead_letters(command),
         Command::Journal(command) => journal::journal(command),
-        Command::Completions { shell } => completions(shell),
+        Command::Completions { shell } => completions::completions(shell),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "inflight", &mut script);
-    stdout::write(&String::from_utf8_lossy(&script))?;
-    Ok(Exit::Success)
 }

@@ -1,0 +1,163 @@
+//! `inflight plan`: says how long a job will take with each strategy, before it is run.
+//!
+//! A few items are computed and, where that does no harm or is allowed, saved; the engine's `forecast` makes the rest of it.
+//! Nothing is kept: neither journal nor recording, and what a service was found to be is no profile.
+
+use inflight::forecast::{Way, forecast};
+use inflight::{Options, Strategy};
+
+use super::document::Plan;
+use super::ladder::LADDER_MAX;
+use super::sampling::{Sampling, Unanswered};
+use super::table;
+use crate::error::Usage;
+use crate::exit::Exit;
+use crate::flags::args::{JobArgs, RunArgs};
+use crate::flags::plan::PlanArgs;
+use crate::flags::secrets::is_postgres;
+use crate::job::fits;
+use crate::job::open_files;
+use crate::job::opened::{Opened, cores};
+use crate::job::options::{limit_unsaid, options};
+use crate::job::work::Work;
+use crate::keep::profiles::{self, Profiles};
+use crate::show::json;
+use crate::show::shown::Show;
+use crate::terminal::messages::Messages;
+use crate::terminal::signals::Signals;
+use crate::terminal::stdout;
+
+/// `inflight plan`, understood.
+struct Asked {
+    work: Work,
+    /// The options of a run with each strategy.
+    options: Vec<Options>,
+    /// Whether results of the sample are saved.
+    probes: bool,
+    with_profiles: bool,
+    show: Show,
+}
+
+impl Asked {
+    fn new(args: PlanArgs) -> anyhow::Result<Asked> {
+        let PlanArgs {
+            run,
+            no_probe,
+            repeat_saves,
+        } = args;
+        let RunArgs {
+            input,
+            compute,
+            save,
+            job,
+            pace,
+            ..
+        } = &run;
+        fits::check(save, job, pace)?;
+        // What the services answer to a sample is nobody's to keep.
+        let job = JobArgs {
+            responses: None,
+            ..job.clone()
+        };
+        let work = Work::new(input, compute, save, &job, pace)?;
+        if work.input.is_stdin() {
+            return Err(Usage::error(
+                "plan reads some of the input before a run does, and standard input can be read only once; write it \
+                 to a file first",
+            ));
+        }
+        if no_probe && work.fetch.is_some() {
+            return Err(Usage::error(
+                "what is computed on has to be fetched, and --no-probe sends nothing; leave out one of --fetch and \
+                 --no-probe",
+            ));
+        }
+        let clock = work.computation.clock();
+        let options =
+            Strategy::ALL.map(|strategy| options(pace, strategy, clock, limit_unsaid(strategy)));
+        let is_a_table = is_postgres(save);
+        if is_a_table && repeat_saves && !no_probe {
+            return Err(Usage::error(format_args!(
+                "a sample has no rows of its own: saved to {}, it would write over those of other items; plan with \
+                 --no-probe instead of --repeat-saves",
+                work.save_shown
+            )));
+        }
+        let probes = !no_probe && (work.save.is_harmless() || repeat_saves);
+        let show = Show::new(&run.output)?;
+        if !probes && !no_probe {
+            show.messages.say(format_args!(
+                "no sample is saved to {}: {}",
+                work.save_shown,
+                match is_a_table {
+                    true => "it would write over rows of other items",
+                    false => "a service would get those items twice, a file or SQLite a copy of its own; --repeat-saves allows it",
+                }
+            ));
+        }
+        Ok(Asked {
+            work,
+            options: options.into_iter().collect::<Result<_, _>>()?,
+            probes,
+            with_profiles: !run.no_profile,
+            show,
+        })
+    }
+
+    /// The options of a run with `parallel`, by which the sample is taken.
+    fn widest(&self) -> &Options {
+        &self.options[Strategy::ALL.len() - 1]
+    }
+}
+
+/// Plans the job that was typed.
+pub(crate) fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
+    let asked = Asked::new(args)?;
+    let messages = asked.show.messages.clone();
+    match planned(asked, &messages) {
+        Err(error) if error.is::<Unanswered>() => {
+            messages.always(format_args!("error: {error:#}"));
+            Ok(Exit::Halted)
+        }
+        other => other,
+    }
+}
+
+fn planned(mut asked: Asked, messages: &Messages) -> anyhow::Result<Exit> {
+    open_files::allow(LADDER_MAX.min(asked.widest().in_flight_max()));
+    recall(&mut asked, messages);
+    let signals = Signals::listen(messages)?;
+    let opened = Opened::new(&asked.work, messages)?;
+    // What is wrong with the sink is said before anything is computed.
+    opened.sink(Strategy::Parallel, 0)?;
+    let mut sampling = Sampling::begin(&asked.work, &opened, asked.widest(), &signals)?;
+    if asked.probes {
+        sampling.probe(messages)?;
+    }
+    if let Some(exit) = signals.exit() {
+        return Ok(exit);
+    }
+    let work = sampling.work();
+    let forecasts = asked
+        .options
+        .iter()
+        .zip(Strategy::ALL)
+        .map(|(options, strategy)| forecast(&Way::of(options, strategy), &work));
+    let plan = Plan::new(&asked.work, cores(), &work, &sampling, forecasts.collect());
+    if !asked.show.json.is_stdout() {
+        stdout::write(&table::plan(&plan, stdout::is_styled()))?;
+    }
+    json::write(asked.show.json, &plan)?;
+    Ok(Exit::Success)
+}
+
+/// Lets the forecast begin with what earlier runs have learnt, as a run would.
+fn recall(asked: &mut Asked, messages: &Messages) {
+    let folder = profiles::folder().filter(|_| asked.with_profiles);
+    for options in &mut asked.options {
+        let folder = folder.clone();
+        if let Some(profiles) = Profiles::of(&asked.work, options, folder, messages) {
+            profiles.recall(options);
+        }
+    }
+}

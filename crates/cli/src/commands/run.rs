@@ -1,0 +1,172 @@
+//! `inflight run`: does one job, shows how it goes, and says what it came to.
+
+use std::path::Path;
+
+use inflight::{Ending, Summary};
+
+use crate::commands::checked::CheckedRun;
+use crate::exit::Exit;
+use crate::flags::args::RunArgs;
+use crate::flags::command;
+use crate::job::open_files;
+use crate::job::opened::Opened;
+use crate::keep::about;
+use crate::keep::journal::Kept;
+use crate::keep::profiles::{self, Profiles};
+use crate::keep::recording::{About, Group, Recording, Run};
+use crate::show::json;
+use crate::show::progress::{DEAD_SHOWN_MAX, Pace, Watch};
+use crate::show::shown::Show;
+use crate::show::table;
+use crate::show::taking::{Taking, run_of};
+use crate::terminal::messages::Messages;
+use crate::terminal::signals::Signals;
+use crate::terminal::stdout;
+
+/// Runs the job that was typed.
+pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
+    let mut plan = CheckedRun::new(args)?;
+    let keep = std::mem::take(&mut plan.keep);
+    let kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
+    run_kept(plan, kept, None)
+}
+
+/// Runs a job from where its journal is; only these items, if any are named.
+pub(crate) fn run_kept(
+    mut plan: CheckedRun,
+    mut kept: Option<Kept>,
+    only: Option<Vec<u64>>,
+) -> anyhow::Result<Exit> {
+    let messages = plan.show.messages.clone();
+    open_files::allow(plan.options.in_flight_max());
+    let folder = profiles::folder().filter(|_| plan.with_profiles);
+    let profiles = Profiles::of(&plan.work, &plan.options, folder, &messages);
+    if let Some(profiles) = &profiles {
+        profiles.recall(&mut plan.options);
+    }
+    let opened = Opened::new(&plan.work, &messages)?;
+    let strategy = plan.options.strategy;
+    let sink = match &mut kept {
+        Some(kept) => kept.sink(&opened, strategy)?,
+        None => opened.sink(strategy, 0)?,
+    };
+    let path = kept.as_ref().map(|kept| kept.path.clone());
+    if let Some(kept) = &kept {
+        kept.tell(&sink, &plan.options, &messages);
+    }
+    let signals = Signals::listen(&messages)?;
+    let about = about::begin(&plan.work, &plan.options);
+    let watch = Watch::new("run", plan.show.shape, &messages, Pace::of(&plan.options));
+    let (observer, drawn) = plan.taking.observer(watch);
+    let journal = match (kept, only) {
+        (None, _) => None,
+        (Some(kept), None) => Some(kept.start()?),
+        (Some(kept), Some(only)) => Some(kept.retry(only)?),
+    };
+    let summary = opened.run(sink, &plan.options, observer, signals.stop(), journal)?;
+    messages.clear_bars();
+    if let Some(profiles) = &profiles {
+        profiles.remember(&summary);
+    }
+    tell(&summary, &messages);
+    let mut exit = Exit::of(&summary, signals.exit());
+    let run = run_of("run", summary.clone(), &plan.options, drawn);
+    let shown = show(&summary, plan.show, plan.taking.wants_stdout());
+    if let Err(error) = shown.and_then(|()| record(about, run, plan.taking, &messages)) {
+        // What was saved is told even when nothing else can be.
+        messages.always(format_args!("error: {error:#}"));
+        exit = Exit::Internal;
+    }
+    if let Some(path) = path {
+        tell_dead(&summary, &path, &messages);
+        if summary.left > 0 && command::has_secrets() {
+            messages.say("the command that goes on lacks the secrets that were typed in an address: add them again");
+        }
+        last_line([&summary], Some(&command::this().words), &messages);
+    } else {
+        last_line([&summary], None, &messages);
+    }
+    Ok(exit)
+}
+
+/// The results, for people and for programs.
+fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> anyhow::Result<()> {
+    let text = table::closing(summary);
+    if show.json.is_stdout() || is_stdout_taken {
+        show.messages.say(text.trim_end());
+    } else {
+        stdout::write(&text)?;
+    }
+    json::write(show.json, summary)
+}
+
+/// The recording, and what is made of it.
+fn record(mut about: About, run: Run, taking: Taking, messages: &Messages) -> anyhow::Result<()> {
+    about::count_items(&mut about, run.summary.items);
+    let group = Group {
+        value: None,
+        compared: None,
+        runs: vec![run],
+    };
+    let groups = vec![group];
+    taking.finish(Recording { about, groups }, messages)
+}
+
+/// Says what the counts alone do not: dead letters that were not shown, and why a run stopped early.
+pub(crate) fn tell(summary: &Summary, messages: &Messages) {
+    let dead = summary.dead - summary.dead_before;
+    if dead > DEAD_SHOWN_MAX {
+        messages.say(format_args!("dead: {} more", dead - DEAD_SHOWN_MAX));
+    }
+    match &summary.ending {
+        Ending::Complete | Ending::Stopped => {}
+        Ending::Unavailable(why)
+        | Ending::Halted(why)
+        | Ending::Storage(why)
+        | Ending::Hung(why) => messages.always(format_args!("error: {why}")),
+        Ending::Unreadable(why) => {
+            messages.always(format_args!("error: failed to read the input: {why}"))
+        }
+    }
+}
+
+/// Where the dead letters are, and how to try them again.
+fn tell_dead(summary: &Summary, journal: &Path, messages: &Messages) {
+    if summary.dead > 0 {
+        let retry = [
+            "inflight",
+            "dead-letters",
+            "retry",
+            &journal.display().to_string(),
+        ]
+        .map(str::to_owned);
+        messages.say(format_args!(
+            "dead letters: {}.dead.jsonl; to try them again: {}",
+            journal.display(),
+            command::shown(&retry)
+        ));
+    }
+}
+
+/// The last line on standard error, for scripts; all runs together. `resume` is the command that goes on with what is
+/// left, where there is a journal to go on from.
+pub(crate) fn last_line<'a>(
+    runs: impl IntoIterator<Item = &'a Summary>,
+    resume: Option<&[String]>,
+    messages: &Messages,
+) {
+    let (mut saved, mut dead, mut in_doubt, mut left) = (0, 0, 0, 0);
+    for run in runs {
+        saved += run.saved;
+        dead += run.dead;
+        in_doubt += run.in_doubt;
+        left += run.left;
+    }
+    let resume = match resume {
+        Some(words) if left > 0 => format!(" resume={}", command::assigned(&command::shown(words))),
+        _ => String::new(),
+    };
+    messages.always(format_args!(
+        "saved={saved} dead={dead} in_doubt={in_doubt} left={left}{resume}"
+    ));
+}

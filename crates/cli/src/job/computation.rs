@@ -1,0 +1,102 @@
+//! What is computed, as typed: by us, or by worker processes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inflight::{ComputeClock, Job};
+use inflight_connectors::{Crew, CrewSettings, Exec, Payload, Task};
+
+use crate::error::Usage;
+use crate::job::leash;
+use crate::terminal::messages::Messages;
+
+const EXEC: &str = "exec:";
+
+/// The computation on one item.
+#[derive(Clone, Debug)]
+pub(crate) enum Computation {
+    /// On our own threads.
+    Task(Task),
+    /// By processes, each of them given so long for one item.
+    Exec(Exec, Duration),
+}
+
+/// A computation that is ready: a first worker runs, if there are any.
+#[derive(Debug)]
+pub(crate) enum Computer {
+    Task(Task),
+    Crew(Crew),
+}
+
+impl Computation {
+    /// Reads `exec:COMMAND`, or a task of ours; `timeout` is how long a worker may take for an item.
+    ///
+    /// # Errors
+    /// A sentence that names the task and what is allowed.
+    pub(crate) fn parse(text: &str, timeout: Duration) -> Result<Computation, String> {
+        if let Some(command) = text.strip_prefix(EXEC) {
+            return Ok(Computation::Exec(Exec::parse(command)?, timeout));
+        }
+        Task::parse(text).map(Computation::Task)
+    }
+
+    /// Which clock says what the computation cost.
+    pub(crate) fn clock(&self) -> ComputeClock {
+        match self {
+            Computation::Task(task) => task.clock(),
+            // The threads of ours that wait for workers use no CPU time.
+            Computation::Exec(..) => ComputeClock::Elapsed,
+        }
+    }
+
+    /// Starts the first worker, if there are to be any.
+    ///
+    /// # Errors
+    /// A usage error, when there is no such program, or it is no worker.
+    pub(crate) fn open(&self, messages: &Messages) -> anyhow::Result<Computer> {
+        match self {
+            Computation::Task(task) => Ok(Computer::Task(*task)),
+            Computation::Exec(exec, timeout) => {
+                let messages = messages.clone();
+                let settings = CrewSettings {
+                    timeout: *timeout,
+                    listener: messages.is_verbose().then(|| {
+                        let listener = move |worker: usize, line: &str| {
+                            messages.detail(format_args!("worker {worker}: {line}"));
+                        };
+                        Arc::new(listener) as Arc<_>
+                    }),
+                    launcher: leash::launcher(),
+                };
+                let crew = Crew::start(exec, settings).map_err(Usage::error)?;
+                Ok(Computer::Crew(crew))
+            }
+        }
+    }
+}
+
+impl Computer {
+    /// Adds the computation to a job.
+    pub(crate) fn join<F>(
+        &self,
+        job: Job<Payload, Payload, F>,
+    ) -> Job<Payload, Payload, F, Payload> {
+        match self {
+            Computer::Task(task) => {
+                let task = *task;
+                job.try_compute(move |item| task.run(item))
+            }
+            Computer::Crew(crew) => job.compute_with(crew.hire()),
+        }
+    }
+}
+
+impl fmt::Display for Computation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Computation::Task(task) => task.fmt(f),
+            Computation::Exec(exec, _) => write!(f, "{EXEC}{exec}"),
+        }
+    }
+}

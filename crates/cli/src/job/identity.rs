@@ -1,0 +1,150 @@
+//! Names a job: the same words on any machine are the same job, so that its idempotency keys repeat.
+//!
+//! Passwords and tokens are no part of a job: they change, and they must not be printed.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::flags::args::{BODY, Format, JobArgs, METHOD};
+use crate::flags::secrets::{public, public_header};
+
+/// What a job is called: a hash of everything as typed that decides what a service gets. Two jobs of one name would
+/// share their idempotency keys, and a service would answer the second without storing it.
+pub(crate) fn job_id(input: &str, compute: &str, save: &str, job: &JobArgs) -> u64 {
+    let mut hash = Xxh3::new();
+    let fetch = job.fetch.as_deref().unwrap_or_default();
+    for part in [input, compute, &public(fetch), &public(save)] {
+        add(&mut hash, part);
+    }
+    // By name and only when given, so that a flag that is yet to come renames no job of today.
+    for (flag, value) in given(job) {
+        add(&mut hash, flag);
+        add(&mut hash, value);
+    }
+    hash.digest()
+}
+
+/// A name as journals and databases hold it.
+pub(crate) fn name_of(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+/// What [`name_of`] wrote; `None` of anything else.
+pub(crate) fn id_of(name: &str) -> Option<u64> {
+    u64::from_str_radix(name, 16).ok()
+}
+
+/// The names and values that make a job this one and no other, for its journal: all that decides what a service gets,
+/// except the input, whose content says more than its name.
+pub(crate) fn identity(compute: &str, save: &str, job: &JobArgs) -> Vec<(String, String)> {
+    let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let (fetch, save) = (job.fetch.as_deref().map(public), public(save));
+    let responses = job.responses.as_ref().map(|path| path.to_string_lossy());
+    let mut identity = vec![named(("compute", compute)), named(("save", &save))];
+    identity.extend(fetch.map(|fetch| named(("fetch", &fetch))));
+    // No service gets it, but the journal knows how long that file is.
+    identity.extend(responses.map(|path| named(("responses", &path))));
+    identity.extend(given(job).into_iter().map(named));
+    identity
+}
+
+/// The flags that differ from their defaults.
+fn given(job: &JobArgs) -> Vec<(&'static str, &str)> {
+    let format = job.format.map(|format| match format {
+        Format::Text => "text",
+        Format::Jsonl => "jsonl",
+    });
+    let single = [
+        ("format", format),
+        ("field", job.field.as_deref()),
+        ("method", Some(job.method()).filter(|name| *name != METHOD)),
+        ("body", Some(job.body()).filter(|mode| *mode != BODY)),
+    ];
+    let mut given: Vec<_> = single
+        .into_iter()
+        .filter_map(|(flag, value)| Some((flag, value?)))
+        .collect();
+    for (flag, headers) in [
+        ("fetch-header", &job.fetch_headers),
+        ("header", &job.headers),
+    ] {
+        given.extend(headers.iter().map(|text| (flag, public_header(text))));
+    }
+    given
+}
+
+fn add(hash: &mut Xxh3, part: &str) {
+    hash.update(part.as_bytes());
+    // Keeps `ab` + `c` apart from `a` + `bc`; no argument can hold it.
+    hash.update(&[0]);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::flags::args::{Cli, Command};
+
+    /// The name of the job that `run` would do.
+    fn id(line: &str) -> u64 {
+        let words = ["inflight", "run"].into_iter().chain(line.split(' '));
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(args) => job_id(&args.input, &args.compute, &args.save, &args.job),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_job_keeps_its_name_when_a_token_changes() {
+        let check = |one: &str, other: &str| {
+            let of = |flags| id(&format!("a.jsonl {flags}"));
+            assert_eq!(of(one), of(other));
+        };
+        check("--save http://h/add?token=1", "--save http://h/add?token=2");
+        check(
+            "--save http://h/ --header X-Api-Key:1",
+            "--save http://h/ --header X-Api-Key:2",
+        );
+        check("--save http://h/", "--save http://h/ --method POST");
+        check("--save http://h/", "--save http://h/ --body raw");
+        check("--save http://h/", "--save http://h/ -j 3 --retries 1");
+    }
+
+    #[test]
+    fn whatever_decides_what_is_sent_makes_another_job() {
+        let mut ids: Vec<u64> = [
+            "a.jsonl --save http://h/",
+            "b.jsonl --save http://h/",
+            "a.jsonl --save http://h/?table=a",
+            "a.jsonl --save http://h/?author=a",
+            "a.jsonl --save http://h/?author=b",
+            "a.jsonl --save http://h/ --format text",
+            "a.jsonl --save http://h/ --format jsonl",
+            "a.jsonl --save http://h/ --field url",
+            "a.jsonl --save http://h/ --field title",
+            "a.jsonl --save http://h/ --compute sha256",
+            "a.jsonl --save http://h/ --fetch http://f/{}",
+            "a.jsonl --save http://h/ --body json",
+            "a.jsonl --save http://h/ --body form:a",
+            "a.jsonl --save http://h/ --method PUT",
+            "a.jsonl --save http://h/ --header X-Table:a",
+            "a.jsonl --save http://h/ --header X-Table:b",
+            "a.jsonl --save http://h/ --fetch-header X-Table:a",
+        ]
+        .map(id)
+        .to_vec();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+    }
+
+    #[test]
+    fn a_name_is_the_same_everywhere() {
+        // Keys reach other machines and later versions: this number must never change.
+        assert_eq!(
+            id("0..600 --compute bcrypt:8 --save http://127.0.0.1:8080/add"),
+            3_078_683_286_056_844_294
+        );
+    }
+}

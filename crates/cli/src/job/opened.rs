@@ -1,0 +1,222 @@
+//! A job whose services are there: runs it, once or several times.
+//!
+//! The one place where source, computation and sink become an engine's job.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
+use inflight_connectors::{Payload, Sink};
+
+use crate::error::unread;
+use crate::job::computation::Computer;
+use crate::job::settings::Earlier;
+use crate::job::target::Place;
+use crate::job::work::Work;
+use crate::terminal::messages::Messages;
+
+/// A job ready to be run.
+#[derive(Debug)]
+pub(crate) struct Opened<'a> {
+    work: &'a Work,
+    /// Where it saves.
+    pub(crate) save: Place,
+    /// Where it fetches, if it does.
+    pub(crate) fetch: Option<Place>,
+    /// What computes. Workers end with it.
+    computer: Computer,
+}
+
+impl<'a> Opened<'a> {
+    /// Starts the labs that the job needs, and a first worker if others compute.
+    ///
+    /// # Errors
+    /// When a lab or a worker cannot be started.
+    pub(crate) fn new(work: &'a Work, messages: &Messages) -> anyhow::Result<Opened<'a>> {
+        Ok(Opened {
+            work,
+            save: work.save.open()?,
+            fetch: work.fetch.as_ref().map(|fetch| fetch.open()).transpose()?,
+            computer: work.computation.open(messages)?,
+        })
+    }
+
+    /// Forgets what earlier runs have done to the labs.
+    pub(crate) fn reset(&self) {
+        self.save.reset();
+        if let Some(fetch) = &self.fetch {
+            fetch.reset();
+        }
+    }
+
+    /// Where the job itself saves; `repeat` counts the runs that did so before.
+    ///
+    /// # Errors
+    /// A usage error: a scheme that does not exist, a file that is not empty.
+    pub(crate) fn sink(&self, strategy: Strategy, repeat: u64) -> anyhow::Result<Sink> {
+        self.work.settings.sink(&self.save, strategy, repeat)
+    }
+
+    /// Where a run saves that knows of earlier ones, or will be known by later ones.
+    ///
+    /// # Errors
+    /// As [`Opened::sink`]; also when what the sink holds is not what was recorded.
+    pub(crate) fn sink_after(&self, earlier: &Earlier, strategy: Strategy) -> anyhow::Result<Sink> {
+        let settings = self.work.settings.after(earlier);
+        settings.sink(&self.save, strategy, 0)
+    }
+
+    /// Another sink, with the settings of the job.
+    ///
+    /// # Errors
+    /// As [`Opened::sink`].
+    pub(crate) fn sink_at(&self, address: &str, strategy: Strategy) -> anyhow::Result<Sink> {
+        self.work
+            .settings
+            .sink(&Place::elsewhere(address), strategy, 0)
+    }
+
+    /// Fetches these items, if the job fetches, and computes them, as far as time allows; gives what came of them.
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub(crate) fn compute_some(
+        &self,
+        items: Vec<Payload>,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Vec<Payload>> {
+        let results = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&results);
+        let job = Job::new(items.into_iter()).observed_by(watch);
+        let job = self.computer.join(job).save(async move |result: &Payload| {
+            keep.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(result.clone());
+            Ok::<(), Fault>(())
+        });
+        job.stopped_by(stop).run(options)?;
+        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *results))
+    }
+
+    /// Fetches these items and computes nothing; gives what was fetched.
+    ///
+    /// # Errors
+    /// When the fetch is none, or the engine could not go on.
+    pub(crate) fn fetch_some(
+        &self,
+        items: Vec<Payload>,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Vec<Payload>> {
+        let Some(place) = &self.fetch else {
+            return Ok(items);
+        };
+        let fetched = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&fetched);
+        Job::new(items.into_iter())
+            .observed_by(watch)
+            .fetch_from(self.work.settings.fetch(place)?)
+            .compute(|fetched: Payload| fetched)
+            .save(async move |fetched: &Payload| {
+                keep.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(fetched.clone());
+                Ok::<(), Fault>(())
+            })
+            .stopped_by(stop)
+            .run(options)?;
+        let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *fetched))
+    }
+
+    /// Saves these results as they are.
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub(crate) fn save_some(
+        results: Vec<Payload>,
+        sink: Sink,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+    ) -> anyhow::Result<Summary> {
+        let job = Job::new(results.into_iter())
+            .observed_by(watch)
+            .compute(|result: Payload| result)
+            .result_bytes(Payload::heap_bytes)
+            .save_to(sink);
+        Ok(job.stopped_by(stop).run(options)?)
+    }
+
+    /// Runs the job into this sink.
+    ///
+    /// # Errors
+    /// When the input cannot be opened, or the engine could not go on.
+    pub(crate) fn run(
+        &self,
+        sink: Sink,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+        journal: Option<Journal>,
+    ) -> anyhow::Result<Summary> {
+        let items = self.work.input.open().map_err(unread)?;
+        let how = How {
+            computer: &self.computer,
+            sink,
+            options,
+            stop,
+        };
+        let mut job = Job::new(items)
+            .item_bytes(Payload::heap_bytes)
+            .item_payload(Payload::shown)
+            .observed_by(watch);
+        if let Some(journal) = journal {
+            job = job.recorded_in(journal);
+        }
+        match &self.fetch {
+            Some(place) => {
+                let fetch = self.work.settings.fetch(place)?;
+                let job = job.fetch_from(fetch);
+                how.run(
+                    job.fetched_bytes(Payload::heap_bytes)
+                        .input_payload(Payload::shown),
+                )
+            }
+            None => how.run(job.input_payload(Payload::shown)),
+        }
+    }
+}
+
+/// The cores that this process may use.
+pub(crate) fn cores() -> usize {
+    Options::default().jobs
+}
+
+/// What is the same with and without a fetch.
+struct How<'a> {
+    computer: &'a Computer,
+    sink: Sink,
+    options: &'a Options,
+    stop: &'a Stop,
+}
+
+impl How<'_> {
+    fn run<F: Service<Payload, Answer = Payload>>(
+        self,
+        job: Job<Payload, Payload, F>,
+    ) -> anyhow::Result<Summary> {
+        let summary = self
+            .computer
+            .join(job)
+            .result_bytes(Payload::heap_bytes)
+            .result_payload(Payload::shown)
+            .save_to(self.sink)
+            .stopped_by(self.stop)
+            .run(self.options)?;
+        Ok(summary)
+    }
+}

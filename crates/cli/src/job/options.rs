@@ -1,0 +1,63 @@
+//! What the flags make of the engine's options.
+
+use inflight::{ComputeClock, InFlightLimit, Options, Strategy};
+
+use crate::error::Usage;
+use crate::flags::args::PaceArgs;
+use crate::flags::value::{OrAuto, OrNever};
+
+/// The limit of a run for which none was given.
+pub(crate) fn limit_unsaid(strategy: Strategy) -> InFlightLimit {
+    match strategy {
+        Strategy::Parallel => InFlightLimit::Auto,
+        // The others wait by their nature, so that they would seldom see what their limit does.
+        _ => Options::default().in_flight,
+    }
+}
+
+/// What the flags make of the options of a run.
+pub(crate) fn options(
+    pace: &PaceArgs,
+    strategy: Strategy,
+    compute_clock: ComputeClock,
+    unsaid: InFlightLimit,
+) -> anyhow::Result<Options> {
+    let defaults = Options::default();
+    let at_most = |limit| match (limit, pace.max_in_flight) {
+        (InFlightLimit::Fixed(limit), Some(most)) => InFlightLimit::Fixed(limit.min(most)),
+        (limit, _) => limit,
+    };
+    let options = Options {
+        strategy,
+        jobs: match pace.jobs {
+            OrAuto::Auto => defaults.jobs,
+            OrAuto::Count(jobs) => jobs,
+        },
+        in_flight: match pace.in_flight {
+            Some(OrAuto::Count(limit)) => at_most(InFlightLimit::Fixed(limit)),
+            Some(OrAuto::Auto) => InFlightLimit::Auto,
+            None => at_most(unsaid),
+        },
+        max_in_flight: pace.max_in_flight.unwrap_or(defaults.max_in_flight),
+        batch: pace.batch,
+        bulk: match pace.bulk {
+            OrAuto::Auto => None,
+            OrAuto::Count(bulk) => Some(bulk),
+        },
+        yield_every: match pace.yield_every {
+            OrNever::Every(time) => Some(time),
+            OrNever::Never => None,
+        },
+        rate: pace.rate,
+        halt: pace.halt,
+        deadline: pace.deadline,
+        retries: pace.retries,
+        connect_timeout: pace.connect_timeout,
+        timeout: pace.timeout,
+        compute_timeout: pace.compute_timeout,
+        compute_clock,
+        ..defaults
+    };
+    options.check().map_err(Usage::error)?;
+    Ok(options)
+}

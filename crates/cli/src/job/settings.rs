@@ -1,0 +1,114 @@
+//! What connectors are told besides an address, and the connectors made of both.
+
+use inflight::{Found, Strategy};
+use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Resume, Sink, SinkSettings};
+
+use crate::error::{Usage, unfit};
+use crate::flags::args::JobArgs;
+use crate::flags::args::LAB;
+use crate::job::identity::name_of;
+use crate::job::target::Place;
+use crate::job::work::usage;
+
+/// The settings of all sinks and fetches of one job.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    sink: SinkSettings,
+    fetch: FetchSettings,
+}
+
+/// What is known of the earlier runs of a job.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    /// What they have done; `None` before the first.
+    pub(crate) found: Option<Found>,
+    /// The name that the first of them gave to the job.
+    pub(crate) job_id: u64,
+    /// The number of the next one, from 1.
+    pub(crate) epoch_next: u64,
+}
+
+impl Settings {
+    /// What the flags say; `job` tells this job from others in idempotency keys.
+    pub(crate) fn new(args: &JobArgs, job: u64) -> Settings {
+        Settings {
+            sink: SinkSettings {
+                method: args.method().to_owned(),
+                headers: args.headers.clone(),
+                body: args.body().to_owned(),
+                responses: args.responses.clone(),
+                ca_file: args.ca_file.clone(),
+                create: args.create,
+                append: args.append,
+                idempotent: args.idempotent,
+                job,
+                more_schemes: &[LAB],
+                ..SinkSettings::default()
+            },
+            fetch: FetchSettings {
+                headers: args.fetch_headers.clone(),
+                ca_file: args.ca_file.clone(),
+                ..FetchSettings::default()
+            },
+        }
+    }
+
+    /// A sink at this place, for a run with this strategy.
+    ///
+    /// `repeat` counts the runs before it that saved the same: it is part of the idempotency keys, so that no service
+    /// answers a later run for free.
+    ///
+    /// # Errors
+    /// A usage error: a scheme that does not exist, a header that is none, a file that is not empty. A server that is away
+    /// is an error of its own.
+    pub(crate) fn sink(
+        &self,
+        place: &Place,
+        strategy: Strategy,
+        repeat: u64,
+    ) -> anyhow::Result<Sink> {
+        let settings = SinkSettings {
+            job: self.sink.job.wrapping_add(repeat),
+            inline: strategy.is_one_thread(),
+            declared: place.declared,
+            ..self.sink.clone()
+        };
+        let address = place.address_of("/add");
+        let sink = Sink::parse(&address, &settings).map_err(Usage::error)?;
+        sink.check().map_err(unfit)?;
+        Ok(sink)
+    }
+
+    /// The same for a run that goes on from a journal, and for the first run of a new one.
+    pub(super) fn after(&self, earlier: &Earlier) -> Settings {
+        Settings {
+            sink: SinkSettings {
+                resume: earlier.found.as_ref().and_then(Resume::of),
+                ledger: Some(Ledger {
+                    job: name_of(earlier.job_id),
+                    epoch: earlier.epoch_next,
+                }),
+                job: earlier.job_id,
+                ..self.sink.clone()
+            },
+            fetch: self.fetch.clone(),
+        }
+    }
+
+    /// The name that a run gives to this job where none before it has.
+    pub(crate) fn job_id(&self) -> u64 {
+        self.sink.job
+    }
+
+    /// A fetch from this place.
+    ///
+    /// # Errors
+    /// A usage error: an address that is none, a header that is none.
+    pub(crate) fn fetch(&self, place: &Place) -> anyhow::Result<HttpFetch> {
+        let settings = FetchSettings {
+            declared: place.declared,
+            ..self.fetch.clone()
+        };
+        HttpFetch::new(&place.address_of("/items/{}"), &settings).map_err(usage("--fetch"))
+    }
+}

@@ -1,0 +1,174 @@
+//! Where a job fetches or saves: an address, or a lab that is started in this process.
+//!
+//! The glue between the lab and the connectors, which know nothing of each other.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use inflight::Declared;
+use inflight_lab::{Config, Lab, Stats};
+use percent_encoding::percent_decode_str;
+
+use crate::flags::args::LAB;
+
+/// A service as typed, checked as far as that needs no connector.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A lab that behaves like this.
+    Lab(Box<Config>),
+    /// Whatever the connectors make of it.
+    Address(String),
+}
+
+/// A target that is there: a lab has been started.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// As typed; of a lab, where it listens.
+    pub(crate) address: String,
+    pub(crate) declared: Declared,
+    /// Serves until this is dropped.
+    lab: Option<Lab>,
+}
+
+impl Target {
+    /// Reads `lab:?latency=100ms&capacity=100`, or takes an address as it is.
+    ///
+    /// # Errors
+    /// A sentence that names the key of the lab and what is valid.
+    pub(crate) fn parse(text: &str) -> Result<Target, String> {
+        let Some(rest) = text.strip_prefix(LAB) else {
+            return Ok(Target::Address(text.to_owned()));
+        };
+        let query = match rest.strip_prefix('?') {
+            Some(query) => query,
+            None if rest.is_empty() => "",
+            None => {
+                return Err(format!(
+                    "`{text}` should look like lab:?latency=100ms&capacity=100"
+                ));
+            }
+        };
+        let mut config = Config::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let refused = |error| format!("{LAB} {error}");
+            config
+                .set(&decoded(key), &decoded(value))
+                .map_err(refused)?;
+        }
+        Ok(Target::Lab(Box::new(config)))
+    }
+
+    /// Whether saving there several times does no harm.
+    pub(crate) fn is_harmless(&self) -> bool {
+        match self {
+            Target::Lab(_) => true,
+            Target::Address(address) => address == "null:",
+        }
+    }
+
+    /// Starts the lab, on a free port of this machine, if it is one.
+    ///
+    /// # Errors
+    /// When the system has no port or thread to give.
+    pub(crate) fn open(&self) -> anyhow::Result<Place> {
+        match self {
+            Target::Address(address) => Ok(Place::elsewhere(address)),
+            Target::Lab(config) => {
+                let declared = config.declared();
+                let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                let lab =
+                    Lab::start((**config).clone(), free_port).context("failed to start the lab")?;
+                Ok(Place {
+                    address: format!("http://{}", lab.address()),
+                    declared: Declared {
+                        // What takes no time by itself still takes some over a socket: that is measured.
+                        latency: Some(declared.latency).filter(|latency| !latency.is_zero()),
+                        capacity: declared.capacity,
+                        goodput: declared.goodput,
+                    },
+                    lab: Some(lab),
+                })
+            }
+        }
+    }
+}
+
+impl Place {
+    /// An address of which nothing is known.
+    pub(crate) fn elsewhere(address: &str) -> Place {
+        Place {
+            address: address.to_owned(),
+            declared: Declared::default(),
+            lab: None,
+        }
+    }
+
+    /// The address to connect to; at a lab, this path.
+    pub(crate) fn address_of(&self, path_in_lab: &str) -> String {
+        match self.lab {
+            Some(_) => format!("{}{path_in_lab}", self.address),
+            None => self.address.clone(),
+        }
+    }
+
+    /// Forgets what the lab has seen, if it is one.
+    pub(crate) fn reset(&self) {
+        if let Some(lab) = &self.lab {
+            lab.reset();
+        }
+    }
+
+    /// What the lab has seen since, if it is one.
+    pub(crate) fn stats(&self) -> Option<Stats> {
+        self.lab.as_ref().map(Lab::stats)
+    }
+}
+
+/// Resolves `%20` and its like; a percent sign that is not followed by two hex digits is itself, so that `fail=5%` is
+/// what it says.
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lab(text: &str) -> Result<Config, String> {
+        match Target::parse(text)? {
+            Target::Lab(config) => Ok(*config),
+            Target::Address(address) => Err(address),
+        }
+    }
+
+    #[test]
+    fn a_lab_is_its_flags() {
+        let mut expected = Config::default();
+        for (key, value) in [
+            ("latency", "100ms"),
+            ("rate", "100/s,burst 50"),
+            ("fail", "5%"),
+            ("idempotent", ""),
+        ] {
+            expected.set(key, value).unwrap();
+        }
+        assert_eq!(
+            lab("lab:?latency=100ms&rate=100/s,burst%2050&fail=5%&idempotent"),
+            Ok(expected)
+        );
+        assert_eq!(lab("lab:"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn a_mistake_in_a_lab_is_named() {
+        assert!(lab("lab:?capcity=1").unwrap_err().contains("`capacity`"));
+        assert!(lab("lab:?latency=soon").unwrap_err().contains("`latency`"));
+        assert!(
+            lab("lab:latency=1s")
+                .unwrap_err()
+                .contains("should look like")
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! The job itself: what is done with each item, everything parsed and checked, nothing opened.
+
+use std::fmt::Display;
+
+use inflight_connectors::{Format, Input};
+
+use crate::error::Usage;
+use crate::flags::args::{self, JobArgs, PaceArgs};
+use crate::flags::secrets::public;
+use crate::job::computation::Computation;
+use crate::job::identity::job_id;
+use crate::job::settings::Settings;
+use crate::job::target::Target;
+
+/// What is done with each item.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) input: Input,
+    pub(crate) computation: Computation,
+    pub(crate) fetch: Option<Target>,
+    pub(crate) save: Target,
+    pub(crate) settings: Settings,
+    /// The sink as typed, without its secrets.
+    pub(crate) save_shown: String,
+    /// The same of where it fetches.
+    pub(crate) fetch_shown: Option<String>,
+}
+
+impl Work {
+    /// Lowers what was typed of the job itself.
+    ///
+    /// # Errors
+    /// A usage error: a sentence that names what is wrong and what is valid.
+    pub(crate) fn new(
+        input: &str,
+        compute: &str,
+        save: &str,
+        job: &JobArgs,
+        pace: &PaceArgs,
+    ) -> anyhow::Result<Work> {
+        let format = job.format.map(|format| match format {
+            args::Format::Text => Format::Text,
+            args::Format::Jsonl => Format::Jsonl,
+        });
+        let fetch = job.fetch.as_deref();
+        Ok(Work {
+            input: Input::parse(input, format, job.field.clone()).map_err(Usage::error)?,
+            computation: Computation::parse(compute, pace.compute_timeout)
+                .map_err(usage("--compute"))?,
+            fetch: fetch
+                .map(Target::parse)
+                .transpose()
+                .map_err(usage("--fetch"))?,
+            save: Target::parse(save).map_err(usage("--save"))?,
+            settings: Settings::new(job, job_id(input, compute, save, job)),
+            save_shown: public(save),
+            fetch_shown: fetch.map(public),
+        })
+    }
+}
+
+/// Makes a sentence about the value of this flag a usage error.
+pub(crate) fn usage<E: Display>(flag: &'static str) -> impl Fn(E) -> anyhow::Error {
+    move |sentence| Usage::error(format_args!("{flag}: {sentence}"))
+}

@@ -1,0 +1,387 @@
+//! What of a run is kept for the next: the journal it goes on from, and where that lies.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use inflight::{Found, Journal, OpenedJournal, Options, Service, Strategy};
+use inflight_connectors::{Kind, Sink};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::{OtherInput, Usage, unfit};
+use crate::flags::args::{KeepArgs, RunArgs};
+use crate::flags::command;
+use crate::flags::secrets::public;
+use crate::job::identity::{id_of, identity, name_of};
+use crate::job::opened::Opened;
+use crate::job::settings::Earlier;
+use crate::job::work::Work;
+use crate::keep::state;
+use crate::terminal::messages::Messages;
+use crate::terminal::quantity::count;
+
+/// Journals of the same job that were finished, and are kept beside the one in use.
+const ARCHIVED_MAX: usize = 10;
+
+/// What is kept, decided.
+#[derive(Debug, Default)]
+pub(crate) enum Keep {
+    #[default]
+    Nothing,
+    Journal {
+        path: PathBuf,
+        /// Named by the user, so that what is finished stays finished.
+        is_named: bool,
+        is_fresh: bool,
+        /// The names and values that make it this job.
+        job: Vec<(String, String)>,
+    },
+}
+
+impl Keep {
+    /// What the flags and the input make of it.
+    ///
+    /// # Errors
+    /// A usage error, when flags contradict each other or the input.
+    pub(crate) fn new(args: &RunArgs, work: &Work) -> anyhow::Result<Keep> {
+        let KeepArgs {
+            journal,
+            no_journal,
+            fresh,
+            ..
+        } = &args.keep;
+        if *no_journal {
+            return Ok(Keep::Nothing);
+        }
+        if !work.input.is_replayable() {
+            if journal.is_some() {
+                return Err(Usage::error(format_args!(
+                    "--journal needs an input that can be read again, and {} cannot; {}",
+                    work.input,
+                    work.input
+                        .way_to_replay()
+                        .unwrap_or("write it to a file first")
+                )));
+            }
+            return Ok(Keep::Nothing);
+        }
+        let path = match journal {
+            Some(path) => path.clone(),
+            None => default_place(args)?,
+        };
+        Ok(Keep::Journal {
+            path,
+            is_named: journal.is_some(),
+            is_fresh: *fresh,
+            job: identity(&args.compute, &args.save, &args.job),
+        })
+    }
+}
+
+/// A folder named by a hash of input and sink: the same in every working folder, unless they name files in it.
+fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
+    let path = fs::canonicalize(&args.input);
+    let mut place = path.map_or_else(|_| args.input.clone().into(), PathBuf::into_os_string);
+    place.push("\0");
+    place.push(public(&args.save));
+    if args.save.starts_with("file:") || args.save.starts_with("sqlite:") {
+        // The same words mean another file in another folder.
+        place.push(std::env::current_dir()?);
+    }
+    let name = format!("{:016x}", xxh3_64(place.as_encoded_bytes()));
+    let jobs = state::folder("jobs").ok_or_else(|| {
+        Usage::error(
+            "there is no place for the journal: set XDG_STATE_HOME or HOME, name one with --journal FILE, or add \
+             --no-journal",
+        )
+    })?;
+    let folder = jobs.join(name);
+    state::create(&folder)?;
+    Ok(folder.join("journal"))
+}
+
+/// A journal that the run will go on from, before it has begun.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    opened: OpenedJournal,
+    /// Whether it is put aside when the run begins, and the run goes on from nothing. Not before: a run that is refused
+    /// changes nothing.
+    is_over: bool,
+    pub(crate) path: PathBuf,
+    /// As it was in the first run of the journal, however its input is typed now: services know results by it.
+    job_id: u64,
+    job: Vec<(String, String)>,
+}
+
+impl Kept {
+    /// Opens the journal, and looks whether it is that of this job and this input.
+    ///
+    /// # Errors
+    /// When another run holds it, when it is damaged or that of another job, or cannot be read.
+    pub(crate) fn open(
+        keep: Keep,
+        work: &Work,
+        messages: &Messages,
+    ) -> anyhow::Result<Option<Kept>> {
+        let Keep::Journal {
+            path,
+            is_named,
+            is_fresh,
+            mut job,
+        } = keep
+        else {
+            if !work.input.is_replayable() {
+                let way = work.input.way_to_replay();
+                messages.say(format_args!(
+                    "this input can be read only once: a run that stops cannot be resumed{}",
+                    way.map_or_else(String::new, |way| format!("; {way}"))
+                ));
+            }
+            return Ok(None);
+        };
+        let opened = OpenedJournal::open(&path)?;
+        let is_over = |found: Found| is_fresh || (found.is_complete && !is_named);
+        let is_over = opened.found().is_some_and(is_over);
+        let mut kept = Kept {
+            opened,
+            is_over,
+            path,
+            job_id: work.settings.job_id(),
+            job: Vec::new(),
+        };
+        let found = kept.found();
+        if let Some(name) = found.as_ref().and_then(|found| value("job", found)) {
+            kept.job_id = id_of(name).unwrap_or(kept.job_id);
+        }
+        let content = content(work, found.as_ref(), &kept.path)?;
+        job.push(("content".to_owned(), content));
+        job.push(("job".to_owned(), name_of(kept.job_id)));
+        kept.job = job;
+        Ok(Some(kept))
+    }
+
+    /// What the run goes on from; `None` when it begins with nothing.
+    fn found(&self) -> Option<Found> {
+        self.opened.found().filter(|_| !self.is_over)
+    }
+
+    /// The number of the run, from 1.
+    fn epoch_next(&self) -> u64 {
+        match self.is_over {
+            true => 1,
+            false => self.opened.epoch_next(),
+        }
+    }
+
+    /// Where the run saves; what the sink itself knows of earlier runs is believed.
+    ///
+    /// # Errors
+    /// As [`Opened::sink_after`]; also when the sink and the journal do not fit together.
+    pub(crate) fn sink(&mut self, opened: &Opened<'_>, strategy: Strategy) -> anyhow::Result<Sink> {
+        let earlier = Earlier {
+            found: self.found(),
+            job_id: self.job_id,
+            epoch_next: self.epoch_next(),
+        };
+        let sink = opened.sink_after(&earlier, strategy)?;
+        if earlier.found.is_none() {
+            // Nothing is known to be saved: the sink's own account would be that of another time.
+            sink.forget().map_err(unfit)?;
+        }
+        if let Some(saved) = sink.ledger().map_err(unfit)? {
+            self.believe(&saved)?;
+        }
+        Ok(sink)
+    }
+
+    /// As [`OpenedJournal::believe`].
+    fn believe(&mut self, saved: &[Range<u64>]) -> anyhow::Result<()> {
+        if !self.is_over {
+            self.opened.believe(saved)?;
+        }
+        Ok(())
+    }
+
+    /// Begins the run: from here on the journal is that of this run.
+    ///
+    /// # Errors
+    /// As [`OpenedJournal::start`].
+    pub(crate) fn start(self) -> anyhow::Result<Journal> {
+        let mut opened = self.opened;
+        if let Some(found) = opened.found().filter(|_| self.is_over) {
+            archive(&self.path, &found)?;
+            drop(opened);
+            opened = OpenedJournal::open(&self.path)?;
+        }
+        Ok(opened.start(&self.job, command::this())?)
+    }
+
+    /// The same for a run that tries only these items again.
+    ///
+    /// # Errors
+    /// As [`OpenedJournal::retry`].
+    pub(crate) fn retry(self, dead: Vec<u64>) -> anyhow::Result<Journal> {
+        let command = self
+            .opened
+            .found()
+            .map(|found| found.began.command)
+            .unwrap_or_default();
+        Ok(self.opened.retry(&self.job, command, dead)?)
+    }
+
+    /// Says what the sink promises, what an earlier run has left, and what that means.
+    pub(crate) fn tell(&self, sink: &Sink, options: &Options, messages: &Messages) {
+        let repeats_max = repeats_max(sink, options);
+        let kind = sink.kind();
+        match repeats_max {
+            0 => messages.say(kind),
+            most => messages.say(format_args!(
+                "{kind}; at most {most} may repeat after a crash"
+            )),
+        }
+        let Some(found) = self.found() else {
+            return;
+        };
+        let dead = match found.dead {
+            0 => String::new(),
+            dead => format!(", {dead} given up"),
+        };
+        messages.say(format_args!(
+            "resuming: {} saved before{dead}; --fresh would start over",
+            count(found.saved, "item")
+        ));
+        if !found.is_ended && repeats_max > 0 {
+            messages.say(format_args!(
+                "unclean stop: at most {} may be sent twice",
+                count(repeats_max, "item")
+            ));
+        }
+    }
+}
+
+/// Records that a crash may have sent and not recorded: in flight, and answered so lately that the journal does not know.
+/// None, where what is sent again makes no second result.
+fn repeats_max(sink: &Sink, options: &Options) -> u64 {
+    if !matches!(sink.kind(), Kind::Append | Kind::Keyed) {
+        return 0;
+    }
+    if options.keep_order {
+        return options.unreleased_max() as u64 + Journal::UNRECORDED_MAX;
+    }
+    let bulk = options.bulk.unwrap_or(usize::MAX).min(sink.bulk_max());
+    (options.in_flight_max() * bulk) as u64 + Journal::UNRECORDED_MAX
+}
+
+/// The value of this name in what makes the job of a journal.
+fn value<'a>(name: &str, found: &'a Found) -> Option<&'a str> {
+    let mut pairs = found.began.job.iter();
+    let pair = pairs.find(|(other, _)| other == name);
+    pair.map(|(_, value)| value.as_str())
+}
+
+/// What the input holds, as far as the journal is concerned: what it held when the journal began, if it still does.
+fn content(work: &Work, found: Option<&Found>, path: &Path) -> anyhow::Result<String> {
+    let Some(earlier) = found.and_then(|found| value("content", found)) else {
+        return work.input.fingerprint().map_err(Usage::error);
+    };
+    match work.input.continues(earlier) {
+        Ok(()) => Ok(earlier.to_owned()),
+        Err(change) => Err(OtherInput(format!(
+            "the input is not what it was when the journal {} was written: {change}; nothing was sent; --fresh starts over",
+            path.display()
+        ))
+        .into()),
+    }
+}
+
+/// Puts a journal and its dead letters aside, under the time at which its last run began.
+fn archive(path: &Path, found: &Found) -> anyhow::Result<()> {
+    let with = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let began = std::time::UNIX_EPOCH + std::time::Duration::from_secs(found.began.at_s);
+    let time = humantime::format_rfc3339_seconds(began)
+        .to_string()
+        .replace(':', "-");
+    let aside = format!(".{time}-{}", found.began.epoch);
+    fs::rename(path, with(&aside))?;
+    let letters = ".dead.jsonl";
+    if with(letters).exists() {
+        fs::rename(with(letters), with(&format!("{aside}{letters}")))?;
+    }
+    forget_oldest(path)
+}
+
+fn forget_oldest(path: &Path) -> anyhow::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
+    let name = name.to_string_lossy();
+    let folder = if folder == Path::new("") {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let mut aside: Vec<PathBuf> = fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let found = path.file_name().map(|name| name.to_string_lossy());
+            found.is_some_and(|found| found.strip_prefix(&*name).is_some_and(is_aside))
+        })
+        .collect();
+    aside.sort();
+    for old in &aside[..aside.len().saturating_sub(ARCHIVED_MAX)] {
+        fs::remove_file(old)?;
+        let mut letters = old.as_os_str().to_owned();
+        letters.push(".dead.jsonl");
+        // Most runs have none.
+        let _ = fs::remove_file(letters);
+    }
+    Ok(())
+}
+
+/// Whether a journal that was put aside ends so, as in `.2026-01-31T23-59-59Z-7`: what else lies beside it is not ours to remove.
+fn is_aside(end: &str) -> bool {
+    const TIME: &[u8] = b".0000-00-00T00-00-00Z-";
+    let Some((time, epoch)) = end.as_bytes().split_at_checked(TIME.len()) else {
+        return false;
+    };
+    let mut shape = time.iter().zip(TIME);
+    shape.all(|(seen, shape)| match shape {
+        b'0' => seen.is_ascii_digit(),
+        _ => seen == shape,
+    }) && !epoch.is_empty()
+        && epoch.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_files_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let aside = |n: usize| at(&format!("data.2026-01-{n:02}T00-00-00Z-{n}"));
+        let foreign = [
+            "data",
+            "data.2026-01-01.csv",
+            "data.2026-01-01T00-00-00Z-1.csv",
+            "data.2",
+        ];
+        for name in foreign {
+            fs::write(at(name), "").unwrap();
+        }
+        for n in 1..=ARCHIVED_MAX + 2 {
+            fs::write(aside(n), "").unwrap();
+        }
+        forget_oldest(&at("data")).unwrap();
+        assert!(foreign.iter().all(|name| at(name).exists()));
+        let kept: Vec<usize> = (1..=ARCHIVED_MAX + 2)
+            .filter(|n| aside(*n).exists())
+            .collect();
+        assert_eq!(kept, (3..=ARCHIVED_MAX + 2).collect::<Vec<_>>());
+    }
+}
