@@ -55,10 +55,10 @@ fn parse(line: Payload) -> Result<Payload, Fault> {
     let bad = |why: &str| {
         Fault::permanent(format!(
             "{why} in `{}`",
-            String::from_utf8_lossy(&line.bytes)
+            String::from_utf8_lossy(line.bytes())
         ))
     };
-    let text = std::str::from_utf8(&line.bytes).map_err(|_| bad("not UTF-8"))?;
+    let text = std::str::from_utf8(line.bytes()).map_err(|_| bad("not UTF-8"))?;
     let (station, celsius) = text.split_once(',').ok_or_else(|| bad("no comma"))?;
     let celsius: f64 = celsius.parse().map_err(|_| bad("not a temperature"))?;
     let row = serde_json::json!({ "station": station, "fahrenheit": celsius * 1.8 + 32.0 });

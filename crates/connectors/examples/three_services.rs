@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let three = Three(fetch(&labs[0])?, fetch(&labs[1])?, fetch(&labs[2])?);
     let summary = Job::new((0..100).map(|id| Payload::read(id.to_string())))
         .fetch_from(three)
-        .compute(|answers: [Payload; 3]| answers.map(|answer| answer.bytes).concat())
+        .compute(|answers: [Payload; 3]| answers.map(|answer| answer.bytes().clone()).concat())
         .save_to(NullSink)
         .run(&Options::default())?;
 

@@ -5,6 +5,7 @@ use inflight::Fault;
 use crate::block::Block;
 use crate::jsonl::{self, Field};
 use crate::payload::Payload;
+use crate::row::Row;
 
 /// Longest line in bytes. An item is held in memory whole; 16 MiB is far beyond any real one, and small
 /// enough that a file without line ends fails instead of filling memory.
@@ -62,13 +63,17 @@ impl Cutter {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let item = match &self.content {
             Content::Text => Ok(Payload::read(self.block.cut(line))),
-            Content::Json(field) => jsonl::value(line, field.as_ref())
-                .map(|value| Payload {
-                    key: Payload::key_of(line),
-                    bytes: self.block.cut(&value),
-                    is_json: false,
-                })
-                .map_err(|why| self.fault(&why)),
+            Content::Json(field) => match jsonl::value(line, field.as_ref()) {
+                Ok(value) => {
+                    let key = Payload::key_of(line);
+                    let row = Row::of_json(self.block.cut(line));
+                    Ok(match field {
+                        Some(_) => Payload::of_field(key, row, self.block.cut(&value)),
+                        None => Payload::of_row(key, row),
+                    })
+                }
+                Err(why) => Err(self.fault(&why)),
+            },
         };
         self.push(item, items);
     }

@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::output::{Found, Opened, Output};
 use crate::path;
 use crate::payload::Payload;
-use crate::row;
+use crate::columns;
 use crate::settings::SinkSettings;
 
 /// Records in one write. A write costs a few microseconds whatever its size; at 8192 that no longer shows,
@@ -131,7 +131,7 @@ impl Writer for Lines {
         self.buffer.clear();
         let mut outcomes = Vec::with_capacity(bulk.len());
         for record in bulk {
-            let outcome = row::write(record, &mut self.buffer);
+            let outcome = columns::write(record, &mut self.buffer);
             if outcome.is_ok() {
                 self.buffer.push(b'\n');
             }

@@ -3,6 +3,7 @@
 //! Borrows from the line and builds no tree; nesting costs no stack, however deep.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -10,9 +11,11 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::row::Value;
+
 /// The way to a field: names of objects' members, outermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Field(String);
+pub(crate) struct Field(pub(crate) String);
 
 impl Field {
     /// Reads `name` or `outer.inner`.
@@ -28,7 +31,7 @@ impl Field {
 
 /// The whole line, or the field's value: the content of a string, the JSON text of anything else.
 ///
-/// Fails with what is wrong with the line.
+/// Fails with what is wrong with the line, or that the field is not there or `null`: absence is no value.
 pub(crate) fn value<'a>(line: &'a [u8], field: Option<&Field>) -> Result<Cow<'a, [u8]>, String> {
     let text = std::str::from_utf8(line)
         .map_err(|cause| format!("not UTF-8 at byte {}", cause.valid_up_to() + 1))?;
@@ -36,16 +39,78 @@ pub(crate) fn value<'a>(line: &'a [u8], field: Option<&Field>) -> Result<Cow<'a,
         serde_json::from_str::<IgnoredAny>(text).map_err(|cause| not_json(&cause))?;
         return Ok(Cow::Borrowed(line));
     };
-    let mut value = text;
-    for name in field.0.split('.') {
-        value = member(value, name)
-            .map_err(|cause| match cause.classify() {
-                Category::Data => format!("field {} is missing: {}", field.0, reason(&cause)),
-                _ => not_json(&cause),
-            })?
-            .get();
+    let value = reach(text, &field.0)
+        .map_err(|cause| match cause.classify() {
+            Category::Data => format!("field {} is missing: {}", field.0, reason(&cause)),
+            _ => not_json(&cause),
+        })?
+        .get();
+    if value == "null" {
+        return Err(format!("field {} is null", field.0));
     }
     content(value)
+}
+
+/// The value of an object's member, or of one further inside to which a name with dots leads; `None` where there is none.
+pub(crate) fn field<'a>(object: &'a str, name: &str) -> Option<Value<'a>> {
+    let text = reach(object, name).ok()?.get();
+    match text.as_bytes().first() {
+        Some(b'n') => Some(Value::Null),
+        Some(b'"') => {
+            let Text(text) = serde_json::from_str(text).ok()?;
+            Some(Value::Text(text))
+        }
+        _ => Some(Value::Json(Cow::Borrowed(text))),
+    }
+}
+
+/// The member of this whole name; else where the names between its dots lead.
+fn reach<'a>(object: &'a str, name: &str) -> serde_json::Result<&'a RawValue> {
+    let whole = member(object, name);
+    match whole {
+        Err(cause) if cause.is_data() && name.contains('.') => {
+            let (first, rest) = name.split_once('.').expect("there is a dot");
+            let mut value = member(object, first)?;
+            for name in rest.split('.') {
+                value = member(value.get(), name)?;
+            }
+            Ok(value)
+        }
+        whole => whole,
+    }
+}
+
+/// The names of an object's members, each once, in the order in which they first stand; none of another value.
+pub(crate) fn names(object: &str) -> Vec<Cow<'_, str>> {
+    let mut deserializer = serde_json::Deserializer::from_str(object);
+    deserializer.deserialize_map(Names).unwrap_or_default()
+}
+
+struct Names;
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut names = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some((Text(name), IgnoredAny)) = map.next_entry()? {
+            if seen.insert(name.clone()) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Appends the text as a JSON string.
+pub(crate) fn write_text(text: &str, buffer: &mut Vec<u8>) {
+    serde_json::to_writer(buffer, text)
+        .expect("a string always has a JSON form, and a Vec takes it");
 }
 
 fn content(value: &str) -> Result<Cow<'_, [u8]>, String> {
@@ -162,6 +227,11 @@ mod tests {
             r#"{"b":1}"#,
             Some("a"),
             Err("field a is missing: no member `a`"),
+        );
+        check(
+            r#"{"a":{"b":null}}"#,
+            Some("a.b"),
+            Err("field a.b is null"),
         );
         check(
             r#"{"a":1}"#,

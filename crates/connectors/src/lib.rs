@@ -22,6 +22,8 @@
 mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
+#[cfg(any(feature = "http", feature = "file"))]
+mod columns;
 mod cutter;
 #[cfg(feature = "exec")]
 mod exec;
@@ -48,7 +50,6 @@ mod payload;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod range;
-#[cfg(any(feature = "http", feature = "file"))]
 mod row;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod secret;
@@ -80,6 +81,7 @@ pub use null::NullSink;
 pub use payload::Payload;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConnection, PostgresSink};
+pub use row::{Header, Row, Value};
 pub use settings::{Ledger, Resume, SinkSettings};
 pub use sink::{Sink, SinkConnection};
 #[cfg(feature = "sqlite")]

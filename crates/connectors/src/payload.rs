@@ -1,21 +1,35 @@
 //! The one value that travels through a job of the command line, whatever it has become so far.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// An item on its way: its bytes now, and the hash of what it was when it was read.
+use crate::row::Row;
+
+/// An item on its way: its bytes now, the row that it was, and the hash of what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// `xxh3_128` of the item as read (of a whole JSONL line, also where one field of it is used). Fetch and
+    /// `xxh3_128` of the item as read (of a whole JSON line, also where one field of it is used). Fetch and
     /// compute keep it, so that the same item is saved under the same idempotency key in every run.
     pub key: u128,
-    /// What the item is now: as read, as fetched, or as computed.
-    pub bytes: Bytes,
-    /// Whether the bytes are the JSON of a value, which files and JSON bodies keep as that value instead of as a text.
-    /// Only what a worker answers is; a line of JSON that was read is a text like any other.
-    pub is_json: bool,
+    /// The item's fields as they were read, which fetch and compute keep. `None` where it has none: a line of text, or a
+    /// number of a range.
+    pub row: Option<Arc<Row>>,
+    value: Bytes,
+    form: Form,
+}
+
+/// What the value of a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Bytes as they are.
+    Text,
+    /// The JSON of a value.
+    Json,
+    /// The whole row as JSON, which stands there and not in `value`, so that it is made only where somebody needs it.
+    Row,
 }
 
 impl Payload {
@@ -27,26 +41,65 @@ impl Payload {
     /// assert_eq!(Payload::read("7").key, Payload::read("7").key);
     /// ```
     pub fn read(bytes: impl Into<Bytes>) -> Payload {
-        let bytes = bytes.into();
+        let value = bytes.into();
         Payload {
-            key: Payload::key_of(&bytes),
-            bytes,
-            is_json: false,
+            key: Payload::key_of(&value),
+            row: None,
+            value,
+            form: Form::Text,
+        }
+    }
+
+    /// An item that was read as a row and is all of it. Its bytes are the row as JSON; those of a CSV record are made when
+    /// they are first asked for.
+    pub fn of_row(key: u128, row: Row) -> Payload {
+        Payload {
+            key,
+            value: Bytes::new(),
+            form: Form::Row,
+            row: Some(Arc::new(row)),
+        }
+    }
+
+    /// An item that was read as a row, of which this field is used.
+    pub(crate) fn of_field(key: u128, row: Row, field: impl Into<Bytes>) -> Payload {
+        Payload {
+            key,
+            value: field.into(),
+            form: Form::Text,
+            row: Some(Arc::new(row)),
         }
     }
 
     /// The key of an item that was read as these bytes.
-    pub(crate) fn key_of(read: &[u8]) -> u128 {
+    pub fn key_of(read: &[u8]) -> u128 {
         xxh3_128(read)
+    }
+
+    /// What the item is now: as read, as fetched, or as computed.
+    pub fn bytes(&self) -> &Bytes {
+        match (&self.row, self.form) {
+            (Some(row), Form::Row) => row.as_json(),
+            _ => &self.value,
+        }
+    }
+
+    /// Whether the bytes are the JSON of a value, which files and JSON bodies keep as that value instead of as a text: what
+    /// a worker answered, or a CSV record. A line of JSON that was read is a text like any other.
+    pub fn is_json(&self) -> bool {
+        match (&self.row, self.form) {
+            (Some(row), Form::Row) => !row.is_read_as_json(),
+            (_, form) => form == Form::Json,
+        }
     }
 
     /// The same item with other bytes.
     #[must_use]
     pub fn becomes(self, bytes: impl Into<Bytes>) -> Payload {
         Payload {
-            key: self.key,
-            bytes: bytes.into(),
-            is_json: false,
+            value: bytes.into(),
+            form: Form::Text,
+            ..self
         }
     }
 
@@ -54,18 +107,48 @@ impl Payload {
     #[must_use]
     pub fn becomes_json(self, json: impl Into<Bytes>) -> Payload {
         Payload {
-            is_json: true,
+            form: Form::Json,
             ..self.becomes(json)
         }
     }
 
     /// What it looks like in a dead letter; for [`inflight::Job::item_payload`] and its two sisters.
     pub fn shown(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
+        Cow::Borrowed(self.bytes())
     }
 
-    /// What it holds on the heap, in bytes; for [`inflight::Job::item_bytes`] and its two sisters.
+    /// What it holds on the heap, in bytes; for [`inflight::Job::item_bytes`] and its two sisters. A row that is shared
+    /// with a copy counts for both.
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.len()
+        self.value.len() + self.row.as_ref().map_or(0, |row| row.heap_bytes())
+    }
+}
+
+/// Hundreds of thousands may be on their way at once.
+const _: () = assert!(size_of::<Payload>() <= 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_keeps_its_key_and_row_whatever_it_becomes() {
+        let read = Payload::of_row(7, Row::json(r#"{"a":1}"#).unwrap());
+        assert_eq!((&read.bytes()[..], read.is_json()), (&br#"{"a":1}"#[..], false));
+        let became = read.clone().becomes_json("[2]");
+        assert_eq!((&became.bytes()[..], became.is_json()), (&b"[2]"[..], true));
+        assert_eq!((became.key, &became.row), (7, &read.row));
+        let text = became.becomes("x");
+        assert_eq!((&text.bytes()[..], text.is_json()), (&b"x"[..], false));
+        assert_eq!(text.row, read.row);
+    }
+
+    #[test]
+    fn what_it_holds_is_counted() {
+        assert_eq!(Payload::read("abc").heap_bytes(), 3);
+        let row = Row::json(r#"{"a":"b"}"#).unwrap();
+        let whole = Payload::of_row(7, row.clone()).heap_bytes();
+        assert!(whole >= 9, "{whole}");
+        assert_eq!(Payload::of_field(7, row, "b").heap_bytes(), whole + 1);
     }
 }

@@ -329,7 +329,7 @@ impl Database {
         {
             let mut upsert = transaction.prepare_cached(&self.upsert)?;
             for (at, record) in bulk.iter().enumerate() {
-                let result = Cell(&record.value.bytes);
+                let result = Cell(record.value.bytes());
                 match upsert.execute((record.index.cast_signed(), result)) {
                     Ok(_) if outcomes.is_empty() => {}
                     Ok(_) => outcomes.push(Ok(())),

@@ -29,7 +29,7 @@ const BCRYPT_BYTES_MAX: usize = 72;
 /// use inflight_connectors::{Payload, Task};
 ///
 /// let hashed = Task::parse("sha256")?.run(Payload::read("abc")).unwrap();
-/// assert!(hashed.bytes.starts_with(b"ba7816bf"));
+/// assert!(hashed.bytes().starts_with(b"ba7816bf"));
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,27 +140,27 @@ fn duration(text: &str, argument: Option<&str>) -> Result<Duration, String> {
 }
 
 fn bcrypt_hash(item: Payload, cost: u32) -> Result<Payload, Fault> {
-    let length = item.bytes.len();
+    let length = item.bytes().len();
     if length > BCRYPT_BYTES_MAX {
         return Err(Fault::permanent(format!(
             "bcrypt takes at most {BCRYPT_BYTES_MAX} bytes, and the item has {length}; hash it with sha256 first"
         ))
         .counted_as("too long for bcrypt"));
     }
-    if memchr::memchr(0, &item.bytes).is_some() {
+    if memchr::memchr(0, item.bytes()).is_some() {
         return Err(
             Fault::permanent("bcrypt ends at a NUL byte, and the item has one")
                 .counted_as("a NUL byte, where bcrypt ends"),
         );
     }
     // The salt comes from the system: 16 bytes cost less than a microsecond, the cheapest hash a thousand.
-    let hash = bcrypt::hash_bytes(&item.bytes, cost)
+    let hash = bcrypt::hash_bytes(item.bytes(), cost)
         .map_err(|cause| Fault::permanent("bcrypt failed").because(cause))?;
     Ok(item.becomes(hash.to_vec()))
 }
 
 fn sha256_hash(item: Payload, rounds: u64) -> Payload {
-    let mut digest = Sha256::digest(&item.bytes);
+    let mut digest = Sha256::digest(item.bytes());
     for _ in 1..rounds {
         digest = Sha256::digest(digest);
     }
@@ -234,16 +234,16 @@ mod tests {
     fn results_are_text_and_keep_the_key() {
         let hashed = run("sha256", b"abc").unwrap();
         assert_eq!(
-            hashed.bytes,
+            hashed.bytes(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(hashed.key, Payload::read("abc").key);
         let twice = run("sha256:2", b"abc").unwrap();
         assert_eq!(
-            twice.bytes,
+            twice.bytes(),
             "4f8b42c22dd3729b519ba6f68d2da7cc5b2d606d05daed5ad5128cc03e6c6358"
         );
-        let hash = run("bcrypt:4", b"secret").unwrap().bytes.to_vec();
+        let hash = run("bcrypt:4", b"secret").unwrap().bytes().to_vec();
         let hash = String::from_utf8(hash).unwrap();
         assert!(hash.starts_with("$2b$04$"), "{hash}");
         assert!(bcrypt::verify("secret", &hash).unwrap());

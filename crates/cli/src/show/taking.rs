@@ -190,7 +190,7 @@ fn texts(input: &Input, run: &Run) -> anyhow::Result<Vec<(u64, String)>> {
 }
 
 fn shortened(payload: &Payload) -> String {
-    let text = String::from_utf8_lossy(&payload.bytes);
+    let text = String::from_utf8_lossy(payload.bytes());
     let mut short: String = text.chars().take(TEXT_CHARS_MAX).collect();
     if short.len() < text.len() {
         short.push('…');

@@ -226,7 +226,7 @@ impl Line {
         if self.hello.batch.is_some() {
             lines.push(if self.items == 0 { b'[' } else { b',' });
         }
-        write_item(record.index, &record.value.bytes, self.hello.items, lines)
+        write_item(record.index, record.value.bytes(), self.hello.items, lines)
             .inspect_err(|_| lines.truncate(before))?;
         self.items += 1;
         Ok(())

@@ -5,7 +5,7 @@ use inflight::{Fault, Record};
 
 use crate::nearest::unknown;
 use crate::payload::Payload;
-use crate::row;
+use crate::columns;
 
 use super::template::encode;
 
@@ -47,15 +47,15 @@ impl BodyMode {
     /// Fails permanently when the result has no such form.
     pub(super) fn body(&self, record: &Record<Payload>) -> Result<Bytes, Fault> {
         match self {
-            BodyMode::Raw => Ok(record.value.bytes.clone()),
+            BodyMode::Raw => Ok(record.value.bytes().clone()),
             BodyMode::Json => {
-                let mut body = Vec::with_capacity(record.value.bytes.len() + 64);
-                row::write(record, &mut body)?;
+                let mut body = Vec::with_capacity(record.value.bytes().len() + 64);
+                columns::write(record, &mut body)?;
                 Ok(body.into())
             }
             BodyMode::Form(start) => {
                 let mut body = start.clone();
-                encode(&record.value.bytes, &mut body);
+                encode(record.value.bytes(), &mut body);
                 Ok(body.into())
             }
         }

@@ -122,12 +122,8 @@ impl Connection<Payload> for FetchConnection {
     async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<Payload>, Fault> {
         let mut answers = Vec::with_capacity(bulk.len());
         for record in bulk {
-            let body = self.get(&record.value.bytes).await?;
-            answers.push(Payload {
-                key: record.value.key,
-                bytes: body,
-                is_json: false,
-            });
+            let body = self.get(record.value.bytes()).await?;
+            answers.push(record.value.clone().becomes(body));
         }
         Ok(Reply::All(answers))
     }

@@ -8,7 +8,7 @@ use inflight::{Durable, Fault};
 
 use crate::output::{Found, Output};
 use crate::range::{DIGITS_MAX, decimal};
-use crate::row::write_text;
+use crate::jsonl::write_text;
 use crate::settings::SinkSettings;
 
 /// A file of responses, shared by all connections of a sink.

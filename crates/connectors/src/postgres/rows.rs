@@ -28,7 +28,7 @@ pub(super) struct Rows {
 
 /// Makes rows of a bulk.
 pub(super) fn rows(bulk: &[Record<Payload>], shape: &Shape) -> Rows {
-    let bytes: usize = bulk.iter().map(|record| record.value.bytes.len()).sum();
+    let bytes: usize = bulk.iter().map(|record| record.value.bytes().len()).sum();
     let is_binary = shape.is_binary();
     // Some bytes for each index and each length; a guess that is too small costs a copy.
     let mut rows = BytesMut::with_capacity(bytes + bulk.len() * 40 + 64);
@@ -64,7 +64,7 @@ fn binary(record: &Record<Payload>, shape: &Shape, rows: &mut BytesMut) -> Resul
             rows.put_i64(record.index.cast_signed());
             continue;
         }
-        let value = &record.value.bytes[..];
+        let value = &record.value.bytes()[..];
         let version: &[u8] = match target.takes {
             Takes::Jsonb => &[1],
             _ => &[],
@@ -85,7 +85,7 @@ fn count(length: usize) -> i32 {
 }
 
 fn text(record: &Record<Payload>, shape: &Shape, rows: &mut BytesMut) -> Result<(), Fault> {
-    let value = &record.value.bytes[..];
+    let value = &record.value.bytes()[..];
     let takes_fields = shape
         .targets
         .iter()

@@ -109,7 +109,7 @@ fn run(crew: &Crew, items: &[&str], strategy: Strategy) -> Came {
         .run(&options)
         .unwrap();
     let place = |result: &Payload| keys.iter().position(|key| *key == result.key).unwrap() as u64;
-    let text = |result: &Payload| String::from_utf8_lossy(&result.bytes).into_owned();
+    let text = |result: &Payload| String::from_utf8_lossy(result.bytes()).into_owned();
     let mut results: Vec<_> = results
         .lock()
         .unwrap()
@@ -278,7 +278,7 @@ fn bytes_that_are_no_text_pass_in_base64() {
     let crew = Crew::start(&exec(WORKER, "0"), settings(LONG)).unwrap();
     let mut compute = crew.hire()();
     let outcomes = compute(&[record(0, "bytes")]).unwrap().into_outcomes();
-    assert_eq!(outcomes[0].as_ref().unwrap().bytes, &b"\xff"[..]);
+    assert_eq!(outcomes[0].as_ref().unwrap().bytes(), &b"\xff"[..]);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn workers_have_numbers_of_their_own_and_the_next_one_gets_a_free_one() {
         let outcome = reply.unwrap().into_outcomes().remove(0);
         outcome.map_or_else(
             |fault| fault.to_string(),
-            |result| format!("{:?}", result.bytes),
+            |result| format!("{:?}", result.bytes()),
         )
     };
     let (mut first, mut second) = (hire(), hire());
@@ -326,7 +326,7 @@ fn a_crew_that_is_dropped_takes_its_workers_along_even_if_they_hang() {
         let record = record(0, item.to_owned());
         compute(&[record]).unwrap().into_outcomes().remove(0)
     };
-    let process = String::from_utf8(ask("pid").unwrap().bytes.to_vec()).unwrap();
+    let process = String::from_utf8(ask("pid").unwrap().bytes().to_vec()).unwrap();
     assert!(is_running(&process));
     let asking = std::thread::spawn(move || ask("hang"));
     assert_eq!(said.recv_timeout(LONG).unwrap(), "hangs");
@@ -372,7 +372,7 @@ print(json.dumps({"id": job["id"], "result": os.getpid()}), flush=True)
     let mut compute = crew.hire()();
     for index in 0..5 {
         let outcomes = compute(&[record(index, "x")]).unwrap().into_outcomes();
-        let process = String::from_utf8(outcomes[0].as_ref().unwrap().bytes.to_vec()).unwrap();
+        let process = String::from_utf8(outcomes[0].as_ref().unwrap().bytes().to_vec()).unwrap();
         // A moment earlier nobody could know that it would end.
         let began = Instant::now();
         while is_running(&process) {

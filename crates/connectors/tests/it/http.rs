@@ -400,10 +400,10 @@ fn fetch_one(template: &str, item: &'static str) -> Result<(u128, bytes::Bytes),
         match connection.send(&[record(0, item)]).await? {
             Reply::All(mut answers) => answers
                 .pop()
-                .map(|answer| Ok((answer.key, answer.bytes)))
+                .map(|answer| Ok((answer.key, answer.bytes().clone())))
                 .unwrap(),
             Reply::Each(mut outcomes) => {
-                outcomes.remove(0).map(|answer| (answer.key, answer.bytes))
+                outcomes.remove(0).map(|answer| (answer.key, answer.bytes().clone()))
             }
         }
     })

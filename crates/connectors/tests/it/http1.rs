@@ -51,7 +51,7 @@ fn fetch(answer: &str, bytes: usize, and_closes: bool) -> (Result<String, Fault>
     wait(async {
         let mut connection = fetch.connect().await.unwrap();
         let body = match connection.send(&[record(0, "7")]).await {
-            Ok(Reply::All(mut answers)) => Ok(answers.remove(0).bytes),
+            Ok(Reply::All(mut answers)) => Ok(answers.remove(0).bytes().clone()),
             Ok(Reply::Each(_)) => unreachable!("a fetch answers all"),
             Err(fault) => Err(fault),
         };

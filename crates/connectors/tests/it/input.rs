@@ -28,7 +28,7 @@ fn check(name: &str, content: &[u8], field: Option<&str>, expected: &[Expected])
     assert_eq!(items.len(), expected.len(), "{name}: {items:?}");
     for (item, expected) in items.iter().zip(expected) {
         match (item, expected) {
-            (Ok(item), Ok(expected)) => assert!(item.bytes == *expected, "{:?}", item.bytes),
+            (Ok(item), Ok(expected)) => assert!(item.bytes() == *expected, "{:?}", item.bytes()),
             (Err(fault), Err(part)) => {
                 assert_eq!(fault.verdict(), Verdict::Permanent);
                 let message = fault.to_string();
@@ -122,7 +122,7 @@ fn the_key_is_that_of_the_whole_line() {
     let mut items = Vec::new();
     input.open().unwrap().read(9, &mut items).unwrap();
     let items: Vec<_> = items.into_iter().map(Result::unwrap).collect();
-    assert_eq!(items[0].bytes, items[1].bytes);
+    assert_eq!(items[0].bytes(), items[1].bytes());
     assert_ne!(items[0].key, items[1].key);
 }
 
@@ -154,7 +154,7 @@ fn what_is_there_is_handed_over_at_once() {
         source.read(100, &mut items).unwrap();
         items
             .into_iter()
-            .map(|item| item.unwrap().bytes)
+            .map(|item| item.unwrap().bytes().clone())
             .collect::<Vec<_>>()
     };
     assert_eq!(read(), ["one", "two"]);

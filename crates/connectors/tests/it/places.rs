@@ -183,7 +183,7 @@ impl Begun {
         let refused = self.refused;
         let input = Input::parse(&format!("0..{items}"), None, None).unwrap();
         let compute = move |item: Payload| {
-            let number: u64 = std::str::from_utf8(&item.bytes).unwrap().parse().unwrap();
+            let number: u64 = std::str::from_utf8(item.bytes()).unwrap().parse().unwrap();
             pace(number);
             match bad.contains(&number) {
                 true => item.becomes(refused),

@@ -70,7 +70,7 @@ fn read(items: &mut Items, most: usize) -> Vec<String> {
     }
     read.into_iter()
         .map(|item| match item {
-            Ok(item) => String::from_utf8(item.bytes.to_vec()).unwrap(),
+            Ok(item) => String::from_utf8(item.bytes().to_vec()).unwrap(),
             Err(fault) => fault.to_string(),
         })
         .collect()

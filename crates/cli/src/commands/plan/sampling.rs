@@ -203,7 +203,7 @@ fn read(job: &work::Work) -> anyhow::Result<(Vec<Payload>, u64)> {
         }
         seen += read.len() as u64;
         for item in read.into_iter().flatten() {
-            bytes += item.bytes.len();
+            bytes += item.bytes().len();
             items.push(item);
         }
     }
