@@ -5,11 +5,11 @@ use std::sync::Arc;
 use inflight::{Connection, Durable, Fault, Record, Reply, Service};
 
 use crate::blocking::{Blocking, Writer};
+use crate::columns;
 use crate::kind::Kind;
 use crate::output::{Found, Opened, Output};
 use crate::path;
 use crate::payload::Payload;
-use crate::columns;
 use crate::settings::SinkSettings;
 
 /// Records in one write. A write costs a few microseconds whatever its size; at 8192 that no longer shows,

@@ -228,11 +228,7 @@ mod tests {
             Some("a"),
             Err("field a is missing: no member `a`"),
         );
-        check(
-            r#"{"a":{"b":null}}"#,
-            Some("a.b"),
-            Err("field a.b is null"),
-        );
+        check(r#"{"a":{"b":null}}"#, Some("a.b"), Err("field a.b is null"));
         check(
             r#"{"a":1}"#,
             Some("a.b"),

@@ -134,7 +134,10 @@ mod tests {
     #[test]
     fn an_item_keeps_its_key_and_row_whatever_it_becomes() {
         let read = Payload::of_row(7, Row::json(r#"{"a":1}"#).unwrap());
-        assert_eq!((&read.bytes()[..], read.is_json()), (&br#"{"a":1}"#[..], false));
+        assert_eq!(
+            (&read.bytes()[..], read.is_json()),
+            (&br#"{"a":1}"#[..], false)
+        );
         let became = read.clone().becomes_json("[2]");
         assert_eq!((&became.bytes()[..], became.is_json()), (&b"[2]"[..], true));
         assert_eq!((became.key, &became.row), (7, &read.row));

@@ -145,7 +145,10 @@ mod tests {
         assert_eq!(numbers.remaining(), Some(1));
         numbers.read(2, &mut items).unwrap();
         numbers.read(2, &mut items).unwrap();
-        let texts: Vec<_> = items.into_iter().map(|item| item.unwrap().bytes().clone()).collect();
+        let texts: Vec<_> = items
+            .into_iter()
+            .map(|item| item.unwrap().bytes().clone())
+            .collect();
         assert_eq!(texts, ["9", "10", "11"]);
         assert_eq!(numbers.remaining(), Some(0));
         assert_eq!(decimal(u64::MAX, &mut [0; 20]), b"18446744073709551615");

@@ -269,7 +269,9 @@ mod tests {
 
     #[test]
     fn fields_of_json_are_found() {
-        let row = Row::json(r#"{"a": "\u00e9", "b": {"c": [1, 2], "d": null}, "b.d": true, "e": 1, "e": 2.50}"#);
+        let row = Row::json(
+            r#"{"a": "\u00e9", "b": {"c": [1, 2], "d": null}, "b.d": true, "e": 1, "e": 2.50}"#,
+        );
         let row = row.unwrap();
         assert_eq!(row.field("a"), text("é"));
         assert_eq!(row.field("b.c"), json("[1, 2]"));

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use inflight::{Fault, Record};
 
+use crate::columns;
 use crate::nearest::unknown;
 use crate::payload::Payload;
-use crate::columns;
 
 use super::template::encode;
 

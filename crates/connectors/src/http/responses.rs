@@ -6,9 +6,9 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use inflight::{Durable, Fault};
 
+use crate::jsonl::write_text;
 use crate::output::{Found, Output};
 use crate::range::{DIGITS_MAX, decimal};
-use crate::jsonl::write_text;
 use crate::settings::SinkSettings;
 
 /// A file of responses, shared by all connections of a sink.

@@ -402,9 +402,9 @@ fn fetch_one(template: &str, item: &'static str) -> Result<(u128, bytes::Bytes),
                 .pop()
                 .map(|answer| Ok((answer.key, answer.bytes().clone())))
                 .unwrap(),
-            Reply::Each(mut outcomes) => {
-                outcomes.remove(0).map(|answer| (answer.key, answer.bytes().clone()))
-            }
+            Reply::Each(mut outcomes) => outcomes
+                .remove(0)
+                .map(|answer| (answer.key, answer.bytes().clone())),
         }
     })
 }
