@@ -10,6 +10,7 @@ use crate::key::{KEYS, Key};
 use crate::latency::Latency;
 use crate::overload::Overload;
 use crate::quota::Quota;
+use crate::quota_headers::QuotaHeaders;
 
 /// How a lab behaves.
 ///
@@ -37,6 +38,10 @@ pub struct Config {
     pub(crate) overload: Overload,
     /// Quota over time; `None` is none.
     pub(crate) rate: Option<Quota>,
+    /// Quota of tokens over time, which requests of the OpenAI face cost; `None` is none.
+    pub(crate) tokens_rate: Option<Quota>,
+    /// How answers tell what is left of the quotas.
+    pub(crate) quota_headers: QuotaHeaders,
     /// What a 503 asks the client to wait. Default 1 s: the shortest pause its header can say.
     pub(crate) retry_after: Duration,
     /// What goes wrong, and how often.
@@ -45,6 +50,14 @@ pub struct Config {
     pub(crate) fail_match: Option<String>,
     /// Whether a repeated idempotency key is answered like the first time and not stored again.
     pub(crate) idempotent: bool,
+    /// Whether `/v1/chat/completions` and `/v1/embeddings` are there.
+    pub(crate) openai: bool,
+    /// Share of answers of that face that are an error inside a 200.
+    pub(crate) error_in_200: f64,
+    /// Whether `/things/{id}` is there.
+    pub(crate) rest: bool,
+    /// How long a bearer token is good, from its first use; `None` asks for no token.
+    pub(crate) token_life: Option<Duration>,
     /// Where the random numbers start. Default 1: runs repeat unless another is asked for.
     pub(crate) seed: u64,
     /// How all that changes, in order. Default: it does not.
@@ -83,10 +96,16 @@ impl Default for Config {
             queue: None,
             overload: Overload::default(),
             rate: None,
+            tokens_rate: None,
+            quota_headers: QuotaHeaders::default(),
             retry_after: Duration::from_secs(1),
             faults: Faults::default(),
             fail_match: None,
             idempotent: false,
+            openai: false,
+            error_in_200: 0.0,
+            rest: false,
+            token_life: None,
             seed: 1,
             changes: Vec::new(),
         }
@@ -112,6 +131,24 @@ impl Config {
         };
         (found.set)(self, value)
             .map_err(|expected| ConfigError::invalid_value(found.name, value, expected))
+    }
+
+    /// Which requests are served, for people: `POST /add, GET /items/ANYTHING, …`.
+    pub fn served(&self) -> String {
+        let faces = [
+            (true, "POST /add, GET /items/ANYTHING"),
+            (
+                self.openai,
+                "POST /v1/chat/completions, POST /v1/embeddings",
+            ),
+            (self.rest, "GET PUT PATCH DELETE /things/ID, GET /things"),
+            (true, "GET /results, GET /stats"),
+        ];
+        let faces = faces.into_iter().filter(|(is_on, _)| *is_on);
+        faces
+            .map(|(_, requests)| requests)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The way there and back.

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::latency::Latency;
 use crate::overload::Overload;
 use crate::quota::Quota;
+use crate::quota_headers::QuotaHeaders;
 use crate::scenario::Scenario;
 use crate::value::{self, Expected};
 
@@ -79,6 +80,26 @@ pub(crate) static KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "tokens-rate",
+        value: "QUOTA",
+        help: "Quota of tokens such as 200000/m, which requests of --openai cost; the burst is the unit's worth unless given [default: none]",
+        set: |config, text| match text.trim() {
+            "none" => {
+                config.tokens_rate = None;
+                Ok(())
+            }
+            _ => Quota::parse_tokens(text)
+                .map(|quota| config.tokens_rate = Some(quota))
+                .map_err(|expected| format!("{expected}, or `none`")),
+        },
+    },
+    Key {
+        name: "quota-headers",
+        value: "DIALECT",
+        help: "How answers tell what is left of the quotas: openai, anthropic, ietf or none [default: openai with --openai, else none]",
+        set: |config, text| QuotaHeaders::parse(text).map(|dialect| config.quota_headers = dialect),
+    },
+    Key {
         name: "retry-after",
         value: "DURATION",
         help: "Retry-After of a 503, sent in whole seconds, rounded up, at least 1 [default: 1s]",
@@ -126,6 +147,30 @@ pub(crate) static KEYS: &[Key] = &[
         value: "",
         help: "Answer a repeated Idempotency-Key like the first time and store nothing again",
         set: |config, text| value::switch(text).map(|on| config.idempotent = on),
+    },
+    Key {
+        name: "openai",
+        value: "",
+        help: "Serve POST /v1/chat/completions and /v1/embeddings as an LLM service does",
+        set: |config, text| value::switch(text).map(|on| config.openai = on),
+    },
+    Key {
+        name: "error-in-200",
+        value: "SHARE",
+        help: "Share of answers of --openai that are an error inside a 200 [default: 0]",
+        set: |config, text| value::probability(text).map(|share| config.error_in_200 = share),
+    },
+    Key {
+        name: "rest",
+        value: "",
+        help: "Serve GET, PUT, PATCH and DELETE on /things/ID, JSON objects that are kept",
+        set: |config, text| value::switch(text).map(|on| config.rest = on),
+    },
+    Key {
+        name: "token-life",
+        value: "DURATION",
+        help: "Ask for a bearer token, which is good for so long after its first use; then status 401 until another comes [default: none is asked for]",
+        set: |config, text| value::duration(text).map(|life| config.token_life = Some(life)),
     },
     Key {
         name: "seed",

@@ -104,7 +104,7 @@ impl Latency {
 }
 
 /// A standard normal number (Box and Muller; the second of the pair is thrown away to stay free of state).
-fn normal(random: &mut fastrand::Rng) -> f64 {
+pub(crate) fn normal(random: &mut fastrand::Rng) -> f64 {
     // 1 − [0, 1) is never 0, whose logarithm is infinite.
     let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
     radius * (TAU * random.f64()).cos()

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::fault::Outcome;
-use crate::quota::Bucket;
+use crate::quota::{Bucket, Left, Quota};
 
 /// The state of the service: who is served and who waits.
 #[derive(Debug)]
 pub struct Model {
     config: Config,
     random: fastrand::Rng,
-    bucket: Option<Bucket>,
+    quotas: Quotas,
     serving: usize,
     /// Those who wait, the oldest first; at most `config.queue`.
     waiting: BTreeMap<Ticket, Waiting>,
@@ -35,6 +35,17 @@ struct Waiting {
     arrived: Duration,
     latency: Duration,
     outcome: Outcome,
+}
+
+/// What a request brings along that is no matter of chance. Default: a request like any other.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Arrival {
+    /// It is answered with status 500, whenever it comes.
+    pub always_fails: bool,
+    /// It takes so much longer because of what it carries.
+    pub longer: Duration,
+    /// What it costs of the quota of tokens.
+    pub tokens: u64,
 }
 
 /// What happens to a request that arrives.
@@ -60,9 +71,14 @@ pub struct Work {
 /// A request that was refused, with what the client is asked to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rejection {
-    /// The quota is used up; status 429.
+    /// The quota of requests is used up; status 429.
     OverRate {
         /// When the next request fits the quota.
+        retry_after: Duration,
+    },
+    /// The quota of tokens is used up; status 429.
+    OverTokens {
+        /// When this request fits the quota.
         retry_after: Duration,
     },
     /// Nobody more may wait; status 503.
@@ -72,12 +88,53 @@ pub enum Rejection {
     },
 }
 
+/// What is left of the quotas.
+#[derive(Debug)]
+struct Quotas {
+    requests: Option<Bucket>,
+    tokens: Option<Bucket>,
+}
+
+impl Quotas {
+    fn full(config: &Config, now: Duration) -> Self {
+        Self {
+            requests: bucket(config.rate, now),
+            tokens: bucket(config.tokens_rate, now),
+        }
+    }
+
+    /// Takes one request and its tokens, or nothing at all and says why.
+    fn admit(&mut self, now: Duration, tokens: u64) -> Option<Rejection> {
+        let tokens = tokens as f64;
+        let wait = |bucket: &mut Option<Bucket>, amount| {
+            let wait = bucket.as_mut().map(|bucket| bucket.wait(now, amount));
+            wait.filter(|wait| !wait.is_zero())
+        };
+        if let Some(retry_after) = wait(&mut self.requests, 1.0) {
+            return Some(Rejection::OverRate { retry_after });
+        }
+        if let Some(retry_after) = wait(&mut self.tokens, tokens) {
+            return Some(Rejection::OverTokens { retry_after });
+        }
+        for (bucket, amount) in [(&mut self.requests, 1.0), (&mut self.tokens, tokens)] {
+            if let Some(bucket) = bucket {
+                bucket.take(amount);
+            }
+        }
+        None
+    }
+}
+
+fn bucket(quota: Option<Quota>, now: Duration) -> Option<Bucket> {
+    quota.map(|quota| Bucket::full(quota, now))
+}
+
 impl Model {
     /// A service that behaves like this, with nobody inside.
     pub fn new(config: Config) -> Self {
         Self {
             random: fastrand::Rng::with_seed(config.seed),
-            bucket: config.rate.map(|quota| Bucket::full(quota, Duration::ZERO)),
+            quotas: Quotas::full(&config, Duration::ZERO),
             serving: 0,
             waiting: BTreeMap::new(),
             ticket_next: 0,
@@ -89,7 +146,7 @@ impl Model {
     /// Makes random numbers and quota begin anew; who is inside stays inside.
     pub fn reset(&mut self, now: Duration) {
         self.random = fastrand::Rng::with_seed(self.config.seed);
-        self.bucket = self.config.rate.map(|quota| Bucket::full(quota, now));
+        self.quotas = Quotas::full(&self.config, now);
     }
 
     /// From now on it behaves like this; chance goes on where it was, and who is inside stays inside.
@@ -97,7 +154,10 @@ impl Model {
     /// Answers those who start because there is more room now.
     pub fn change(&mut self, now: Duration, config: Config) -> Vec<(Ticket, Work)> {
         if config.rate != self.config.rate {
-            self.bucket = config.rate.map(|quota| Bucket::full(quota, now));
+            self.quotas.requests = bucket(config.rate, now);
+        }
+        if config.tokens_rate != self.config.tokens_rate {
+            self.quotas.tokens = bucket(config.tokens_rate, now);
         }
         self.config = config;
         let mut started = Vec::new();
@@ -119,17 +179,12 @@ impl Model {
         now.max(self.frozen_until)
     }
 
-    /// A request has arrived. `always_fails` is a fact about it, not about chance.
+    /// A request has arrived.
     ///
-    /// The quota is asked first, then the queue; chance is drawn for those who are let in, in order of arrival.
-    pub fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
-        self.arrive_bulk(now, always_fails, Duration::ZERO)
-    }
-
-    /// The same for a request that takes so much longer because of what it carries.
-    pub fn arrive_bulk(&mut self, now: Duration, always_fails: bool, longer: Duration) -> Decision {
-        if let Some(Err(retry_after)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
-            return Decision::Reject(Rejection::OverRate { retry_after });
+    /// The quotas are asked first, then the queue; chance is drawn for those who are let in, in order of arrival.
+    pub fn arrive(&mut self, now: Duration, arrival: Arrival) -> Decision {
+        if let Some(rejection) = self.quotas.admit(now, arrival.tokens) {
+            return Decision::Reject(rejection);
         }
         let place_free = self.has_place();
         if !place_free
@@ -141,7 +196,7 @@ impl Model {
             let retry_after = self.config.retry_after;
             return Decision::Reject(Rejection::QueueFull { retry_after });
         }
-        let request = self.draw(now, always_fails, longer);
+        let request = self.draw(now, &arrival);
         if place_free {
             return Decision::Serve(self.serve(&request, now));
         }
@@ -149,6 +204,17 @@ impl Model {
         self.ticket_next += 1;
         self.waiting.insert(ticket, request);
         Decision::Wait(ticket)
+    }
+
+    /// What is left of the quotas of requests and of tokens, where there are such.
+    pub(crate) fn quotas_left(&mut self, now: Duration) -> [Option<Left>; 2] {
+        let Quotas { requests, tokens } = &mut self.quotas;
+        [requests, tokens].map(|bucket| bucket.as_mut().map(|bucket| bucket.left(now)))
+    }
+
+    /// Whether an event of this share happens now; draws nothing where it never does.
+    pub(crate) fn happens(&mut self, share: f64) -> bool {
+        share > 0.0 && self.random.f64() < share
     }
 
     /// A request in service has ended (or its client has gone): its place goes to whoever has waited longest.
@@ -179,12 +245,12 @@ impl Model {
         capacity.is_none_or(|capacity| self.serving < capacity)
     }
 
-    fn draw(&mut self, now: Duration, always_fails: bool, longer: Duration) -> Waiting {
+    fn draw(&mut self, now: Duration, arrival: &Arrival) -> Waiting {
         let outcome = self.config.faults.draw(&mut self.random);
         Waiting {
             arrived: now,
-            latency: self.config.latency.draw(&mut self.random) + longer,
-            outcome: if always_fails {
+            latency: self.config.latency.draw(&mut self.random) + arrival.longer,
+            outcome: if arrival.always_fails {
                 Outcome::Failed
             } else {
                 outcome
@@ -222,6 +288,12 @@ mod tests {
         Model::new(config)
     }
 
+    const FAILING: Arrival = Arrival {
+        always_fails: true,
+        longer: Duration::ZERO,
+        tokens: 0,
+    };
+
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
@@ -230,7 +302,7 @@ mod tests {
     fn ends_ms(model: &mut Model, count: usize) -> Vec<u128> {
         let mut served: Vec<Duration> = Vec::new();
         for _ in 0..count {
-            if let Decision::Serve(work) = model.arrive(Duration::ZERO, false) {
+            if let Decision::Serve(work) = model.arrive(Duration::ZERO, Arrival::default()) {
                 served.push(work.end);
             }
         }
@@ -263,24 +335,30 @@ mod tests {
             ("queue", "1"),
             ("retry-after", "3s"),
         ]);
-        assert!(matches!(model.arrive(ms(0), false), Decision::Serve(_)));
-        let Decision::Wait(ticket) = model.arrive(ms(0), false) else {
+        assert!(matches!(
+            model.arrive(ms(0), Arrival::default()),
+            Decision::Serve(_)
+        ));
+        let Decision::Wait(ticket) = model.arrive(ms(0), Arrival::default()) else {
             panic!("one may wait")
         };
         let refused = Decision::Reject(Rejection::QueueFull {
             retry_after: ms(3000),
         });
-        assert_eq!(model.arrive(ms(1), false), refused);
+        assert_eq!(model.arrive(ms(1), Arrival::default()), refused);
         model.leave(ticket);
-        assert!(matches!(model.arrive(ms(2), false), Decision::Wait(_)));
+        assert!(matches!(
+            model.arrive(ms(2), Arrival::default()),
+            Decision::Wait(_)
+        ));
     }
 
     #[test]
     fn who_waits_starts_when_the_place_was_due_and_never_before_arriving() {
         let mut model = model(&[("latency", "10ms"), ("capacity", "1")]);
-        model.arrive(ms(0), false);
-        model.arrive(ms(5), false);
-        model.arrive(ms(24), false);
+        model.arrive(ms(0), Arrival::default());
+        model.arrive(ms(5), Arrival::default());
+        model.arrive(ms(24), Arrival::default());
         assert_eq!(model.finish(ms(10)).unwrap().1.end, ms(20));
         assert_eq!(model.finish(ms(20)).unwrap().1.end, ms(34));
         assert_eq!(model.finish(ms(34)), None);
@@ -309,16 +387,26 @@ mod tests {
     fn the_rate_refuses_with_a_pause() {
         let mut model = model(&[("rate", "10/s,burst 2")]);
         for _ in 0..2 {
-            assert!(matches!(model.arrive(ms(0), false), Decision::Serve(_)));
+            assert!(matches!(
+                model.arrive(ms(0), Arrival::default()),
+                Decision::Serve(_)
+            ));
         }
-        let Decision::Reject(Rejection::OverRate { retry_after }) = model.arrive(ms(50), false)
+        let Decision::Reject(Rejection::OverRate { retry_after }) =
+            model.arrive(ms(50), Arrival::default())
         else {
             panic!("the burst is used up")
         };
         assert_eq!(retry_after.as_millis(), 50);
-        assert!(matches!(model.arrive(ms(100), false), Decision::Serve(_)));
+        assert!(matches!(
+            model.arrive(ms(100), Arrival::default()),
+            Decision::Serve(_)
+        ));
         model.reset(ms(100));
-        assert!(matches!(model.arrive(ms(100), false), Decision::Serve(_)));
+        assert!(matches!(
+            model.arrive(ms(100), Arrival::default()),
+            Decision::Serve(_)
+        ));
     }
 
     #[test]
@@ -330,7 +418,7 @@ mod tests {
         ];
         let decisions = |model: &mut Model| {
             (0..50)
-                .map(|_| model.arrive(ms(0), false))
+                .map(|_| model.arrive(ms(0), Arrival::default()))
                 .collect::<Vec<_>>()
         };
         let (mut one, mut other) = (model(&settings), model(&settings));
@@ -345,7 +433,7 @@ mod tests {
     fn more_room_lets_those_who_wait_start_and_less_is_kept_to_as_places_become_free() {
         let mut model = model(&[("latency", "10ms"), ("capacity", "1")]);
         for _ in 0..4 {
-            model.arrive(ms(0), false);
+            model.arrive(ms(0), Arrival::default());
         }
         let mut wider = model.config.clone();
         wider.set("capacity", "3").unwrap();
@@ -369,9 +457,33 @@ mod tests {
 
     #[test]
     fn what_always_fails_fails() {
-        let Decision::Serve(work) = model(&[]).arrive(ms(0), true) else {
+        let Decision::Serve(work) = model(&[]).arrive(ms(0), FAILING) else {
             panic!("nothing to wait for")
         };
         assert_eq!(work.outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn a_request_takes_of_both_quotas_or_of_none() {
+        let mut model = model(&[("rate", "60/m,burst 2"), ("tokens-rate", "600/m")]);
+        let costs = |tokens| Arrival {
+            tokens,
+            ..Arrival::default()
+        };
+        assert!(matches!(
+            model.arrive(ms(0), costs(550)),
+            Decision::Serve(_)
+        ));
+        let refused = Decision::Reject(Rejection::OverTokens {
+            retry_after: Duration::from_secs(5),
+        });
+        assert_eq!(model.arrive(ms(0), costs(100)), refused);
+        // The refusal has cost no request.
+        assert!(matches!(model.arrive(ms(0), costs(50)), Decision::Serve(_)));
+        let rejected = model.arrive(ms(0), costs(0));
+        assert!(matches!(
+            rejected,
+            Decision::Reject(Rejection::OverRate { .. })
+        ));
     }
 }

@@ -11,10 +11,14 @@ use tokio::sync::oneshot;
 
 use crate::config::{Change, Config};
 use crate::fault::Outcome;
-use crate::model::{Decision, Model, Rejection, Ticket, Work};
+use crate::model::{Arrival, Decision, Model, Rejection, Ticket, Work};
+use crate::quota::Left;
+use crate::quota_headers::QuotaHeaders;
 use crate::stats::{Counters, Stats};
 use crate::store::Store;
+use crate::things::Things;
 use crate::timer::Timer;
+use crate::tokens::Tokens;
 
 /// How long a stalled request holds its connection when the client does not give up: longer than any sane timeout.
 const STALL_MAX: Duration = Duration::from_secs(600);
@@ -28,6 +32,13 @@ pub(crate) struct Service {
     network: Duration,
     changes: Vec<Change>,
     pub(crate) idempotent: bool,
+    pub(crate) openai: bool,
+    pub(crate) rest: bool,
+    /// Which requests are served, for people.
+    pub(crate) served: String,
+    pub(crate) quota_headers: QuotaHeaders,
+    error_in_200: f64,
+    token_life: Option<Duration>,
     state: RefCell<State>,
 }
 
@@ -38,6 +49,8 @@ struct State {
     waiters: HashMap<Ticket, oneshot::Sender<Work>>,
     counters: Counters,
     store: Store,
+    things: Things,
+    tokens: Tokens,
 }
 
 impl Service {
@@ -47,6 +60,12 @@ impl Service {
             timer: Timer::new(),
             fail_match: config.fail_match.clone().map(String::into_bytes),
             idempotent: config.idempotent,
+            openai: config.openai,
+            rest: config.rest,
+            served: config.served(),
+            quota_headers: config.quota_headers,
+            error_in_200: config.error_in_200,
+            token_life: config.token_life,
             network: config.network,
             changes: config.changes.clone(),
             state: RefCell::new(State {
@@ -54,6 +73,8 @@ impl Service {
                 waiters: HashMap::new(),
                 counters: Counters::starting_with(0),
                 store: Store::default(),
+                things: Things::default(),
+                tokens: Tokens::default(),
             }),
         }
     }
@@ -63,17 +84,40 @@ impl Service {
         self.fail_match.as_deref() == Some(body)
     }
 
+    /// Whether a request with this `Authorization` header is let in: any is, where no token is asked for.
+    pub(crate) fn is_authorized(&self, authorization: Option<&[u8]>) -> bool {
+        let Some(life) = self.token_life else {
+            return true;
+        };
+        let now = self.started.elapsed();
+        let tokens = &mut self.state.borrow_mut().tokens;
+        tokens.accept(authorization, life, now)
+    }
+
+    /// Whether this answer is one of those that are an error inside a 200.
+    pub(crate) fn errs_in_200(&self) -> bool {
+        self.state.borrow_mut().model.happens(self.error_in_200)
+    }
+
+    /// What is left of the quotas of requests and of tokens.
+    pub(crate) fn quotas_left(&self) -> [Option<Left>; 2] {
+        let now = self.started.elapsed();
+        self.state.borrow_mut().model.quotas_left(now)
+    }
+
+    /// Does something with the things of the REST face.
+    pub(crate) fn with_things<T>(&self, act: impl FnOnce(&mut Things) -> T) -> T {
+        act(&mut self.state.borrow_mut().things)
+    }
+
     /// Lets a request in, serves it for as long as the model says, and answers how it ends.
     ///
     /// The visit counts as in flight until it is dropped. If the client goes away first, dropping this future gives back
     /// the place or the turn, and nothing is stored.
-    pub(crate) async fn visit(
-        &self,
-        always_fails: bool,
-    ) -> Result<(Visit<'_>, Outcome), Rejection> {
+    pub(crate) async fn visit(&self, arrival: Arrival) -> Result<(Visit<'_>, Outcome), Rejection> {
         self.travel().await;
         let arrived = self.started.elapsed();
-        let decision = self.state.borrow_mut().arrive(arrived, always_fails);
+        let decision = self.state.borrow_mut().arrive(arrived, arrival);
         let mut visit = Visit {
             service: self,
             arrived,
@@ -171,12 +215,14 @@ impl Service {
         state.model.reset(self.started.elapsed());
         state.counters = Counters::starting_with(state.counters.in_flight());
         state.store = Store::default();
+        state.things = Things::default();
+        state.tokens = Tokens::default();
     }
 }
 
 impl State {
-    fn arrive(&mut self, now: Duration, always_fails: bool) -> Decision {
-        let decision = self.model.arrive(now, always_fails);
+    fn arrive(&mut self, now: Duration, arrival: Arrival) -> Decision {
+        let decision = self.model.arrive(now, arrival);
         self.counters.received += 1;
         match decision {
             Decision::Reject(_) => self.counters.rejected += 1,

@@ -134,7 +134,7 @@ fn together(lab: &Lab, count: usize) -> Duration {
     start.elapsed()
 }
 
-fn waits_until(condition: impl Fn() -> bool) {
+fn waits_until(mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
@@ -430,4 +430,117 @@ fn a_scenario_with_a_mistake_is_refused() {
         .set("scenario", "no/such.toml")
         .unwrap_err();
     assert!(error.to_string().contains("no/such.toml"), "{error}");
+}
+
+const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#;
+
+fn chat(client: &mut Client, body: &str) -> Answer {
+    client.request("POST", "/v1/chat/completions", "", body.as_bytes())
+}
+
+#[test]
+fn an_llm_service_is_played() {
+    let lab = lab(&[("openai", ""), ("rate", "60/m,burst 2")]);
+    let mut client = Client::new(&lab);
+    let first = chat(&mut client, CHAT);
+    assert_eq!(first.status, 200);
+    let remaining = |answer: &Answer| header(&answer.head, "x-ratelimit-remaining-requests");
+    assert_eq!(remaining(&first).as_deref(), Some("1"));
+    assert_eq!(chat(&mut client, CHAT).body, first.body);
+    let refused = chat(&mut client, CHAT);
+    assert_eq!(refused.status, 429);
+    assert!(
+        refused.body.contains("rate_limit_exceeded"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(remaining(&refused).as_deref(), Some("0"));
+    let wrong = chat(&mut client, "{}");
+    assert_eq!(wrong.status, 400);
+    assert!(
+        wrong.body.contains("invalid_request_error"),
+        "{}",
+        wrong.body
+    );
+    assert_eq!((lab.stats().saved, lab.stats().rejected), (2, 1));
+    let said = serde_json::to_string(&first.body).unwrap();
+    assert_eq!(client.get("/results").body, format!("{said}\n{said}\n"));
+}
+
+#[test]
+fn tokens_have_a_quota_of_their_own() {
+    let lab = lab(&[
+        ("openai", ""),
+        ("tokens-rate", "1/m"),
+        ("quota-headers", "ietf"),
+    ]);
+    let mut client = Client::new(&lab);
+    let first = chat(&mut client, CHAT);
+    assert_eq!(first.status, 200);
+    let left = header(&first.head, "ratelimit").unwrap();
+    assert!(left.starts_with("\"tokens\";r=0"), "{left}");
+    let refused = chat(&mut client, CHAT);
+    assert_eq!(refused.status, 429);
+    assert!(
+        refused.body.contains("\"type\":\"tokens\""),
+        "{}",
+        refused.body
+    );
+}
+
+#[test]
+fn an_error_may_hide_in_a_200() {
+    let lab = lab(&[("openai", ""), ("error-in-200", "100%")]);
+    let answer = chat(&mut Client::new(&lab), CHAT);
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.starts_with("{\"error\":"), "{}", answer.body);
+    assert_eq!(lab.stats().saved, 0);
+}
+
+#[test]
+fn things_are_kept_by_their_id() {
+    let lab = lab(&[("rest", "")]);
+    let mut client = Client::new(&lab);
+    let mut ask = |method: &str, path: &str, body: &str| {
+        let answer = client.request(method, path, "", body.as_bytes());
+        (answer.status, answer.body)
+    };
+    let thing = r#"{"age":1,"id":"a b"}"#.to_owned();
+    assert_eq!(
+        ask("PUT", "/things/a%20b", r#"{"age":1}"#),
+        (201, thing.clone())
+    );
+    assert_eq!(
+        ask("PUT", "/things/a%20b", r#"{"age":1}"#),
+        (200, thing.clone())
+    );
+    assert_eq!(ask("GET", "/things/a%20b", ""), (200, thing));
+    let changed = r#"{"age":2,"id":"a b"}"#.to_owned();
+    assert_eq!(
+        ask("PATCH", "/things/a%20b", r#"{"age":2}"#),
+        (200, changed.clone())
+    );
+    assert_eq!(ask("GET", "/things", ""), (200, format!("{changed}\n")));
+    assert_eq!(ask("PUT", "/things/1", "7").0, 400);
+    assert_eq!(ask("PATCH", "/things/1", "{}").0, 404);
+    assert_eq!(ask("POST", "/things/1", "{}").0, 405);
+    assert_eq!(ask("GET", "/things/", "").0, 404);
+    assert_eq!(lab.stats().saved, 3);
+}
+
+#[test]
+fn a_token_expires() {
+    let lab = lab(&[("token-life", "100ms")]);
+    let mut client = Client::new(&lab);
+    let mut add = |token: &str| {
+        let extra = format!("Authorization: Bearer {token}\r\n");
+        client.request("POST", "/add", &extra, b"x")
+    };
+    assert_eq!(add("one").status, 200);
+    waits_until(|| add("one").status == 401);
+    let expired = add("one");
+    let challenge = header(&expired.head, "www-authenticate").unwrap();
+    assert!(challenge.contains("invalid_token"), "{challenge}");
+    assert_eq!(add("two").status, 200);
+    assert_eq!(client.add("x").status, 401);
 }

@@ -21,12 +21,13 @@ pub(crate) fn lab(args: LabArgs) -> anyhow::Result<Exit> {
     for (key, value) in &args.behaviour.0 {
         config.set(key, value).map_err(Usage::error)?;
     }
+    let served = config.served();
     let lab = start(config, args.listen)?;
     let stopper = lab.stopper();
     signals::each(move |_, _| stopper.stop())?;
     let address = lab.address();
     stdout::write(&format!(
-        "serving http://{address}: POST /add, GET /items/ANYTHING, GET /results, GET /stats; Ctrl-C ends it\n"
+        "serving http://{address}: {served}; Ctrl-C ends it\n"
     ))?;
     let stats = lab.wait();
     messages::line(&format_args!(

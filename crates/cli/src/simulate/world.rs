@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use inflight::limit::{Learnt, Outcome as Told};
-use inflight_lab::{Decision, Length, Model, Outcome, Rejection, Scenario, Ticket, Work};
+use inflight_lab::{Arrival, Decision, Length, Model, Outcome, Rejection, Scenario, Ticket, Work};
 
 use super::client::{self, Client};
 use super::events::{Event, Events};
@@ -239,7 +239,11 @@ impl<'a> World<'a> {
         };
         let more = u32::try_from(request.sent.records - 1).unwrap_or(u32::MAX);
         let longer = self.scenario.bulk.per_record * more;
-        match self.model.arrive_bulk(now, false, longer) {
+        let arrival = Arrival {
+            longer,
+            ..Arrival::default()
+        };
+        match self.model.arrive(now, arrival) {
             Decision::Serve(work) => self.serves(id, work),
             Decision::Wait(ticket) => {
                 request.at = Where::Waiting(ticket);
@@ -385,7 +389,9 @@ impl<'a> World<'a> {
 /// What a client is told: as over HTTP, the wait in whole seconds, at least one.
 fn refusal(rejection: Rejection) -> Told {
     let (by_quota, wait) = match rejection {
-        Rejection::OverRate { retry_after } => (true, retry_after),
+        Rejection::OverRate { retry_after } | Rejection::OverTokens { retry_after } => {
+            (true, retry_after)
+        }
         Rejection::QueueFull { retry_after } => (false, retry_after),
     };
     let seconds = wait.as_secs_f64().ceil().max(1.0);
