@@ -15,6 +15,7 @@ use crate::options::ComputeClock;
 use crate::payload::{self, Show};
 use crate::post::Post;
 use crate::record::{Chunk, Record};
+use crate::stop::{Reason, Stop};
 use crate::worker::{Outcome, Worker};
 
 /// Work that a hand-off between threads should carry: a hand-off costs a few microseconds.
@@ -73,6 +74,8 @@ pub(crate) struct Cpu<Q, R> {
     pub(crate) took: Duration,
     /// Whether this thread has left items, because the run ends.
     pub(crate) has_left: bool,
+    /// The run's own: a fault may be its end.
+    pub(crate) stop: Stop,
     pub(crate) log: Log,
 }
 
@@ -89,6 +92,7 @@ impl<Q, R> Cpu<Q, R> {
             dead: Vec::new(),
             took: Duration::ZERO,
             has_left: false,
+            stop: self.stop.clone(),
             log: self.log.another(),
             ..*self
         }
@@ -221,6 +225,11 @@ impl<Q, R> Cpu<Q, R> {
                 None
             }
             Outcome::Dead { attempts, fault } => {
+                if let Some(reason) = Reason::of(&fault) {
+                    self.stop.because(reason);
+                    self.has_left = true;
+                    return None;
+                }
                 self.dead.push(Fact::Dead {
                     index,
                     step: Step::Compute,

@@ -104,6 +104,18 @@ pub enum Fact {
         /// The fault that showed it.
         fault: Fault,
     },
+    /// No further connection can be had, because the service has too many clients or the process too many open files. The stage
+    /// goes on with those it has, and tries for more every 30 s. Told once.
+    NoMoreConnections {
+        /// Which step.
+        step: Step,
+        /// When.
+        at: Duration,
+        /// Connections that were open or being opened.
+        connections: usize,
+        /// What was said.
+        fault: Fault,
+    },
     /// Attempts that had been counted against an item were the service's fault, and no longer count.
     Forgiven {
         /// Which step.

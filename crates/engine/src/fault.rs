@@ -72,6 +72,8 @@ pub(crate) enum Ends {
     Storage,
     /// Another run of the same job has taken over.
     Superseded,
+    /// Trying again cannot help, with this item or any other.
+    Hopeless,
 }
 
 /// What the limit wants to know of a fault beyond its verdict.
@@ -80,6 +82,7 @@ enum Hint {
     Quota,
     TimedOut,
     TooLarge,
+    NoMoreConnections,
 }
 
 impl Fault {
@@ -134,6 +137,40 @@ impl Fault {
     pub fn superseded(message: impl Into<String>) -> Fault {
         let mut fault = Fault::transient(message);
         fault.0.ends_run = Some(Ends::Superseded);
+        fault
+    }
+
+    /// Trying again cannot help, and no item is to blame: bad credentials, a table that is missing, a certificate that is refused.
+    /// The run ends at once, with [`Ending::Halted`](crate::Ending::Halted) and this message, after the answers to what is in flight.
+    /// The item is left, to be done by a later run. A fetch, a computation and a save may return it, and [`Service::connect`](crate::Service::connect).
+    ///
+    /// Say in the message what is wrong and what to do about it.
+    ///
+    /// ```
+    /// use inflight::{Ending, Fault, Job, Options};
+    ///
+    /// let job = Job::new(0..1000).compute(|n: i32| n);
+    /// let refused = async |_: &i32| Err::<(), _>(Fault::stops_run("the token was refused; renew it and run again"));
+    /// let summary = job.save(refused).run(&Options::default())?;
+    /// assert!(matches!(summary.ending, Ending::Halted(_)));
+    /// assert_eq!((summary.dead, summary.left), (0, 1000));
+    /// # Ok::<(), inflight::Error>(())
+    /// ```
+    pub fn stops_run(message: impl Into<String>) -> Fault {
+        let mut fault = Fault::transient(message);
+        fault.0.ends_run = Some(Ends::Hopeless);
+        fault
+    }
+
+    /// No further connection can be had, though the service is there: it has too many clients, or this process may open no more
+    /// files. For [`Service::connect`](crate::Service::connect). While other connections are open, the run goes on with those and
+    /// says so once; the item that was to be sent goes to one of them. Where none is open, this means what
+    /// [`Fault::unreached`] means.
+    ///
+    /// An `EMFILE` or `ENFILE` of the system, anywhere among the causes of a fault, is known for what it is without this.
+    pub fn no_more_connections(message: impl Into<String>) -> Fault {
+        let mut fault = Fault::unreached(message).counted_as("no further connection");
+        fault.0.hint = Some(Hint::NoMoreConnections);
         fault
     }
 
@@ -226,6 +263,17 @@ impl Fault {
         self.0.hint == Some(Hint::TooLarge)
     }
 
+    /// Whether it was that no further connection could be had, though others may be open.
+    pub(crate) fn is_no_more_connections(&self) -> bool {
+        let causes = std::iter::successors(self.cause(), |&cause| cause.source());
+        self.0.hint == Some(Hint::NoMoreConnections) || causes.into_iter().any(is_out_of_files)
+    }
+
+    fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.0.cause.as_deref();
+        cause.map(|cause| cause as &(dyn Error + 'static))
+    }
+
     /// What a report counts it as; see [`Fault::counted_as`].
     pub fn reason(&self) -> &str {
         match &self.0.reason {
@@ -243,8 +291,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        let mut next: Option<&(dyn Error + 'static)> =
-            self.0.cause.as_deref().map(|c| c as &(dyn Error + 'static));
+        let mut next = self.cause();
         while let Some(cause) = next {
             write!(f, ": {cause}")?;
             next = cause.source();
@@ -280,6 +327,16 @@ fn was_reached(error: &(dyn Error + 'static)) -> bool {
     !kinds.any(|kind| [ConnectionRefused, HostUnreachable, NetworkUnreachable].contains(&kind))
 }
 
+/// Whether the process, or the system, may open no more files: `EMFILE` and `ENFILE`, the same numbers on every Unix.
+fn is_out_of_files(error: &(dyn Error + 'static)) -> bool {
+    let Some(error) = error.downcast_ref::<std::io::Error>() else {
+        return false;
+    };
+    let is_it = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24));
+    // What an error of the system holds is not among the causes it tells.
+    is_it || error.get_ref().is_some_and(|inner| is_out_of_files(inner))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,5 +361,16 @@ mod tests {
         assert_eq!(fault.verdict(), Verdict::Transient);
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert_eq!(Fault::from(refused).verdict(), Verdict::Unreached);
+    }
+
+    #[test]
+    fn too_many_open_files_are_known_however_deep_they_lie() {
+        let system = std::io::Error::from_raw_os_error(24);
+        let wrapped = std::io::Error::other(system);
+        let fault = Fault::unreached("cannot connect").because(wrapped);
+        assert!(fault.is_no_more_connections());
+        assert!(Fault::no_more_connections("too many clients").is_no_more_connections());
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert!(!Fault::from(refused).is_no_more_connections());
     }
 }

@@ -412,6 +412,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
             dead: Vec::new(),
             took: Duration::ZERO,
             has_left: false,
+            stop: stop.clone(),
             log: log.another(),
         },
         save: Stage::start(job.save, weights, Box::new(drop), context),

@@ -42,7 +42,7 @@ pub(crate) enum Level {
 pub(crate) enum Reason {
     /// The journal or the output could not be written.
     Storage(String),
-    /// A bound that the user set was reached.
+    /// A bound was reached, or going on is of no use.
     Halted(String),
     /// Computations do not come back.
     Hung(String),
@@ -53,7 +53,7 @@ impl Reason {
     pub(crate) fn of(fault: &Fault) -> Option<Reason> {
         Some(match fault.ends_run()? {
             Ends::Storage => Reason::Storage(fault.to_string()),
-            Ends::Superseded => Reason::Halted(fault.to_string()),
+            Ends::Superseded | Ends::Hopeless => Reason::Halted(fault.to_string()),
         })
     }
 }

@@ -132,7 +132,10 @@ impl Tally {
         let counts = &mut self.counts;
         match fact {
             Fact::Read { items } => counts.read += items,
-            Fact::ReadTo { .. } | Fact::Limit { .. } | Fact::Bulk { .. } => {}
+            Fact::ReadTo { .. }
+            | Fact::Limit { .. }
+            | Fact::Bulk { .. }
+            | Fact::NoMoreConnections { .. } => {}
             Fact::InputEnded { left, reading } => {
                 self.input_left = *left;
                 self.reading = *reading;

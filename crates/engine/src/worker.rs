@@ -63,8 +63,10 @@ enum Next {
 }
 
 /// Pure. `attempts` are those that count, this one included.
-fn next(retry: &Retry, verdict: Verdict, was_alone: bool, attempts: u16, since: Duration) -> Next {
-    match verdict {
+fn next(retry: &Retry, fault: &Fault, was_alone: bool, attempts: u16, since: Duration) -> Next {
+    match fault.verdict() {
+        // The end of the run, whatever the verdict.
+        _ if fault.ends_run().is_some() => Next::GiveUp,
         Verdict::Permanent => Next::GiveUp,
         Verdict::InDoubt if was_alone => Next::GiveUp,
         Verdict::InDoubt | Verdict::Unreached => Next::AgainForFree,
@@ -149,7 +151,7 @@ impl<Q, R> Worker<Q, R> {
     ) -> Outcome<R> {
         match next(
             &self.retry,
-            fault.verdict(),
+            &fault,
             was_alone,
             1,
             self.clock.now() - began,
@@ -182,7 +184,7 @@ impl<Q, R> Worker<Q, R> {
                 Ok(None) => return Outcome::Left,
             };
             let since = self.clock.now() - began;
-            match next(&self.retry, fault.verdict(), true, attempts + 1, since) {
+            match next(&self.retry, &fault, true, attempts + 1, since) {
                 Next::AgainForFree => {}
                 Next::GiveUp => {
                     attempts += 1;

@@ -9,6 +9,9 @@ use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
 use crate::planted::planted;
 
+/// How long fewer requests are sent than the limit allows because no further connection could be had: long enough for a
+/// server to lose other clients, short enough not to slow down an hour's job.
+const CAP_LASTS: Duration = Duration::from_secs(30);
 /// Requests over which the mean number of their records is taken.
 const MEAN_OVER: f64 = 32.0;
 
@@ -33,6 +36,8 @@ pub struct Gate {
     limit: Limit,
     bulk: BulkSize,
     in_flight: usize,
+    /// How many connections can be had, where those are fewer than the limit; until then.
+    cap: Option<(usize, Duration)>,
     /// Whether the last request was full in bytes before it was full in records.
     is_full_in_bytes: bool,
     /// Running mean of the records in the requests whose latencies the limit was told.
@@ -56,13 +61,30 @@ impl Gate {
             limit: Limit::new(settings),
             bulk,
             in_flight: 0,
+            cap: None,
             is_full_in_bytes: false,
         }
     }
 
     /// How many requests may be in flight now, at least 1.
     pub fn limit(&self) -> usize {
-        self.limit.limit()
+        let limit = self.limit.limit();
+        self.cap.map_or(limit, |(most, _)| limit.min(most))
+    }
+
+    /// No more than so many connections, at least one, can be had now: no more requests are sent, whatever the limit is. After 30 s
+    /// twice as many are tried.
+    pub(crate) fn cap(&mut self, now: Duration, connections: usize) {
+        self.cap = Some((connections.max(1), now + CAP_LASTS));
+    }
+
+    /// Raises what [`Gate::cap`] has lowered, if it is time.
+    pub(crate) fn raise_cap(&mut self, now: Duration) {
+        if let Some((most, until)) = self.cap
+            && now >= until
+        {
+            self.cap = (most * 2 < self.limit.limit()).then_some((most * 2, now + CAP_LASTS));
+        }
     }
 
     /// How many requests are in flight.
@@ -78,6 +100,7 @@ impl Gate {
     /// How many requests may be sent now.
     pub fn room(&self, now: Duration) -> usize {
         let room = self.limit.room(now, self.in_flight);
+        let room = room.min(self.limit().saturating_sub(self.in_flight));
         match self.bulk.is_searched() {
             true => room.min(1_usize.saturating_sub(self.in_flight)),
             false => room,
@@ -116,7 +139,7 @@ impl Gate {
         outcome: Outcome,
         is_more_ready: bool,
     ) -> Option<Changed> {
-        let is_bound = is_more_ready && self.in_flight >= self.limit();
+        let is_bound = is_more_ready && self.in_flight >= self.limit.limit();
         self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome == Outcome::Succeeded);
         let is_answer = outcome == Outcome::Succeeded;
         if self.bulk.is_searched() {

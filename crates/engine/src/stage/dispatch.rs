@@ -29,6 +29,10 @@ pub(crate) struct Dispatch<Q> {
     /// What may be ready in it, in records.
     ready_max: usize,
     in_flight_records: usize,
+    /// Connections that are open or being opened.
+    connections: usize,
+    /// Whether it was told that no further connection can be had.
+    is_capped: bool,
     gate: Gate,
     outage: Outage,
     retry: Retry,
@@ -77,6 +81,8 @@ impl<Q> Dispatch<Q> {
             bytes_max: limits.bytes,
             ready_max: limits.ready,
             in_flight_records: 0,
+            connections: 0,
+            is_capped: false,
             gate: Gate::new(
                 limits.law(options, rate, step),
                 limits.bulk_size(options, step),
@@ -150,6 +156,7 @@ impl<Q> Dispatch<Q> {
     pub(crate) fn advance(&mut self, now: Duration) -> Option<String> {
         // A token is for a request, so it is good for as many records as one may carry.
         let mut paid = 0;
+        self.gate.raise_cap(now);
         while self.backlog.next_at().is_some_and(|at| at <= now) {
             if paid == 0 {
                 if !self.budget.take(now) {
@@ -216,6 +223,11 @@ impl<Q> Dispatch<Q> {
 
     pub(crate) fn ready(&self) -> usize {
         self.backlog.ready()
+    }
+
+    /// So many connections are open or being opened.
+    pub(crate) fn connected(&mut self, connections: usize) {
+        self.connections = connections;
     }
 
     /// The request that carried these records was answered, or failed.
@@ -370,6 +382,20 @@ impl<Q> Dispatch<Q> {
         match fault.verdict() {
             Verdict::Permanent => facts.push(self.dead(&record, fault)),
             Verdict::Overload => self.refused(now, record, &fault),
+            Verdict::Unreached if fault.is_no_more_connections() && self.connections > 0 => {
+                // The service is there: those who are connected do the work.
+                self.backlog.again_now(now, record);
+                self.gate.cap(now, self.connections);
+                if !std::mem::replace(&mut self.is_capped, true) {
+                    let (step, at, connections) = (self.step, now, self.connections);
+                    facts.push(Fact::NoMoreConnections {
+                        step,
+                        at,
+                        connections,
+                        fault,
+                    });
+                }
+            }
             Verdict::Unreached => {
                 if self.outage.unreached(now) {
                     self.outage_began(now, fault, facts);
@@ -715,6 +741,30 @@ mod tests {
         assert_eq!(sends, 4 + 6, "four that did not count, and six that did");
         let is_dead = |fact: &Fact| matches!(fact, Fact::Dead { attempts: 6, .. });
         assert!(facts.iter().any(is_dead), "{facts:?}");
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_had_is_told_once_and_pauses_nobody() {
+        let mut dispatch = dispatch(8, 1, None);
+        offer(&mut dispatch, 20);
+        let now = SECOND;
+        dispatch.connected(2);
+        let mut facts = Vec::new();
+        for _ in 0..6 {
+            let (sent, bulk) = dispatch.take(now).expect("nobody is paused");
+            let failed: Result<Reply<()>, _> = Err(Fault::no_more_connections("too many"));
+            facts.extend(dispatch.settle(now, sent, bulk, failed).facts);
+        }
+        assert!(matches!(
+            facts[..],
+            [Fact::NoMoreConnections { connections: 2, .. }]
+        ));
+        let taken = std::iter::from_fn(|| dispatch.take(now)).count();
+        assert_eq!((taken, dispatch.ready()), (2, 18));
+        // Others may have gone by then.
+        let later = now + 30 * SECOND;
+        dispatch.advance(later);
+        assert!(dispatch.take(later).is_some());
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::stop::{Reason, Stop};
 use dispatch::{Dispatch, Settled};
 use limits::Limits;
 use reorder::{Bounds, Reorder};
-use slot::{Answered, Deadlines};
+use slot::{Answered, Connections, Deadlines};
 use tasks::Idle;
 
 /// Slots that may open their first connections at a time. More would overflow the queue in which a service keeps whom it
@@ -94,6 +94,8 @@ struct Inner<Q, S: Service<Q>> {
     /// Slots there are, and those among them that were called and have not come yet.
     slots: Cell<usize>,
     called: Cell<usize>,
+    /// The connections of all slots.
+    connections: Connections,
     /// Slots that were started and have had no connection yet.
     opening: Cell<usize>,
     /// Wakes the timer when something is due earlier than it thought.
@@ -159,6 +161,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             idle: RefCell::new(Vec::new()),
             slots: Cell::new(0),
             called: Cell::new(0),
+            connections: Connections::default(),
             opening: Cell::new(0),
             rescheduled: Notify::new(),
             changed: Notify::new(),
@@ -378,7 +381,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let trail = &bulk[0].trail;
         let ready_at = Duration::from_nanos(trail.ready_ns);
         let is_again = trail.attempts + trail.overloads > 0;
-        let mut settled = inner.dispatch.borrow_mut().settle(now, sent, bulk, outcome);
+        let mut settled = {
+            let mut dispatch = inner.dispatch.borrow_mut();
+            dispatch.connected(inner.connections.count());
+            dispatch.settle(now, sent, bulk, outcome)
+        };
         let was_held_up = inner.order.is_some() && !self.has_room();
         settled.done = self.in_order(settled.done, &settled.facts);
         let kept = self.keep(&mut settled);

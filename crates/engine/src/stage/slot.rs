@@ -1,6 +1,8 @@
 //! One slot: owns one connection, makes one attempt at a time on it, and says how it went.
 
+use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -24,6 +26,14 @@ pub(super) struct Answered<A> {
     pub(super) mark: Option<u64>,
 }
 
+impl<A> Answered<A> {
+    /// Whether nothing was sent because no further connection could be had.
+    pub(super) fn is_without_connection(&self) -> bool {
+        let fault = self.outcome.as_ref().err();
+        fault.is_some_and(Fault::is_no_more_connections)
+    }
+}
+
 impl<A> From<Fault> for Answered<A> {
     fn from(fault: Fault) -> Answered<A> {
         Answered {
@@ -33,16 +43,49 @@ impl<A> From<Fault> for Answered<A> {
     }
 }
 
+/// How many connections a stage has, those that are being opened included. Clones are the same count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connections(Rc<Cell<usize>>);
+
+impl Connections {
+    pub(super) fn count(&self) -> usize {
+        self.0.get()
+    }
+
+    fn another(&self) -> Counted {
+        self.0.set(self.0.get() + 1);
+        Counted(self.clone())
+    }
+}
+
+/// Counts one connection as long as it lives.
+struct Counted(Connections);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let count = &self.0.0;
+        count.set(count.get() - 1);
+    }
+}
+
+/// A connection that is counted.
+struct Wire<C> {
+    connection: C,
+    _counted: Counted,
+}
+
 /// A slot's connection, opened when it is first needed. Dropping it closes the connection.
 pub(super) struct Slot<C> {
-    connection: Option<C>,
+    wire: Option<Wire<C>>,
+    connections: Connections,
     clock: Clock,
 }
 
 impl<C> Slot<C> {
-    pub(super) fn new(clock: Clock) -> Slot<C> {
+    pub(super) fn new(clock: Clock, connections: &Connections) -> Slot<C> {
         Slot {
-            connection: None,
+            wire: None,
+            connections: connections.clone(),
             clock,
         }
     }
@@ -62,22 +105,22 @@ impl<C> Slot<C> {
     {
         let mut kept = self.kept();
         let mut may_be_stale = kept.is_some();
-        let (connection, sent) = loop {
-            let mut connection = match kept.take() {
+        let (wire, sent) = loop {
+            let mut wire = match kept.take() {
                 Some(kept) => kept,
-                None => open(service, deadlines.connect).await?,
+                None => self.open(service, deadlines.connect).await?,
             };
             sent_at(self.clock.now());
-            let sent = send(&mut connection, bulk, deadlines.attempt).await;
+            let sent = send(&mut wire.connection, bulk, deadlines.attempt).await;
             if !(sent.is_unsent() && may_be_stale) {
-                break (connection, sent);
+                break (wire, sent);
             }
             // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
             may_be_stale = false;
         };
-        let mark = connection.mark();
+        let mark = wire.connection.mark();
         if sent.is_reusable || planted!(TimedOutReused) {
-            self.connection = Some(connection);
+            self.wire = Some(wire);
         }
         Ok(Answered {
             outcome: sent.outcome,
@@ -85,12 +128,24 @@ impl<C> Slot<C> {
         })
     }
 
-    fn kept<Q>(&mut self) -> Option<C>
+    fn kept<Q>(&mut self) -> Option<Wire<C>>
     where
         C: Connection<Q>,
     {
-        let mut kept = self.connection.take()?;
-        kept.is_open().then_some(kept)
+        let mut kept = self.wire.take()?;
+        kept.connection.is_open().then_some(kept)
+    }
+
+    async fn open<Q, S>(&self, service: &S, deadline: Duration) -> Result<Wire<C>, Fault>
+    where
+        S: Service<Q, Connection = C>,
+    {
+        let counted = self.connections.another();
+        let connection = open(service, deadline).await?;
+        Ok(Wire {
+            connection,
+            _counted: counted,
+        })
     }
 }
 

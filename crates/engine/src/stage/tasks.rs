@@ -31,7 +31,7 @@ pub(super) struct Idle {
 /// The life of a slot: take what is ready, send it, say how it went; wait to be called when nothing is.
 pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
     let inner = &stage.0;
-    let mut slot = Slot::new(inner.clock);
+    let mut slot = Slot::new(inner.clock, &inner.connections);
     let call = Rc::new(Notify::new());
     let close = Rc::new(Cell::new(false));
     let is_opening = Cell::new(true);
@@ -66,16 +66,24 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
         };
         let answered = answered.unwrap_or_else(|panic| {
             // What the connection was at when it panicked, nobody knows.
-            slot = Slot::new(inner.clock);
+            slot = Slot::new(inner.clock, &inner.connections);
             Err(Fault::panicked(&*panic))
         });
         let answered = answered.unwrap_or_else(Answered::from);
+        let is_over = answered.is_without_connection() && inner.connections.count() > 0;
+        if is_over {
+            // The others go on; another slot may start in this one's place, when there can be more.
+            inner.slots.set(inner.slots.get() - 1);
+        }
         let settling = AssertUnwindSafe(|| stage.settle(sent, bulk, answered));
         if let Err(panic) = catch_unwind(settling) {
             let fault = Fault::panicked(&*panic);
             stage.give_up(format!("delivering an answer {fault}"));
         }
         opened();
+        if is_over {
+            return;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stage in paused time: what it sends when, on which connection, and what it gives up.
 
 mod bulk;
+mod connections;
 mod limit;
 
 use std::cell::RefCell;
@@ -40,6 +41,8 @@ struct Request {
 struct Scripted {
     script: Script,
     connect_takes: Duration,
+    /// How many connections it allows at a time.
+    connections: usize,
     clock: Clock,
     seen: Arc<Mutex<Seen>>,
 }
@@ -70,6 +73,9 @@ impl Service<u64> for Scripted {
         assert!(self.connect_takes != PANICS, "on purpose");
         sleep(self.connect_takes).await;
         let mut seen = self.seen.lock().unwrap();
+        if seen.opened - seen.closed >= self.connections {
+            return Err(Fault::no_more_connections("too many clients"));
+        }
         seen.opened += 1;
         Ok(Wire {
             service: self.clone(),
@@ -121,6 +127,7 @@ struct Scenario<'a> {
     options: &'a Options,
     script: Script,
     connect_takes: Duration,
+    connections: usize,
     /// How long to look on after the end.
     rest: Duration,
     /// Whether items come out of a queue, as room is made for them; else they are there from the start.
@@ -134,6 +141,7 @@ fn check(items: u64, options: &Options, script: Script, look: impl FnOnce(Outcom
         options,
         script,
         connect_takes: Duration::ZERO,
+        connections: usize::MAX,
         rest: Duration::ZERO,
         through_queue: false,
     }));
@@ -155,6 +163,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
         let service = Scripted {
             script: scenario.script,
             connect_takes: scenario.connect_takes,
+            connections: scenario.connections,
             clock,
             seen: Arc::clone(&seen),
         };
@@ -276,6 +285,7 @@ fn few_connections_stay_busy_and_idle_ones_are_closed() {
         options: &Options::default(),
         script,
         connect_takes: MS,
+        connections: usize::MAX,
         rest: 90 * SECOND,
         through_queue: false,
     });
@@ -317,6 +327,7 @@ fn what_is_large_is_still_sent_up_to_the_limit() {
         options: &options,
         script: |_| (100 * MS, Ok(())),
         connect_takes: Duration::ZERO,
+        connections: usize::MAX,
         rest: Duration::ZERO,
         through_queue: true,
     });
@@ -382,6 +393,7 @@ fn connecting_in_vain_ends_with_the_reason() {
         options: &Options::default(),
         script: |_| (MS, Ok(())),
         connect_takes: 3600 * SECOND,
+        connections: usize::MAX,
         rest: MS,
         through_queue: false,
     });
@@ -400,6 +412,7 @@ fn many_connections_are_opened_a_few_at_a_time_and_used_at_once() {
         },
         script: |_| (10 * SECOND, Ok(())),
         connect_takes: 100 * MS,
+        connections: usize::MAX,
         rest: MS,
         through_queue: false,
     });
@@ -439,6 +452,7 @@ fn a_panic_in_connecting_hangs_nothing() {
         options: &Options::default(),
         script: |_| (MS, Ok(())),
         connect_takes: PANICS,
+        connections: usize::MAX,
         rest: MS,
         through_queue: false,
     });

@@ -242,3 +242,29 @@ fn a_stop_ends_a_wait() {
         );
     }
 }
+
+#[test]
+fn what_stops_the_run_leaves_its_items() {
+    let hopeless: Behaviour = |bulk, _| {
+        let outcome = |record: &Record<u64>| match record.index {
+            500.. => Err(Fault::stops_run("the model is missing")),
+            index => Ok(index),
+        };
+        Ok(Reply::Each(bulk.iter().map(outcome).collect()))
+    };
+    check("a worker that cannot go on", hopeless, |summary, _| {
+        let why = Ending::Halted("the model is missing".to_owned());
+        assert_eq!((&summary.ending, summary.dead), (&why, 0));
+        assert!(summary.left > 0);
+    });
+    for strategy in Strategy::ALL {
+        let job = Job::new(0..ITEMS).try_compute(|index| match index {
+            500.. => Err(Fault::stops_run("the model is missing")),
+            index => Ok(index),
+        });
+        let job = job.save(async |_: &u64| Ok::<(), Fault>(()));
+        let summary = job.run(&options(strategy)).unwrap();
+        assert!(matches!(summary.ending, Ending::Halted(_)), "{strategy:?}");
+        assert_eq!((summary.dead, summary.saved <= 500), (0, true));
+    }
+}

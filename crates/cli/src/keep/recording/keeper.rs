@@ -167,6 +167,18 @@ impl Keeping {
                 let text = format!("{}: up to {records} records in a request", step.name());
                 self.mark(*at, None, text);
             }
+            Fact::NoMoreConnections {
+                step,
+                at,
+                connections,
+                ..
+            } => {
+                let text = format!(
+                    "{}: no more than {connections} connections can be had",
+                    step.name()
+                );
+                self.mark(*at, None, text);
+            }
             Fact::Beat {
                 at, stall, ready, ..
             } => {

@@ -179,6 +179,16 @@ impl Watch {
                 step.name(),
                 quantity::seconds(lasted.as_secs_f64())
             )),
+            Fact::NoMoreConnections {
+                step,
+                connections,
+                fault,
+                ..
+            } => self.messages.say(format_args!(
+                "{}: no more than {} can be had now, going on with those: {fault}",
+                step.name(),
+                quantity::count(*connections as u64, "connection"),
+            )),
             Fact::Attempt(attempt) if self.messages.is_verbose() => {
                 if let Some(verdict) = attempt.verdict {
                     self.messages.detail(failure(attempt, verdict));
