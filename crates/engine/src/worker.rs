@@ -149,13 +149,7 @@ impl<Q, R> Worker<Q, R> {
         began: Duration,
         log: &mut Log,
     ) -> Outcome<R> {
-        match next(
-            &self.retry,
-            &fault,
-            was_alone,
-            1,
-            self.clock.now() - began,
-        ) {
+        match next(&self.retry, &fault, was_alone, 1, self.clock.now() - began) {
             Next::GiveUp => Outcome::Dead { attempts: 1, fault },
             Next::AgainForFree => self.alone(record, 0, began, log),
             Next::Again => {

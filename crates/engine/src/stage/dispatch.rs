@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::limits::{Limits, as_seen_by_the_limit, shows_that_it_is_there};
+use super::settled::Settled;
 use super::trail::{clock_ms, forgive};
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
@@ -48,22 +49,6 @@ pub(crate) struct Dispatch<Q> {
     /// What a dead letter shows of a record, if it shows anything.
     show: Option<Show<Q>>,
     stopped: bool,
-}
-
-/// What came of one request.
-pub(crate) struct Settled<A> {
-    /// The items it finished, with their answers.
-    pub(crate) done: Vec<Record<A>>,
-    /// Records of which nobody knows whether they took effect.
-    pub(crate) in_doubt: usize,
-    /// How the request as a whole failed, if none of its records was taken.
-    pub(crate) verdict: Option<Verdict>,
-    /// What else is to be told.
-    pub(crate) facts: Vec<Fact>,
-    /// Why the run has to stop, if it has to: the service stays away,
-    pub(crate) unavailable: Option<String>,
-    /// or nothing can be saved here any more.
-    pub(crate) ends_run: Option<Reason>,
 }
 
 impl<Q> Dispatch<Q> {
@@ -241,14 +226,7 @@ impl<Q> Dispatch<Q> {
         let limited = self.limited(now, sent, &outcome);
         self.in_flight_records -= bulk.len();
         let is_alone = bulk.len() == 1 && self.gate.in_flight() == 0 && self.backlog.is_empty();
-        let mut settled = Settled {
-            done: Vec::new(),
-            in_doubt: 0,
-            verdict: None,
-            facts: limited.into_iter().collect(),
-            unavailable: None,
-            ends_run: None,
-        };
+        let mut settled = Settled::new(limited);
         let ended = shows_that_it_is_there(&outcome, is_alone)
             .then(|| self.outage.is_there(now))
             .flatten();

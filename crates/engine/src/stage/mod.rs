@@ -5,9 +5,11 @@
 //! keep it going, and [`reorder`] lets go of what is finished in order, where that is asked for.
 
 mod backlog;
+mod context;
 mod dispatch;
 mod limits;
 mod reorder;
+mod settled;
 mod slot;
 mod tasks;
 #[cfg(test)]
@@ -28,16 +30,16 @@ use crate::indexes::Indexes;
 use crate::journal::Horizon;
 use crate::limit::Sent;
 use crate::log::Log;
-use crate::options::Options;
-use crate::payload::Show;
 use crate::queue::{Closed, Receiver};
 use crate::record::{Chunk, Record};
 use crate::score::Known;
 use crate::service::Service;
 use crate::stop::{Reason, Stop};
-use dispatch::{Dispatch, Settled};
+pub(crate) use context::{Context, Deliver, Weights};
+use dispatch::Dispatch;
 use limits::Limits;
 use reorder::{Bounds, Reorder};
+use settled::Settled;
 use slot::{Answered, Connections, Deadlines};
 use tasks::Idle;
 
@@ -48,31 +50,6 @@ const OPENING_MAX: usize = 256;
 
 /// A handle on a stage; clones are the same stage.
 pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
-
-/// Where a stage delivers the answers of the items it has finished.
-pub(crate) type Deliver<A> = Box<dyn Fn(Vec<Record<A>>)>;
-
-/// What a stage needs to know of the values that pass it: what one holds on the heap, and looks like.
-pub(crate) struct Weights<Q, A> {
-    pub(crate) record: fn(&Q) -> usize,
-    pub(crate) answer: fn(&A) -> usize,
-    /// What a dead letter shows of a record, if it shows anything.
-    pub(crate) show: Option<Show<Q>>,
-}
-
-/// What a stage needs to know of the run.
-pub(crate) struct Context<'a> {
-    pub(crate) step: Step,
-    pub(crate) options: &'a Options,
-    /// What may be ready to be sent, in records.
-    pub(crate) ready_max: usize,
-    /// How far answers may get ahead of the journal, if there is one.
-    pub(crate) horizon: Option<Arc<Horizon>>,
-    /// The run's own: a fault may be its end.
-    pub(crate) stop: Stop,
-    pub(crate) clock: Clock,
-    pub(crate) log: Log,
-}
 
 struct Inner<Q, S: Service<Q>> {
     step: Step,

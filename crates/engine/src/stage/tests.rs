@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::fault::Fault;
 use crate::log;
-use crate::options::InFlightLimit;
+use crate::options::{InFlightLimit, Options};
 use crate::service::{Connection, Declared, Reply};
 use crate::stop::Reason;
 
