@@ -14,7 +14,7 @@ pub(crate) struct Need {
 }
 
 /// To build and test: SQLite and the cryptography of TLS are C, workers are tested in the languages of their examples,
-/// reports are opened in a browser, which needs a font, and tests start a Postgres of their own.
+/// reports are opened in a browser, which needs a font, and tests start a Postgres of their own and a pooler before it.
 pub(crate) const TEST: &[Need] = &[
     Need {
         command: "cc",
@@ -33,6 +33,10 @@ pub(crate) const TEST: &[Need] = &[
         package: "chromium fonts-dejavu-core",
     },
     POSTGRES,
+    Need {
+        command: "pgbouncer",
+        package: "pgbouncer",
+    },
 ];
 
 /// The server itself lies in a folder of its version, which is on no path.

@@ -46,7 +46,9 @@ pub(crate) fn step(name: &str, action: impl FnOnce() -> Result<(), String>) -> R
 /// Where a command is found on the path, if it is.
 pub(crate) fn find(command: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
+    // Where Debian puts servers, which is on no path but that of root.
     env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
         .map(|folder| folder.join(command))
         .find(|file| file.is_file())
 }

@@ -1,18 +1,23 @@
 //! Postgres: saves results as rows of a table, and reads items from a query.
 //!
 //! `address` takes apart what was typed, `link` opens connections (`tls` where the way is not private), `verdict` judges
-//! what the server says. A sink (`sink`) looks at its table once for each connection (`shape`), which makes rows of records (`rows`) and
-//! saves them with the account of it (`ledger`) in one transaction (`connection`). A source streams rows (`stream`) and makes
-//! items of them (`source`).
+//! what the server says. A sink (`sink`) looks at its table once for each connection (`shape`), which makes rows of records (`rows`, `array`) and
+//! saves them with the account of it (`ledger`) in one transaction (`connection`), by way of a temporary table where COPY is not
+//! enough (`staging`), and without a session where a `pooler` keeps none. A source streams rows (`stream`) and makes
+//! items of them (`source`), after a look at its `columns`.
 
 mod address;
+mod array;
+mod columns;
 mod connection;
 mod ledger;
 mod link;
+mod pooler;
 mod rows;
 mod shape;
 mod sink;
 mod source;
+mod staging;
 mod stream;
 mod tls;
 mod verdict;

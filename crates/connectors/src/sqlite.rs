@@ -245,6 +245,16 @@ impl Plan {
         format!("cannot keep account of what is saved in {path}: {cause}")
     }
 
+    /// Why a row is not there though nothing was refused.
+    fn dropped(&self) -> Fault {
+        let Plan { path, table, .. } = self;
+        let path = path.display();
+        Fault::permanent(format!(
+            "table {table} of {path} did not take the row: a trigger dropped it (RAISE(IGNORE))"
+        ))
+        .counted_as("dropped by a trigger")
+    }
+
     /// Why the database as a whole refused: because of others, or because the disk did.
     fn fault(&self, cause: &Error) -> Fault {
         match is_storage(cause) {
@@ -329,17 +339,23 @@ impl Database {
         {
             let mut upsert = transaction.prepare_cached(&self.upsert)?;
             for (at, record) in bulk.iter().enumerate() {
-                let result = Cell(record.value.bytes());
-                match upsert.execute((record.index.cast_signed(), result)) {
-                    Ok(_) if outcomes.is_empty() => {}
-                    Ok(_) => outcomes.push(Ok(())),
+                let row = (record.index.cast_signed(), Cell(record.value.bytes()));
+                let fault = match upsert.execute(row) {
+                    Ok(0) if !is_there(&self.plan, &transaction, row)? => self.plan.dropped(),
+                    Ok(_) => {
+                        if !outcomes.is_empty() {
+                            outcomes.push(Ok(()));
+                        }
+                        continue;
+                    }
                     // A row that was refused leaves the transaction open, unless a trigger ended it.
                     Err(cause) if is_refusal(&cause) && !transaction.is_autocommit() => {
-                        outcomes.resize_with(at, || Ok(()));
-                        outcomes.push(Err(Fault::permanent(self.plan.message(&cause))));
+                        Fault::permanent(self.plan.message(&cause))
                     }
                     Err(cause) => return Err(cause.into()),
-                }
+                };
+                outcomes.resize_with(at, || Ok(()));
+                outcomes.push(Err(fault));
             }
         }
         if let Some(account) = account {
@@ -355,7 +371,19 @@ impl Database {
     }
 }
 
+/// Whether the table holds this row, though SQLite has changed none: a trigger may have written it.
+fn is_there(
+    plan: &Plan,
+    transaction: &Transaction<'_>,
+    row: (i64, Cell<'_>),
+) -> rusqlite::Result<bool> {
+    let Plan { table, .. } = plan;
+    let select = format!("SELECT 1 FROM \"{table}\" WHERE \"index\" = ?1 AND result IS ?2");
+    transaction.prepare_cached(&select)?.exists(row)
+}
+
 /// A result as SQLite keeps it: TEXT if it is UTF-8, else BLOB. Bound without a copy.
+#[derive(Clone, Copy)]
 struct Cell<'a>(&'a [u8]);
 
 impl rusqlite::ToSql for Cell<'_> {

@@ -311,7 +311,7 @@ fn keeper(folder: &Path, owner: Option<(u32, u32)>) -> Child {
 }
 
 /// Whom a server runs as when we are root, which it refuses to be: the user that Debian's package makes, or nobody.
-fn owner() -> Option<(u32, u32)> {
+pub(crate) fn owner() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout.trim_ascii() != b"0" {
         return None;
@@ -331,7 +331,7 @@ fn owner() -> Option<(u32, u32)> {
     )
 }
 
-fn as_owner(program: &Path, owner: Option<(u32, u32)>) -> Command {
+pub(crate) fn as_owner(program: &Path, owner: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/").env("LC_ALL", "C");
     if let Some((user, group)) = owner {
@@ -360,7 +360,7 @@ fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("no {name}: install the Debian package postgresql, or run `cargo xtask test` as root"))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound").port()
 }
@@ -375,7 +375,7 @@ fn is_dead(pid: &str) -> bool {
 }
 
 /// Asks until it is so; says whether it came about.
-fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < START_MAX {
         if is_so() {

@@ -1,21 +1,25 @@
 //! Saves each bulk in one transaction: rows by COPY, and the account of them where one is kept.
 //!
 //! COPY writes rows quickest, and cannot replace any. So rows are copied straight into the table until one turns out to
-//! be there already; the bulk is then copied into a temporary table and moved from there with `ON CONFLICT … DO UPDATE`.
+//! be there already, or to be dropped by a trigger; the bulk is then copied into a temporary table and moved from there with
+//! `ON CONFLICT … DO UPDATE`. The rows that the database took are counted against those that were sent.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
 use futures_util::future::{Either, join, join3, ready};
 use inflight::{Connection, Fault, Record, Reply};
-use tokio_postgres::{Client, CopyInSink, Error, Statement};
+use tokio_postgres::{CopyInSink, Error, Statement};
 
-use super::ledger::{Failed, Statements};
+use super::ledger::Failed;
 use super::link::Link;
+use super::pooler;
 use super::rows::{Rows, rows};
 use super::shape::Shape;
 use super::sink::Plan;
+use super::staging::{Staging, copy_sql};
 use super::verdict;
 use crate::ledger::{ranges, superseded};
 use crate::payload::Payload;
@@ -23,65 +27,9 @@ use crate::payload::Payload;
 /// Bulks that are moved without trying COPY first, at most, after rows turned out to be there already.
 const MOVED_MAX: u32 = 64;
 
-/// The statements of a connection.
-struct Prepared {
-    copy: Statement,
-    account: Option<Statements>,
-}
-
-impl Prepared {
-    async fn new(plan: &Plan, client: &Client, shape: &Shape) -> Result<Prepared, Error> {
-        let account = match &plan.account {
-            Some(_) => Some(plan.tables().prepare(client).await?),
-            None => None,
-        };
-        Ok(Prepared {
-            copy: client.prepare(&copy_sql(&plan.table.quoted, shape)).await?,
-            account,
-        })
-    }
-}
-
-fn copy_sql(table: &str, shape: &Shape) -> String {
-    let columns = shape.columns();
-    match shape.is_binary() {
-        true => format!("COPY {table}({columns}) FROM STDIN (FORMAT binary)"),
-        false => format!("COPY {table}({columns}) FROM STDIN"),
-    }
-}
-
-/// Where rows stand before they are moved, on one connection.
-struct Staging {
-    copy: Statement,
-    /// Moves them, and replaces what is there.
-    move_on: Statement,
-}
-
-impl Staging {
-    /// The temporary table of this connection, which each commit empties.
-    const TABLE: &'static str = "pg_temp.inflight_staging";
-
-    async fn new(plan: &Plan, client: &Client, shape: &Shape) -> Result<Staging, Error> {
-        let (table, staging) = (&plan.table.quoted, Staging::TABLE);
-        let (columns, replacements) = (shape.columns(), shape.replacements());
-        // With the types of the table and nothing else of it: constraints are looked at where rows are moved to.
-        client
-            .batch_execute(&format!(
-                "CREATE TEMP TABLE inflight_staging ON COMMIT DELETE ROWS AS SELECT {columns} FROM {table} WITH NO DATA"
-            ))
-            .await?;
-        let move_on = format!(
-            "INSERT INTO {table}({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {staging} \
-             ON CONFLICT (\"index\") DO UPDATE SET {replacements}"
-        );
-        let copy = copy_sql(staging, shape);
-        let (copy, move_on) = join(client.prepare(&copy), client.prepare(&move_on)).await;
-        Ok(Staging {
-            copy: copy?,
-            move_on: move_on?,
-        })
-    }
-}
+/// Transactions that are tried with another name for a statement, behind a pooler. The names are numbers that every program
+/// with the same client library counts up from 0, and one that crashed may have left some behind.
+const NAMES_MAX: usize = 100;
 
 /// Whether it pays to try COPY first.
 #[derive(Debug, Default)]
@@ -107,13 +55,23 @@ impl Pace {
     }
 }
 
+/// How rows are copied: the statement, and what was prepared of it, where a session keeps that.
+struct Copy {
+    sql: String,
+    prepared: Option<Statement>,
+}
+
 /// One connection of a [`PostgresSink`](crate::PostgresSink): one transaction at a time.
 pub struct PostgresConnection {
     plan: Arc<Plan>,
     shape: Shape,
-    prepared: Prepared,
-    /// Made when it is first needed.
-    staging: Option<Staging>,
+    /// Whether prepared statements and temporary tables outlive a transaction.
+    has_session: bool,
+    /// Into the table of results.
+    copy: Copy,
+    /// Into the temporary table; prepared when that is made, which is when it is first needed.
+    copy_beside: Copy,
+    staging: Staging,
     pace: Pace,
     link: Link,
 }
@@ -125,15 +83,28 @@ impl PostgresConnection {
         shape: Shape,
         mut link: Link,
     ) -> Result<PostgresConnection, Fault> {
-        let prepared = Prepared::new(&plan, &link.client, &shape).await;
-        let prepared = prepared.map_err(|cause| plan.refused(&cause))?;
+        let staging = Staging::new(&plan.table.quoted, &shape);
+        let sql = copy_sql(&plan.table.quoted, &shape);
+        let has_session = pooler::is_one_process(&link.client).await;
+        let has_session = has_session.map_err(|cause| plan.refused(&cause))?;
+        let prepared = if has_session {
+            let prepared = link.client.prepare(&sql).await;
+            Some(prepared.map_err(|cause| plan.refused(&cause))?)
+        } else {
+            None
+        };
         link.is_busy = false;
         Ok(PostgresConnection {
             plan,
-            shape,
-            prepared,
-            staging: None,
+            has_session,
+            copy: Copy { sql, prepared },
+            copy_beside: Copy {
+                sql: staging.copy.clone(),
+                prepared: None,
+            },
+            staging,
             pace: Pace::default(),
+            shape,
             link,
         })
     }
@@ -143,11 +114,11 @@ impl Connection<Payload> for PostgresConnection {
     type Answer = ();
 
     async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
-        let Rows { bytes, refused } = rows(bulk, &self.shape);
+        let Rows { bytes, mut refused } = rows(bulk, &self.shape);
         if refused.len() < bulk.len() {
             // Whoever gives up waiting drops this, and what is under way is cancelled.
             self.link.is_busy = true;
-            let saved = self.save(bulk, &refused, bytes).await;
+            let saved = self.save(bulk, &mut refused, bytes).await;
             self.link.is_busy = false;
             saved?;
         }
@@ -166,6 +137,9 @@ impl Connection<Payload> for PostgresConnection {
     }
 }
 
+/// Records that are not saved though the rest of their bulk is: by their place in it, in order.
+type Refused = Vec<(usize, Fault)>;
+
 /// Why a transaction came to nothing.
 enum Undone {
     /// By this answer to what came before the commit.
@@ -176,6 +150,8 @@ enum Undone {
     Foreign(String),
     /// A later run has taken over.
     Superseded(u64),
+    /// The table took fewer rows than were copied.
+    Short,
 }
 
 impl From<Error> for Undone {
@@ -197,37 +173,51 @@ impl PostgresConnection {
     async fn save(
         &mut self,
         bulk: &[Record<Payload>],
-        refused: &[(usize, Fault)],
+        refused: &mut Refused,
         bytes: Bytes,
     ) -> Result<(), Fault> {
-        let mut done = match self.pace.moves() {
-            true => self.moved(bulk, refused, bytes.clone()).await,
-            false => self.copied(bulk, refused, bytes.clone()).await,
-        };
-        if let Err(Undone::By(cause)) = &done
-            && self.is_there_already(cause)
-        {
-            self.pace.found();
+        let mut moves = self.shape.has_row_security || self.pace.moves();
+        let mut names = NAMES_MAX;
+        let undone = loop {
+            let done = if moves {
+                self.moved(bulk, refused, bytes.clone()).await
+            } else {
+                self.copied(bulk, refused, bytes.clone()).await
+            };
+            let Err(undone) = done else {
+                return Ok(());
+            };
             self.link.roll_back().await;
-            if self.link.is_open() {
-                done = self.moved(bulk, refused, bytes).await;
+            let again = if !moves && self.must_move(&undone) {
+                self.pace.found();
+                moves = true;
+                true
+            } else {
+                names = names.saturating_sub(1);
+                !self.has_session && names > 0 && is_taken_name(&undone)
+            };
+            if !(again && self.link.is_open()) {
+                break undone;
             }
-        }
-        let Err(undone) = done else {
-            return Ok(());
         };
-        self.link.roll_back().await;
         let place = self.plan.place();
         Err(match undone {
             Undone::By(cause) => verdict::refused(&place, &cause),
             Undone::AtCommit(cause) => verdict::commit_refused(&place, &cause),
             Undone::Foreign(what) => self.plan.unaccounted(Failed::Foreign(what)),
             Undone::Superseded(latest) => superseded(latest, self.plan.opener.place()),
+            // Only where it cannot be moved either, because the connection is gone.
+            Undone::Short => Fault::transient(format!("{place}: connection is out of step")),
         })
     }
 
-    /// Whether a row was refused because its index is in the table.
-    fn is_there_already(&self, cause: &Error) -> bool {
+    /// Whether moving may do what copying did not: a row is there already, or was dropped.
+    fn must_move(&self, undone: &Undone) -> bool {
+        let cause = match undone {
+            Undone::Short => return true,
+            Undone::By(cause) => cause,
+            _ => return false,
+        };
         let refusal = cause.as_db_error();
         let constraint = refusal
             .filter(|refusal| refusal.code().code() == "23505")
@@ -239,10 +229,13 @@ impl PostgresConnection {
     async fn copied(
         &self,
         bulk: &[Record<Payload>],
-        refused: &[(usize, Fault)],
+        refused: &mut Refused,
         bytes: Bytes,
     ) -> Result<(), Undone> {
-        self.begin(&self.prepared.copy, bytes).await?;
+        let taken = self.begin("BEGIN", &self.copy, bytes).await?;
+        if taken != sent(bulk, refused) {
+            return Err(Undone::Short);
+        }
         self.commit(bulk, refused).await
     }
 
@@ -250,30 +243,64 @@ impl PostgresConnection {
     async fn moved(
         &mut self,
         bulk: &[Record<Payload>],
-        refused: &[(usize, Fault)],
+        refused: &mut Refused,
         bytes: Bytes,
     ) -> Result<(), Undone> {
-        let client = &self.link.client;
-        let staging = match &mut self.staging {
-            Some(staging) => staging,
-            none => none.insert(Staging::new(&self.plan, client, &self.shape).await?),
+        let begin = if self.has_session {
+            self.make_staging().await?;
+            "BEGIN".to_owned()
+        } else {
+            format!("BEGIN; {}", self.staging.create_once)
         };
-        let (copy, move_on) = (staging.copy.clone(), staging.move_on.clone());
-        self.begin(&copy, bytes).await?;
-        self.link.client.execute(&move_on, &[]).await?;
+        self.begin(&begin, &self.copy_beside, bytes).await?;
+        let client = &self.link.client;
+        let taken = client.execute_typed(&self.staging.move_on, &[]).await?;
+        if taken != sent(bulk, refused) {
+            let dropped = client.query_typed(&self.staging.dropped, &[]).await?;
+            let dropped = dropped
+                .iter()
+                .map(|row| row.get::<_, i64>(0).cast_unsigned());
+            self.refuse(bulk, refused, &dropped.collect());
+        }
         self.commit(bulk, refused).await
     }
 
-    /// Begins a transaction, unless a later run has taken over, and copies rows.
-    async fn begin(&self, copy: &Statement, rows: Bytes) -> Result<(), Undone> {
+    /// Makes the temporary table of this session, unless it is there.
+    async fn make_staging(&mut self) -> Result<(), Error> {
+        if self.copy_beside.prepared.is_none() {
+            let client = &self.link.client;
+            client.batch_execute(&self.staging.create).await?;
+            self.copy_beside.prepared = Some(client.prepare(&self.copy_beside.sql).await?);
+        }
+        Ok(())
+    }
+
+    /// Refuses the records with these indexes, whose rows the table did not take.
+    fn refuse(&self, bulk: &[Record<Payload>], refused: &mut Refused, dropped: &HashSet<u64>) {
+        let is_dropped = |(_, record): &(usize, &Record<Payload>)| dropped.contains(&record.index);
+        for (at, _) in bulk.iter().enumerate().filter(is_dropped) {
+            refused.push((at, verdict::dropped(&self.plan.place())));
+        }
+        refused.sort_by_key(|(at, _)| *at);
+    }
+
+    /// Begins a transaction, unless a later run has taken over, and copies rows; says how many were taken.
+    async fn begin(&self, begin: &str, copy: &Copy, rows: Bytes) -> Result<u64, Undone> {
         let client = &self.link.client;
-        let latest = match (&self.plan.account, &self.prepared.account) {
-            (Some(account), Some(statements)) => Either::Left(statements.latest(account, client)),
-            _ => Either::Right(ready(Ok(None))),
+        let tables = self.plan.tables();
+        let latest = match &self.plan.account {
+            Some(account) => Either::Left(tables.latest(account, client)),
+            None => Either::Right(ready(Ok(None))),
+        };
+        let copying = async {
+            match &copy.prepared {
+                Some(statement) => client.copy_in(statement).await,
+                // Prepared for this transaction, and forgotten before its commit.
+                None => client.copy_in(copy.sql.as_str()).await,
+            }
         };
         // Sent together, answered in turn.
-        let (begun, latest, copying) =
-            join3(client.batch_execute("BEGIN"), latest, client.copy_in(copy)).await;
+        let (begun, latest, copying) = join3(client.batch_execute(begin), latest, copying).await;
         begun?;
         let latest = latest?;
         let copying: CopyInSink<Bytes> = copying?;
@@ -284,8 +311,7 @@ impl PostgresConnection {
         }
         let mut copying = std::pin::pin!(copying);
         copying.send(rows).await?;
-        copying.finish().await?;
-        Ok(())
+        Ok(copying.finish().await?)
     }
 
     /// Notes what is saved where account is kept of it, and commits.
@@ -296,31 +322,43 @@ impl PostgresConnection {
     ) -> Result<(), Undone> {
         let client = &self.link.client;
         let commit = client.batch_execute("COMMIT");
-        let (Some(account), Some(statements)) = (&self.plan.account, &self.prepared.account) else {
-            return commit.await.map_err(Undone::AtCommit);
-        };
         let mut refused = refused.iter().map(|(at, _)| *at).peekable();
         let saved = bulk.iter().enumerate().filter_map(|(at, record)| {
             let is_refused = refused.next_if_eq(&at).is_some();
             (!is_refused).then_some(record.index)
         });
         let saved: Vec<u64> = saved.collect();
+        let account = self.plan.account.as_ref().filter(|_| !saved.is_empty());
+        let Some(account) = account else {
+            return commit.await.map_err(Undone::AtCommit);
+        };
+        let tables = self.plan.tables();
         if account.is_long() {
-            let tables = self.plan.tables();
             let epoch = account.taken();
-            tables
-                .join(account, client, statements, epoch, ranges(saved))
-                .await?;
+            tables.join(account, client, epoch, ranges(saved)).await?;
             return commit.await.map_err(Undone::AtCommit);
         }
         // A note that fails turns the commit into its opposite.
-        let (noted, committed) = join(statements.note(account, client, saved), commit).await;
+        let (noted, committed) = join(tables.note(account, client, saved), commit).await;
         noted.map_err(|cause| match cause.as_db_error() {
             Some(_) => Undone::By(cause),
             None => Undone::AtCommit(cause),
         })?;
         committed.map_err(Undone::AtCommit)
     }
+}
+
+/// How many rows were made of a bulk.
+fn sent(bulk: &[Record<Payload>], refused: &Refused) -> u64 {
+    (bulk.len() - refused.len()) as u64
+}
+
+/// Whether another program has left a statement of that name in the process that a pooler chose.
+fn is_taken_name(undone: &Undone) -> bool {
+    let Undone::By(cause) = undone else {
+        return false;
+    };
+    cause.code().is_some_and(|code| code.code() == "42P05")
 }
 
 #[cfg(test)]

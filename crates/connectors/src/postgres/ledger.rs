@@ -5,9 +5,8 @@
 
 use std::ops::Range;
 
-use futures_util::future::join;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Client, Error};
 
 use super::link::bound;
 use super::shape::qualified;
@@ -34,12 +33,6 @@ impl From<Error> for Failed {
 pub(super) struct Tables {
     runs: String,
     progress: String,
-}
-
-/// The statements of every transaction, prepared on one connection.
-pub(super) struct Statements {
-    latest: Statement,
-    note: Statement,
 }
 
 impl Tables {
@@ -70,23 +63,13 @@ impl Tables {
             .await
     }
 
-    /// Tries what a run would do with the tables, in the transaction that is open.
+    /// Does what a run would do with the tables, for a job without a name, in the transaction that is open.
     pub(super) async fn try_out(&self, client: &Client) -> Result<(), Error> {
         self.create(client).await?;
-        self.prepare(client).await?;
-        client.prepare(&self.forget_sql()).await.map(drop)
-    }
-
-    /// Prepares what every transaction does.
-    pub(super) async fn prepare(&self, client: &Client) -> Result<Statements, Error> {
-        let Tables { runs, progress } = self;
-        let latest = format!("SELECT epoch FROM {runs} WHERE job = $1 FOR SHARE");
-        let note = format!("INSERT INTO {progress}(job, epoch, items) VALUES ($1, $2, $3)");
-        let (latest, note) = join(client.prepare(&latest), client.prepare(&note)).await;
-        Ok(Statements {
-            latest: latest?,
-            note: note?,
-        })
+        self.read_latest("", client).await?;
+        self.insert("", 0, "", client).await?;
+        let job = [bound(&"", Type::TEXT)];
+        client.query_typed(&self.forget_sql(), &job).await.map(drop)
     }
 
     /// Makes this run the latest of its job, unless it is; no other can save from then on. Says what is saved.
@@ -114,10 +97,7 @@ impl Tables {
             .first()
             .map_or(epoch, |row| row.get::<_, i64>(0))
             .cast_unsigned();
-        let statements = self.prepare(client).await?;
-        let saved = self
-            .join(account, client, &statements, epoch, Vec::new())
-            .await?;
+        let saved = self.join(account, client, epoch, Vec::new()).await?;
         client.batch_execute("COMMIT").await?;
         account.took(epoch);
         Ok(saved)
@@ -138,7 +118,6 @@ impl Tables {
         &self,
         account: &Account,
         client: &Client,
-        statements: &Statements,
         epoch: u64,
         mut saved: Vec<Range<u64>>,
     ) -> Result<Vec<Range<u64>>, Failed> {
@@ -151,35 +130,20 @@ impl Tables {
         }
         let saved = joined(saved);
         if !saved.is_empty() {
-            let text = write(&saved);
-            client
-                .execute(
-                    &statements.note,
-                    &[&account.job, &epoch.cast_signed(), &text],
-                )
+            self.insert(&account.job, epoch, &write(&saved), client)
                 .await?;
         }
         account.was_joined();
         Ok(saved)
     }
 
-    fn forget_sql(&self) -> String {
-        format!(
-            "DELETE FROM {} WHERE job = $1 RETURNING items",
-            self.progress
-        )
-    }
-}
-
-impl Statements {
     /// The latest run of the job, kept from changing until the transaction ends.
     pub(super) async fn latest(
         &self,
         account: &Account,
         client: &Client,
     ) -> Result<Option<u64>, Error> {
-        let row = client.query_opt(&self.latest, &[&account.job]).await?;
-        Ok(row.map(|row| row.get::<_, i64>(0).cast_unsigned()))
+        self.read_latest(&account.job, client).await
     }
 
     /// Notes that these items are saved, in the transaction that saves them.
@@ -189,10 +153,41 @@ impl Statements {
         client: &Client,
         items: Vec<u64>,
     ) -> Result<(), Error> {
-        let (epoch, items) = (account.taken().cast_signed(), write(&ranges(items)));
-        client
-            .execute(&self.note, &[&account.job, &epoch, &items])
+        let items = write(&ranges(items));
+        self.insert(&account.job, account.taken(), &items, client)
             .await
-            .map(drop)
+    }
+
+    // Nothing is prepared: behind a pooler the next transaction may meet a server process that does not know of it.
+    async fn read_latest(&self, job: &str, client: &Client) -> Result<Option<u64>, Error> {
+        let latest = format!("SELECT epoch FROM {} WHERE job = $1 FOR SHARE", self.runs);
+        let job = [bound(&job, Type::TEXT)];
+        let row = client.query_typed_opt(&latest, &job).await?;
+        Ok(row.map(|row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    async fn insert(
+        &self,
+        job: &str,
+        epoch: u64,
+        items: &str,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let progress = &self.progress;
+        let note = format!("INSERT INTO {progress}(job, epoch, items) VALUES ($1, $2, $3)");
+        let epoch = epoch.cast_signed();
+        let values = [
+            bound(&job, Type::TEXT),
+            bound(&epoch, Type::INT8),
+            bound(&items, Type::TEXT),
+        ];
+        client.execute_typed(&note, &values).await.map(drop)
+    }
+
+    fn forget_sql(&self) -> String {
+        format!(
+            "DELETE FROM {} WHERE job = $1 RETURNING items",
+            self.progress
+        )
     }
 }

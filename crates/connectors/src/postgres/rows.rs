@@ -6,7 +6,8 @@ use inflight::{Fault, Record};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::shape::{Part, Shape, Takes, Target};
+use super::array;
+use super::shape::{Left, Part, Shape, Takes, Target};
 use crate::payload::Payload;
 use crate::range::{DIGITS_MAX, decimal};
 
@@ -101,7 +102,13 @@ fn text(record: &Record<Payload>, shape: &Shape, rows: &mut BytesMut) -> Result<
         match target.part {
             Part::Index => rows.put_slice(decimal(record.index, &mut [0; DIGITS_MAX])),
             Part::Whole if target.takes == Takes::Bytes => hex(value, rows),
-            Part::Whole => escaped(utf8(value)?, rows),
+            Part::Whole => match (target.takes, utf8(value)?) {
+                (Takes::Array { is_of_json }, text) => {
+                    let literal = array::literal(text, is_of_json);
+                    escaped(literal.as_deref().unwrap_or(text), rows);
+                }
+                (_, text) => escaped(text, rows),
+            },
             Part::Field => match fields.get(at).copied().flatten() {
                 None => rows.put_slice(NULL),
                 Some(field) => write_field(field, target, rows)?,
@@ -149,11 +156,19 @@ fn fields<'a>(object: &'a str, shape: &Shape) -> Result<Vec<Option<&'a RawValue>
             unknown: Some(name),
             ..
         }) => {
+            let left = shape.left.iter().find(|left| left.name == name);
             let name: String = name.chars().take(60).collect();
-            Err(refusal(format!(
-                "result has a field `{name}`, for which the table has no column; add one, or name those that are wanted \
-                 with columns=A,B"
-            )))
+            Err(refusal(match left {
+                Some(Left { why, .. }) => {
+                    format!(
+                        "result has a field `{name}`, and the table a column of that name, {why}"
+                    )
+                }
+                None => format!(
+                    "result has a field `{name}`, for which the table has no column; add one, or name those that are \
+                     wanted with columns=A,B"
+                ),
+            }))
         }
         Err(cause) => Err(refusal(format!(
             "result is no JSON object, and the table has no column result: {cause}"
@@ -195,11 +210,18 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-/// A string as its text, null as NULL, and all else as its JSON; in a column of JSON, all as its JSON.
+/// A string as its text, null as NULL, and all else as its JSON; in a column of JSON, all as its JSON, and in one of arrays
+/// an array as an array.
 fn write_field(field: &RawValue, target: &Target, rows: &mut BytesMut) -> Result<(), Fault> {
     let json = field.get();
     if json == "null" {
         rows.put_slice(NULL);
+        return Ok(());
+    }
+    if let Takes::Array { is_of_json } = target.takes
+        && let Some(literal) = array::literal(json, is_of_json)
+    {
+        escaped(utf8(literal.as_bytes())?, rows);
         return Ok(());
     }
     let is_json = matches!(target.takes, Takes::Json | Takes::Jsonb);
@@ -253,8 +275,10 @@ mod tests {
         };
         Shape {
             targets: targets.iter().map(target).collect(),
+            left: Vec::new(),
             keys: Vec::new(),
             is_chosen,
+            has_row_security: false,
         }
     }
 

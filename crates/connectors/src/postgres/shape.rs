@@ -25,8 +25,10 @@ pub(super) struct Name {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// The number of its type.
+    /// The number of its type; of a domain that of the type beneath.
     pub(super) oid: u32,
+    /// The number of the type of its elements, where it is an array; else 0.
+    pub(super) element: u32,
     /// The type in words.
     pub(super) kind: String,
     /// Whether it takes no NULL.
@@ -65,18 +67,33 @@ pub(super) enum Takes {
     Bytes,
     Json,
     Jsonb,
+    /// An array, and whether its elements are JSON.
+    Array {
+        is_of_json: bool,
+    },
     /// Whatever the server makes of a text.
     Other,
+}
+
+/// A column that no field may fill, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) name: String,
+    pub(super) why: &'static str,
 }
 
 /// How the rows of a table are filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) targets: Vec<Target>,
+    /// The columns that are not filled, where a field of the result may bear their name.
+    pub(super) left: Vec<Left>,
     /// The unique keys of the index: a row that is refused by one of them is there already.
     pub(super) keys: Vec<String>,
     /// Whether fields that have no column are left out, because the columns were named.
     pub(super) is_chosen: bool,
+    /// Whether row-level security applies, with which COPY does not go.
+    pub(super) has_row_security: bool,
 }
 
 impl Name {
@@ -108,18 +125,26 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 const COLUMNS: &str = "\
-SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+SELECT a.attname::text, kind.oid, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
     a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', \
     ARRAY(SELECT c.relname::text FROM pg_index i CROSS JOIN LATERAL \
         (SELECT i.indexrelid::oid AS oid UNION SELECT relid::oid FROM pg_partition_tree(i.indexrelid)) AS own \
         JOIN pg_class c ON c.oid = own.oid \
         WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 \
-        AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL) \
-FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
+        AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL), \
+    COALESCE((SELECT element.oid FROM pg_type element WHERE element.typarray = kind.oid), 0) \
+FROM pg_attribute a CROSS JOIN LATERAL \
+    (WITH RECURSIVE beneath(oid, typtype, next) AS \
+        (SELECT oid, typtype, typbasetype FROM pg_type WHERE oid = a.atttypid UNION ALL \
+        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t JOIN beneath b ON b.typtype = 'd' AND t.oid = b.next) \
+    SELECT oid FROM beneath WHERE typtype <> 'd') AS kind \
+WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
 ORDER BY a.attnum";
 
+/// The rights that are missing, and whether row-level security applies.
 const RIGHTS: &str = "\
-SELECT name FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) AS name WHERE NOT has_table_privilege($1, name)";
+SELECT ARRAY(SELECT name FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) AS name \
+    WHERE NOT has_table_privilege($1, name)), row_security_active($1)";
 
 impl Shape {
     /// Looks at a table, and how its columns are filled: those that are named, or else all that nobody else fills.
@@ -149,15 +174,26 @@ impl Shape {
                 has_default: row.get(4),
                 is_generated: row.get(5),
                 keys: row.get(6),
+                element: row.get(7),
             })
             .collect();
-        let missing = client.query_typed(RIGHTS, &text).await.map_err(failed)?;
-        let mut wrong: Vec<String> = missing
+        let rights = client
+            .query_typed_one(RIGHTS, &text)
+            .await
+            .map_err(failed)?;
+        let mut wrong: Vec<String> = rights
+            .get::<_, Vec<&str>>(0)
             .iter()
-            .map(|row| format!("the right to {} is missing", row.get::<_, &str>(0)))
+            .map(|name| format!("the right to {name} is missing"))
             .collect();
+        let has_row_security = rights.get(1);
         match Shape::of(&columns, chosen) {
-            Ok(shape) if wrong.is_empty() => return Ok(shape),
+            Ok(shape) if wrong.is_empty() => {
+                return Ok(Shape {
+                    has_row_security,
+                    ..shape
+                });
+            }
             Ok(_) => {}
             Err(more) => wrong.extend(more),
         }
@@ -199,7 +235,7 @@ impl Shape {
                 Some(part) => targets.push(Target {
                     name: column.name.clone(),
                     part,
-                    takes: Takes::of(column.oid),
+                    takes: Takes::of(column),
                 }),
                 None if column.is_required && !column.has_default && !column.is_generated => {
                     wrong.push(format!(
@@ -216,7 +252,7 @@ impl Shape {
                 Vec::new()
             }
             Some(index) => {
-                if Takes::of(index.oid) != Takes::Bigint {
+                if Takes::of(index) != Takes::Bigint {
                     wrong.push(format!("column index is {}, and not bigint", index.kind));
                 }
                 if index.keys.is_empty() {
@@ -234,8 +270,10 @@ impl Shape {
         match wrong.is_empty() {
             true => Ok(Shape {
                 targets,
+                left: columns.iter().filter_map(Left::of).collect(),
                 keys,
                 is_chosen: chosen.is_some(),
+                has_row_security: false,
             }),
             false => Err(wrong),
         }
@@ -245,7 +283,7 @@ impl Shape {
     pub(super) fn is_binary(&self) -> bool {
         self.targets
             .iter()
-            .all(|target| target.part != Part::Field && target.takes != Takes::Other)
+            .all(|target| target.part != Part::Field && target.takes.has_binary())
     }
 
     /// The columns that are filled, quoted, in their order.
@@ -257,17 +295,51 @@ impl Shape {
     /// What replaces a row that is there.
     pub(super) fn replacements(&self) -> String {
         let values = self
-            .targets
-            .iter()
-            .filter(|target| target.part != Part::Index)
-            .map(|target| format!("{0} = excluded.{0}", quoted(&target.name)));
+            .replaced()
+            .map(|name| format!("{0} = excluded.{0}", quoted(name)));
         values.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The columns that are replaced in a row that is there.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = &str> {
+        let targets = self.targets.iter();
+        let targets = targets.filter(|target| target.part != Part::Index);
+        targets.map(|target| target.name.as_str())
+    }
+}
+
+impl Left {
+    fn of(column: &Column) -> Option<Left> {
+        let why = if column.name == "index" {
+            "which is the number of the item; give the field another name"
+        } else if column.is_generated {
+            "which the database generates; leave the field out"
+        } else if column.has_default {
+            "which is left to the database, because it has a default; name the columns that are to be filled"
+        } else {
+            return None;
+        };
+        Some(Left {
+            name: column.name.clone(),
+            why,
+        })
     }
 }
 
 impl Takes {
-    fn of(oid: u32) -> Takes {
-        match Type::from_oid(oid) {
+    /// Whether a value has a form that costs the server nothing to read.
+    fn has_binary(self) -> bool {
+        !matches!(self, Takes::Other | Takes::Array { .. })
+    }
+
+    fn of(column: &Column) -> Takes {
+        if column.element != 0 {
+            let element = Type::from_oid(column.element);
+            return Takes::Array {
+                is_of_json: matches!(element, Some(Type::JSON | Type::JSONB)),
+            };
+        }
+        match Type::from_oid(column.oid) {
             Some(Type::INT8) => Takes::Bigint,
             Some(Type::TEXT | Type::VARCHAR | Type::BPCHAR) => Takes::Text,
             Some(Type::BYTEA) => Takes::Bytes,
@@ -288,6 +360,7 @@ mod tests {
         Column {
             name: name.into(),
             oid: kind.oid(),
+            element: 0,
             kind: kind.name().into(),
             is_required: name == "index",
             has_default: false,

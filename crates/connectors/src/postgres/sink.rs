@@ -12,6 +12,7 @@ use super::connection::PostgresConnection;
 use super::ledger::{Failed, Tables};
 use super::link::Opener;
 use super::shape::{Name, Shape};
+use super::staging::Staging;
 use super::verdict;
 use crate::kind::Kind;
 use crate::ledger::Account;
@@ -101,7 +102,12 @@ impl PostgresSink {
                 .await
                 .map_err(|cause| plan.refused(&cause))?;
             plan.create(client).await?;
-            Shape::read(client, &plan.table, plan.chosen.as_deref()).await?;
+            let shape = Shape::read(client, &plan.table, plan.chosen.as_deref()).await?;
+            if shape.has_row_security {
+                let staging = Staging::new(&plan.table.quoted, &shape);
+                let made = client.batch_execute(&staging.create_once).await;
+                made.map_err(|cause| plan.refused(&cause))?;
+            }
             if plan.account.is_some() {
                 let tried = plan.tables().try_out(client).await;
                 tried.map_err(|cause| plan.unaccounted(Failed::By(cause)))?;

@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::address::Address;
+use super::columns;
 use super::link::{Opener, bound};
 use super::shape::{Name, quoted};
 use super::stream::{Line, Stream, failed, key_value};
@@ -22,6 +23,8 @@ pub(crate) struct Selection {
     address: Address,
     /// The query, without what ends it.
     sql: String,
+    /// The table, where one is read as a whole.
+    pub(super) table: Option<Name>,
     /// What of the address is shown after the database.
     shown: String,
     /// A column whose values are unique and order the rows.
@@ -40,13 +43,14 @@ impl Selection {
             let found = parameters.iter().find(|(other, _)| other == name);
             found.map(|(_, value)| value.as_str())
         };
-        let (sql, shown) = match (value("table"), value("query")) {
+        let (sql, table, shown) = match (value("table"), value("query")) {
             (Some(table), None) => {
                 let table = Name::new(table).map_err(fail)?;
                 let sql = format!("SELECT * FROM {}", table.quoted);
-                (sql, format!("?table={}", table.shown))
+                let shown = format!("?table={}", table.shown);
+                (sql, Some(table), shown)
             }
-            (None, Some(query)) => (query_of(query).map_err(fail)?, "?query".to_owned()),
+            (None, Some(query)) => (query_of(query).map_err(fail)?, None, "?query".to_owned()),
             (None, None) => {
                 return Err(fail(
                     "says nothing to read; add ?table=T or ?query=SELECT …, in quotes for the shell".into(),
@@ -58,6 +62,7 @@ impl Selection {
         };
         Ok(Selection {
             sql,
+            table,
             shown,
             key: value("key")
                 .filter(|key| !key.is_empty())
@@ -80,18 +85,25 @@ impl Selection {
         }
     }
 
-    /// Looks whether the query can be run and has the key, and gets ready to read.
+    /// Looks whether the query can be run and its key is one, and gets ready to read.
     ///
     /// Fails with what the server says of it.
     pub(crate) fn open(&self, content: Content) -> Result<Rows, Fault> {
         let opener = Opener::new(&self.address).map_err(Fault::permanent)?;
-        let select = match &self.key {
-            Some(key) => format!("SELECT q.{} {}", quoted(key), self.from()),
-            None => format!("SELECT 1 {}", self.from()),
-        };
         opener.alone(async |link| {
-            let prepared = link.client.prepare(&select).await;
-            prepared.map(drop).map_err(|cause| failed(&opener, &cause))
+            let client = &link.client;
+            let ask = async |sql: &str| {
+                let answer = client.batch_execute(sql).await;
+                answer.map_err(|cause| failed(&opener, &cause))
+            };
+            ask("BEGIN READ ONLY").await?;
+            let wrong = columns::check(client, self).await;
+            let wrong = wrong.map_err(|cause| failed(&opener, &cause))?;
+            ask("ROLLBACK").await?;
+            match wrong {
+                Some(wrong) => Err(Fault::permanent(format!("{self}: {wrong}"))),
+                None => Ok(()),
+            }
         })?;
         Ok(Rows {
             cutter: Cutter::new(&self.to_string(), content, None),
@@ -125,6 +137,8 @@ fn query_of(text: &str) -> Result<String, String> {
             .map_err(|cause| format!("cannot read the query in {path}: {cause}"))?,
         None => text.to_owned(),
     };
+    // Editors put a byte-order mark at the beginning of a file.
+    let text = text.trim_start_matches('\u{feff}');
     match text.trim().trim_end_matches(';').trim_end() {
         "" => Err("the query is empty".into()),
         query => Ok(query.to_owned()),

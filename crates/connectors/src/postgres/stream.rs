@@ -153,6 +153,8 @@ async fn read(
             break;
         }
     }
+    // In this order, so that a pooler's server process is left with neither.
+    drop((portal, statement));
     drop(transaction);
     link.is_busy = false;
     Ok(())

@@ -36,6 +36,8 @@ mod network;
 ))]
 mod places;
 #[cfg(feature = "postgres")]
+mod pooler;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod resume;
 #[cfg(feature = "postgres")]

@@ -233,6 +233,115 @@ fn a_bulk_with_a_bad_row_is_refused_as_a_whole() {
     );
 }
 
+/// A trigger that runs this before each row of `t` is written.
+fn trigger(body: &str) -> String {
+    format!(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} RETURN new; END$$; \
+         CREATE TRIGGER f BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()"
+    )
+}
+
+/// Saves 0 to 9 twice, once to insert and once to replace; the indexes that were refused each time.
+fn refused_twice(place: &Place) -> [Vec<usize>; 2] {
+    let sink = place.accounted(1);
+    sink.check().unwrap();
+    ["a", "b"].map(|round| {
+        wait(async {
+            let mut connection = connect(&sink).await;
+            let bulk: Vec<_> = (0..10).map(|n| record(n, format!("{round}{n}"))).collect();
+            let outcomes = save(&mut connection, &bulk).await.unwrap();
+            let refused = outcomes
+                .iter()
+                .enumerate()
+                .filter(|(_, outcome)| outcome.is_err());
+            let refused = refused.map(|(at, outcome)| {
+                let fault = outcome.as_ref().unwrap_err();
+                assert_eq!(fault.verdict(), Verdict::Permanent);
+                assert!(
+                    fault.to_string().contains("a trigger dropped it"),
+                    "{fault}"
+                );
+                at
+            });
+            refused.collect()
+        })
+    })
+}
+
+#[test]
+fn rows_that_a_trigger_drops_are_not_saved() {
+    let check = |table: &str, body: &str, expected: [&[usize]; 2]| {
+        let place = Place::with(&format!("{table}; {}", trigger(body)));
+        assert_eq!(refused_twice(&place), expected, "{table} {body}");
+        let dead: u64 = expected[1].iter().map(|at| 1 << at).sum();
+        let right = "SELECT sum(1 << \"index\"::int) FROM t WHERE result LIKE '%' || \"index\"";
+        let there: u64 = place.sql(right).parse().unwrap_or(0);
+        if expected[0] == expected[1] {
+            assert_eq!(there | dead, 1023, "what is not there is dead");
+            let saved: u64 = noted(&place.accounted(2)).iter().map(|at| 1 << at).sum();
+            assert_eq!(saved, there);
+        }
+    };
+    let odd = "IF new.\"index\" % 2 = 1 THEN RETURN NULL; END IF;";
+    check(PLAIN, odd, [&[1, 3, 5, 7, 9], &[1, 3, 5, 7, 9]]);
+    let parts = format!(
+        "{PLAIN} PARTITION BY RANGE (\"index\"); CREATE TABLE low PARTITION OF t FOR VALUES FROM (0) TO (4); \
+         CREATE TABLE high PARTITION OF t DEFAULT"
+    );
+    check(&parts, odd, [&[1, 3, 5, 7, 9], &[1, 3, 5, 7, 9]]);
+    let all: Vec<usize> = (0..10).collect();
+    check(PLAIN, "RETURN NULL;", [&all, &all]);
+    // A trigger that changes a row, and one that lets a row be that is as it should be, drop none.
+    check(
+        PLAIN,
+        "new.result := new.result || new.\"index\";",
+        [&[], &[]],
+    );
+    let unchanged =
+        "IF TG_OP = 'UPDATE' AND old IS NOT DISTINCT FROM new THEN RETURN NULL; END IF;";
+    check(
+        PLAIN,
+        &format!("new.result := 'r' || new.\"index\"; {unchanged}"),
+        [&[], &all],
+    );
+    // The old value stands there, so that the new one is not saved.
+    let first = "IF TG_OP = 'UPDATE' AND new.\"index\" > 7 THEN RETURN NULL; END IF;";
+    check(PLAIN, first, [&[], &[8, 9]]);
+    // Rows that a trigger writes elsewhere are there if they are seen in the table.
+    let heirs = format!("{PLAIN}; CREATE TABLE heir(PRIMARY KEY(\"index\")) INHERITS (t)");
+    let redirect = "INSERT INTO heir VALUES (new.*) ON CONFLICT (\"index\") DO UPDATE SET result = excluded.result; \
+                    RETURN NULL;";
+    let only_parent =
+        "IF TG_TABLE_NAME = 't' THEN %; END IF;".replace('%', redirect.trim_end_matches(';'));
+    check(&heirs, &only_parent, [&[], &[]]);
+}
+
+#[test]
+fn row_security_is_obeyed() {
+    let place = Place::with(&format!(
+        "{PLAIN}; ALTER TABLE t ENABLE ROW LEVEL SECURITY; DROP ROLE IF EXISTS limited; CREATE ROLE limited LOGIN; \
+         CREATE POLICY p ON t USING (true) WITH CHECK (result <> 'bad'); GRANT ALL ON t TO limited"
+    ));
+    let address = place.address("table=t").replace("postgres@", "limited@");
+    let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
+    sink.check().unwrap();
+    wait(async {
+        let mut connection = connect(&sink).await;
+        for round in ["a", "b"] {
+            let bulk = [record(0, round), record(1, round)];
+            save(&mut connection, &bulk).await.unwrap();
+        }
+        let fault = refused(&mut connection, &[record(2, "bad")]).await;
+        assert_eq!(fault.verdict(), Verdict::Permanent, "{fault}");
+        assert!(
+            fault.to_string().contains("row-level security policy"),
+            "{fault}"
+        );
+    });
+    assert_eq!(place.rows(), "0|b 1|b");
+    place.sql("DROP OWNED BY limited; DROP ROLE limited");
+}
+
 #[test]
 fn results_take_the_form_of_their_column() {
     let check = |kind: &str, result: &[u8], expected: Result<&str, &str>| {
@@ -269,6 +378,8 @@ fn results_take_the_form_of_their_column() {
         Ok("2026-11-24 12:00:00+00"),
     );
     check("char(3)", b"ab", Ok("ab"));
+    check("int[]", b"[1, null]", Ok("{1,NULL}"));
+    check("int[]", b"{1,2}", Ok("{1,2}"));
 }
 
 #[test]
@@ -319,6 +430,112 @@ fn fields_go_into_columns() {
         "e|7|2026-01-01",
         "no other column is touched"
     );
+}
+
+/// What a field of each kind becomes in a column of each type; all of it in one row, and read back by Postgres.
+#[test]
+fn every_type_takes_what_json_can_say_of_it() {
+    let columns = [
+        ("int[]", "[1,2,null]", "{1,2,NULL}"),
+        ("int[]", "[[1,2],[3,4]]", "{{1,2},{3,4}}"),
+        ("int[]", "\"{7}\"", "{7}"),
+        (
+            "text[]",
+            r#"["a","b,c","d\"e\\","NULL",""," {x} "]"#,
+            r#"{a,"b,c","d\"e\\","NULL",""," {x} "}"#,
+        ),
+        ("text[]", r#"[{"a":1}]"#, r#"{"{\"a\":1}"}"#),
+        ("jsonb[]", r#"["a",[1],null]"#, r#"{"\"a\"",[1],NULL}"#),
+        ("numeric[]", "[1.50]", "{1.50}"),
+        ("boolean[]", "[true,false]", "{t,f}"),
+        ("smallint", "-3", "-3"),
+        (
+            "numeric",
+            "123456789012345678901234567890.5",
+            "123456789012345678901234567890.5",
+        ),
+        ("double precision", "1e300", "1e+300"),
+        ("boolean", "true", "t"),
+        ("text", "12", "12"),
+        ("text", "[1]", "[1]"),
+        ("jsonb", "\"a\"", "\"a\""),
+        ("jsonb", "{\"b\": 1}", "{\"b\": 1}"),
+        ("json_domain", "[\"a\"]", "[\"a\"]"),
+        ("ints", "[5]", "{5}"),
+        (
+            "timestamptz",
+            "\"2026-11-30T12:00:00+02:00\"",
+            "2026-11-30 10:00:00+00",
+        ),
+        ("date", "\"2026-11-30\"", "2026-11-30"),
+        ("interval", "\"1 day\"", "1 day"),
+        (
+            "uuid",
+            "\"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\"",
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        ),
+        ("bytea", r#""\\x00ff""#, "\\x00ff"),
+        ("inet", "\"10.0.0.1\"", "10.0.0.1/32"),
+        ("point", "\"(1,2)\"", "(1,2)"),
+        ("int4range", "\"[1,5)\"", "[1,5)"),
+        ("mood", "\"so so\"", "so so"),
+        ("mood[]", "[\"so so\"]", "{\"so so\"}"),
+        ("pair", "\"(1,a)\"", "(1,a)"),
+    ];
+    let defined = |at: usize, kind: &str| format!("\"Order {at}\" {kind}");
+    let all: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, (kind, ..))| defined(at, kind))
+        .collect();
+    let place = Place::with(&format!(
+        "CREATE TYPE mood AS ENUM ('so so'); CREATE TYPE pair AS (a int, b text); CREATE DOMAIN json_domain AS jsonb; \
+         CREATE DOMAIN ints AS int[]; CREATE TABLE t(\"index\" bigint PRIMARY KEY, {}, \
+         \"select\" int GENERATED BY DEFAULT AS IDENTITY, twice bigint GENERATED ALWAYS AS (\"index\" * 2) STORED)",
+        all.join(", ")
+    ));
+    let fields = columns.iter().enumerate();
+    let fields: Vec<String> = fields
+        .map(|(at, (_, json, _))| format!("\"Order {at}\":{json}"))
+        .collect();
+    let sink = place.plain();
+    sink.check().unwrap();
+    let line = format!("{{{}}}", fields.join(","));
+    wait(async {
+        let mut connection = connect(&sink).await;
+        for _ in 0..2 {
+            save(&mut connection, &[record(0, line.clone())])
+                .await
+                .unwrap();
+        }
+    });
+    for (at, (kind, json, expected)) in columns.iter().enumerate() {
+        let value = place.sql(&format!("SELECT \"Order {at}\"::text FROM t"));
+        let expected = if *kind == "boolean" { "true" } else { expected };
+        assert_eq!(value, expected, "{kind} of {json}");
+    }
+}
+
+#[test]
+fn a_field_whose_column_is_not_for_it_is_told_why() {
+    let place = Place::with(
+        "CREATE TABLE t(\"index\" bigint PRIMARY KEY, a int, made date DEFAULT now(), \
+         c int GENERATED ALWAYS AS (a * 2) STORED)",
+    );
+    let cases = [
+        (r#"{"index":7,"a":1}"#, "the number of the item"),
+        (r#"{"a":2,"c":4}"#, "the database generates"),
+        (r#"{"a":2,"made":"2026-01-01"}"#, "it has a default"),
+        (r#"{"a":2,"b":4}"#, "has no column; add one"),
+    ];
+    wait(async {
+        let mut connection = connect(&place.plain()).await;
+        for (line, part) in cases {
+            let outcomes = save(&mut connection, &[record(0, line)]).await.unwrap();
+            let words = outcomes[0].as_ref().unwrap_err().to_string();
+            assert!(words.contains(part), "{line}: {words}");
+        }
+    });
 }
 
 #[test]

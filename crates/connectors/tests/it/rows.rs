@@ -203,25 +203,71 @@ fn rows_that_are_not_what_they_were_are_refused() {
 
 #[test]
 fn a_key_must_be_one() {
+    let refused = |table: &Table, part: &str| {
+        let message = table.input("table=t&key=id", None).open().err().unwrap();
+        assert!(message.to_string().contains(part), "{message}");
+    };
     let table = Table::with("CREATE TABLE t(id int); INSERT INTO t VALUES (1), (2), (2), (NULL)");
-    let all = read(&mut table.open("table=t&key=id", None), 9);
+    table.sql("DELETE FROM t WHERE id IS NULL");
+    refused(&table, "key id is not unique: `2` comes 2 times");
+    table.sql("UPDATE t SET id = NULL WHERE id = 2");
+    refused(&table, "key id is NULL in 2 rows");
+    table.sql("DELETE FROM t WHERE id IS NULL; INSERT INTO t VALUES (2)");
+    // Rows that come after the look are compared as they are read.
+    let mut items = table.input("table=t&key=id", None).open().unwrap();
+    items.resume(None, None).unwrap();
+    table.sql("INSERT INTO t VALUES (2), (NULL)");
+    let all = read(&mut items, 9);
     assert_eq!(&all[..2], [r#"{"id":1}"#, r#"{"id":2}"#]);
     assert_eq!(all.len(), 3);
     assert!(
         all[2].contains("fault: key id is not unique: `2` comes twice"),
         "{all:?}"
     );
-    table.sql("DELETE FROM t WHERE id = 2");
-    let all = read(&mut table.open("table=t&key=id", None), 9);
+    table.sql("DELETE FROM t WHERE id = 2 OR id IS NULL");
+    let mut items = table.input("table=t&key=id", None).open().unwrap();
+    items.resume(None, None).unwrap();
+    table.sql("INSERT INTO t VALUES (NULL)");
+    let all = read(&mut items, 9);
     assert!(all[1].contains("key id is NULL in row 2"), "{all:?}");
-    let mut items = table.open("table=t&key=id", None);
-    read(&mut items, 1);
-    let place = items.place().unwrap();
-    let rest = table.resumed(Some(&place), Some(&place)).unwrap();
-    assert!(
-        rest[0].contains("key id is NULL in row 2"),
-        "no row is skipped: {rest:?}"
+    // A unique key of a table says it by itself, and not of the tables that inherit from it.
+    let heirs = Table::with(
+        "CREATE TABLE t(id int PRIMARY KEY); CREATE TABLE heir() INHERITS (t); INSERT INTO t VALUES (1); \
+         INSERT INTO heir VALUES (1)",
     );
+    refused(&heirs, "`1` comes 2 times");
+}
+
+#[test]
+fn columns_of_one_name_are_refused() {
+    let table = Table::with("CREATE TABLE t(id int); INSERT INTO t VALUES (1)");
+    let refused = |parameters: &str, part: &str| {
+        let message = table
+            .input(parameters, None)
+            .open()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    refused(
+        "query=SELECT 1 AS id, 2 AS id",
+        "two columns are called `id`",
+    );
+    refused(
+        "query=SELECT a.*, b.* FROM t a, t b&key=id",
+        "two columns are called `id`",
+    );
+    table.open("query=SELECT 1 AS id, 2 AS \"Id\"&key=id", None);
+}
+
+#[test]
+fn a_query_may_begin_with_a_byte_order_mark() {
+    let table = Table::with("CREATE TABLE t(id int)");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "\u{feff}SELECT 1 AS id;\r\n").unwrap();
+    let query = format!("query=file:{}", file.path().display());
+    assert_eq!(read(&mut table.open(&query, Some("id")), 9), ["1"]);
 }
 
 #[test]
@@ -246,7 +292,7 @@ fn what_an_input_is_can_be_written_down() {
     );
     for (parameters, part) in [
         ("table=missing", "relation \"missing\" does not exist"),
-        ("table=t&key=nope", "column q.nope does not exist"),
+        ("table=t&key=nme", "unknown key `nme`; did you mean `name`?"),
         ("query=SELEC 1", "syntax error"),
     ] {
         let message = table

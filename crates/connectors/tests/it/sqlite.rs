@@ -75,6 +75,42 @@ fn a_row_that_is_refused_harms_no_other() {
 }
 
 #[test]
+fn a_row_that_a_trigger_drops_is_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE t(\"index\" INTEGER PRIMARY KEY, result TEXT);
+             CREATE TRIGGER odd BEFORE INSERT ON t WHEN new.\"index\" % 2 = 1 BEGIN SELECT RAISE(IGNORE); END;
+             CREATE TRIGGER kept BEFORE UPDATE ON t BEGIN SELECT RAISE(IGNORE); END;",
+        )
+        .unwrap();
+    let sink = accounted(&path, 1);
+    wait(async {
+        let mut connection = connect(&sink).await;
+        let bulk = [record(0, "a"), record(1, "b"), record(2, "c")];
+        for round in 0..2 {
+            // The second time, rows are there as they should be.
+            let outcomes = save(&mut connection, &bulk).await.unwrap();
+            let fault = outcomes[1].as_ref().unwrap_err();
+            assert_eq!(fault.verdict(), Verdict::Permanent);
+            assert!(
+                fault.to_string().contains("a trigger dropped it"),
+                "{fault}"
+            );
+            assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{round}");
+        }
+        let changed = save(&mut connection, &[record(0, "other")]).await.unwrap();
+        assert!(changed[0].is_err(), "the old value stands there");
+    });
+    let kept = [(0, Value::Text("a".into())), (2, Value::Text("c".into()))];
+    assert_eq!(rows(&path), kept);
+    let saved = accounted(&path, 2).ledger().unwrap();
+    assert_eq!(saved, Some(vec![0..1, 2..3]));
+}
+
+#[test]
 fn a_database_that_is_locked_is_transient() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.db");
