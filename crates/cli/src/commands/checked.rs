@@ -5,8 +5,9 @@
 use inflight::{Options, Strategy};
 
 use crate::error::Usage;
-use crate::flags::args::{self, CompareArgs, RunArgs};
-use crate::job::fits;
+use crate::flags::compare::CompareArgs;
+use crate::flags::keep::DeadPayload;
+use crate::flags::run::RunArgs;
 use crate::job::options::{limit_unsaid, options};
 use crate::job::work::Work;
 use crate::keep::journal::Keep;
@@ -54,18 +55,11 @@ impl CheckedRun {
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(args: RunArgs) -> anyhow::Result<CheckedRun> {
-        fits::check(&args.save, &args.job, &args.pace)?;
-        let work = Work::new(
-            &args.input,
-            &args.compute,
-            &args.save,
-            &args.job,
-            &args.pace,
-        )?;
+        let work = Work::new(args.typed())?;
         let unsaid = limit_unsaid(args.strategy);
         let options = Options {
             keep_order: args.job.keep_order,
-            dead_payload: args.keep.dead_payload == args::DeadPayload::Full,
+            dead_payload: args.keep.dead_payload == DeadPayload::Full,
             ..options(&args.pace, args.strategy, work.computation.clock(), unsaid)?
         };
         let keep = Keep::new(&args, &work)?;
@@ -123,14 +117,7 @@ impl CheckedCompare {
 
 impl Point {
     fn new(value: Option<&str>, args: &CompareArgs) -> anyhow::Result<Point> {
-        fits::check(&args.save, &args.job, &args.pace)?;
-        let work = Work::new(
-            &args.input,
-            &args.compute,
-            &args.save,
-            &args.job,
-            &args.pace,
-        )?;
+        let work = Work::new(args.typed())?;
         // All four get the same, or the comparison would be of limits.
         let unsaid = Options::default().in_flight;
         let options = Options {

@@ -12,7 +12,7 @@ use crate::commands::checked::{CheckedCompare, Point};
 use crate::commands::run::{last_line, tell};
 use crate::error::Usage;
 use crate::exit::Exit;
-use crate::flags::args::CompareArgs;
+use crate::flags::compare::CompareArgs;
 use crate::job::copies::Copies;
 use crate::job::opened::{Opened, cores};
 use crate::keep::about;

@@ -6,8 +6,8 @@ use inflight::{Ending, Summary};
 
 use crate::commands::checked::CheckedRun;
 use crate::exit::Exit;
-use crate::flags::args::RunArgs;
 use crate::flags::command;
+use crate::flags::run::RunArgs;
 use crate::job::open_files;
 use crate::job::opened::Opened;
 use crate::keep::about;

@@ -291,7 +291,7 @@ impl Below {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::args::RunArgs;
+    use crate::flags::run::RunArgs;
     use crate::flags::value::OrAuto;
 
     const FILE: &str = r#"

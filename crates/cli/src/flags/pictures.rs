@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::flags::headings::OUTPUT;
+use crate::flags::setting::{Decides, Report, Setting};
+
 /// Pictures of what happened, and where they go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "What is shown")]
+#[command(next_help_heading = OUTPUT)]
 pub(crate) struct PictureArgs {
     /// Write a report to look at: one HTML file, with a timeline of every item, that needs nothing else
     #[arg(long, value_name = "FILE.html")]
@@ -27,7 +30,7 @@ pub(crate) struct PictureArgs {
 
 /// What is kept of a run.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "What is shown")]
+#[command(next_help_heading = OUTPUT)]
 pub(crate) struct RecordingArgs {
     /// Keep no recording of this run; without this, the newest 100, at most 200 MB, stay for `inflight report`
     #[arg(long)]
@@ -36,4 +39,38 @@ pub(crate) struct RecordingArgs {
     /// Name items in recording and report by their text, 80 characters at most [default: by index; no data is kept]
     #[arg(long)]
     pub(crate) item_text: bool,
+}
+
+impl PictureArgs {
+    /// Every setting of the group: none of them says how a run went.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let PictureArgs {
+            report,
+            svg,
+            trace,
+            markdown,
+        } = self;
+        let row = |key, path: &Option<PathBuf>| {
+            let path = path.as_ref().map(|path| path.display());
+            Setting::new(key, Decides::Course, Report::Nothing, path)
+        };
+        vec![
+            row("report", report),
+            row("svg", svg),
+            row("trace", trace),
+            row("markdown", markdown),
+        ]
+    }
+}
+
+impl RecordingArgs {
+    /// Every setting of the group: none of them says how a run went.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let RecordingArgs {
+            no_record,
+            item_text,
+        } = self;
+        let row = |key, is_on| Setting::switch(key, Decides::Course, Report::Nothing, is_on);
+        vec![row("no-record", *no_record), row("item-text", *item_text)]
+    }
 }

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::flags::args::{JOB, PACE, RunArgs};
+use crate::flags::headings::{JOB, PACE};
+use crate::flags::run::RunArgs;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   inflight plan 0..600 --compute bcrypt:8 --save 'lab:?latency=100ms&capacity=100'

@@ -39,7 +39,7 @@ pub(crate) fn address(text: &str) -> String {
 }
 
 /// A header by its name; its value only where that says from where it is read.
-fn header(text: &str) -> String {
+pub(crate) fn header(text: &str) -> String {
     match text.split_once(':') {
         Some((_, value)) if value.contains("env:") || value.contains("file:") => text.to_owned(),
         Some((name, _)) => format!("{name}: {LEFT_OUT}"),

@@ -2,8 +2,11 @@
 //!
 //! Pure. A value replaces what was typed for that option, so that it is read and checked as if it had been typed.
 
+use std::fmt;
+
 use crate::error::Usage;
-use crate::flags::args::{CompareArgs, LAB};
+use crate::flags::compare::CompareArgs;
+use crate::flags::job::LAB;
 use crate::flags::value;
 
 /// Values of one sweep at most: each is a whole comparison.
@@ -26,6 +29,12 @@ const OPTIONS: [&str; 8] = [
 pub(crate) struct Sweep {
     key: String,
     values: Vec<String>,
+}
+
+impl fmt::Display for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.values.join(","))
+    }
 }
 
 impl Sweep {

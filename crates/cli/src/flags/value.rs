@@ -2,9 +2,12 @@
 //!
 //! Bounds are not checked here: the engine's options know theirs, and say so in one place.
 
+use std::fmt;
 use std::time::Duration;
 
-use inflight::Halt;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use humantime::format_duration;
+use inflight::{Halt, Strategy};
 
 /// A number, or whatever suits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,24 @@ pub(crate) enum OrAuto {
 pub(crate) enum OrNever {
     Every(Duration),
     Never,
+}
+
+impl fmt::Display for OrAuto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OrAuto::Auto => f.write_str("auto"),
+            OrAuto::Count(count) => count.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for OrNever {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OrNever::Every(time) => format_duration(*time).fmt(f),
+            OrNever::Never => f.write_str("never"),
+        }
+    }
 }
 
 pub(crate) fn count_or_auto(text: &str) -> Result<OrAuto, String> {
@@ -63,6 +84,14 @@ pub(crate) fn halt(text: &str) -> Result<Halt, String> {
     .map_err(|_| expected())
 }
 
+/// What [`halt`] reads, written again.
+pub(crate) fn shown_halt(halt: Halt) -> String {
+    match halt {
+        Halt::Count(count) => count.to_string(),
+        Halt::Share(share) => format!("fail={}%", share * 100.0),
+    }
+}
+
 /// Requests a second, from `50/s`, `3000/m` (or `/min`) or `100000/h`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let expected =
@@ -80,6 +109,14 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     } else {
         Err("must be more than 0".to_owned())
     }
+}
+
+/// Reads a strategy by its name; clap names the nearest one when it is none.
+pub(crate) fn strategies() -> impl TypedValueParser<Value = Strategy> {
+    PossibleValuesParser::new(Strategy::ALL.map(Strategy::name)).map(|name| {
+        let found = Strategy::ALL.into_iter().find(|s| s.name() == name);
+        found.expect("only names of strategies are possible values")
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 use std::fmt::Display;
 
 use crate::error::Usage;
-use crate::flags::args::{JobArgs, PaceArgs};
+use crate::flags::job::JobArgs;
+use crate::flags::pace::PaceArgs;
 use crate::flags::secrets::public;
+use crate::flags::typed::Typed;
 use crate::flags::value::OrAuto;
 
 /// What a sink does with flags.
@@ -37,7 +39,10 @@ impl Kind {
 ///
 /// # Errors
 /// A usage error: a sentence that names the flag and why it would do nothing.
-pub(crate) fn check(save: &str, job: &JobArgs, pace: &PaceArgs) -> anyhow::Result<()> {
+pub(super) fn check(typed: &Typed<'_>) -> anyhow::Result<()> {
+    let Typed {
+        save, job, pace, ..
+    } = *typed;
     if !job.fetch_headers.is_empty() && job.fetch.is_none() {
         return Err(Usage::error(
             "--fetch-header goes with every fetch, and nothing is fetched; add --fetch URL",

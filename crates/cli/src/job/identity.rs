@@ -4,21 +4,24 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::flags::args::{BODY, Format, JobArgs, METHOD};
-use crate::flags::secrets::{public, public_header};
+use crate::flags::setting::{Decides, Setting, public_of};
+
+const INPUT: &str = "input";
+
+/// The settings that are hashed first and without their names, given or not.
+const FIRST: [&str; 4] = [INPUT, "compute", "fetch", "save"];
 
 /// What a job is called: a hash of everything as typed that decides what a service gets. Two jobs of one name would
 /// share their idempotency keys, and a service would answer the second without storing it.
-pub(crate) fn job_id(input: &str, compute: &str, save: &str, job: &JobArgs) -> u64 {
+pub(crate) fn job_id(settings: &[Setting]) -> u64 {
     let mut hash = Xxh3::new();
-    let fetch = job.fetch.as_deref().unwrap_or_default();
-    for part in [input, compute, &public(fetch), &public(save)] {
-        add(&mut hash, part);
+    for key in FIRST {
+        add(&mut hash, &public_of(settings, key).unwrap_or_default());
     }
     // By name and only when given, so that a flag that is yet to come renames no job of today.
-    for (flag, value) in given(job) {
-        add(&mut hash, flag);
-        add(&mut hash, value);
+    for (key, value) in given(settings) {
+        add(&mut hash, &key);
+        add(&mut hash, &value);
     }
     hash.digest()
 }
@@ -35,41 +38,24 @@ pub(crate) fn id_of(name: &str) -> Option<u64> {
 
 /// The names and values that make a job this one and no other, for its journal: all that decides what a service gets,
 /// except the input, whose content says more than its name.
-pub(crate) fn identity(compute: &str, save: &str, job: &JobArgs) -> Vec<(String, String)> {
-    let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let (fetch, save) = (job.fetch.as_deref().map(public), public(save));
-    let responses = job.responses.as_ref().map(|path| path.to_string_lossy());
-    let mut identity = vec![named(("compute", compute)), named(("save", &save))];
-    identity.extend(fetch.map(|fetch| named(("fetch", &fetch))));
+pub(crate) fn identity(settings: &[Setting]) -> Vec<(String, String)> {
+    let first = FIRST.iter().filter(|key| **key != INPUT);
+    let first = first.filter_map(|key| Some(((*key).to_owned(), public_of(settings, key)?)));
     // No service gets it, but the journal knows how long that file is.
-    identity.extend(responses.map(|path| named(("responses", &path))));
-    identity.extend(given(job).into_iter().map(named));
-    identity
+    let files = settings
+        .iter()
+        .filter(|row| row.decides == Decides::Journal);
+    first.chain(named(files)).chain(given(settings)).collect()
 }
 
-/// The flags that differ from their defaults.
-fn given(job: &JobArgs) -> Vec<(&'static str, &str)> {
-    let format = job.format.map(|format| match format {
-        Format::Text => "text",
-        Format::Jsonl => "jsonl",
-    });
-    let single = [
-        ("format", format),
-        ("field", job.field.as_deref()),
-        ("method", Some(job.method()).filter(|name| *name != METHOD)),
-        ("body", Some(job.body()).filter(|mode| *mode != BODY)),
-    ];
-    let mut given: Vec<_> = single
-        .into_iter()
-        .filter_map(|(flag, value)| Some((flag, value?)))
-        .collect();
-    for (flag, headers) in [
-        ("fetch-header", &job.fetch_headers),
-        ("header", &job.headers),
-    ] {
-        given.extend(headers.iter().map(|text| (flag, public_header(text))));
-    }
-    given
+/// What was given beyond the first settings.
+fn given(settings: &[Setting]) -> impl Iterator<Item = (String, String)> {
+    let given = settings.iter();
+    named(given.filter(|row| row.decides == Decides::Results && !FIRST.contains(&row.key)))
+}
+
+fn named<'a>(rows: impl Iterator<Item = &'a Setting>) -> impl Iterator<Item = (String, String)> {
+    rows.flat_map(|row| row.public().map(|value| (row.key.to_owned(), value)))
 }
 
 fn add(hash: &mut Xxh3, part: &str) {
@@ -89,7 +75,7 @@ mod tests {
     fn id(line: &str) -> u64 {
         let words = ["inflight", "run"].into_iter().chain(line.split(' '));
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Run(args) => job_id(&args.input, &args.compute, &args.save, &args.job),
+            Command::Run(args) => job_id(&args.settings()),
             other => panic!("{other:?}"),
         }
     }

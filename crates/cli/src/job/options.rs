@@ -3,7 +3,7 @@
 use inflight::{ComputeClock, InFlightLimit, Options, Strategy};
 
 use crate::error::Usage;
-use crate::flags::args::PaceArgs;
+use crate::flags::pace::PaceArgs;
 use crate::flags::value::{OrAuto, OrNever};
 
 /// The limit of a run for which none was given.

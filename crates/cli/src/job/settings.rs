@@ -4,8 +4,8 @@ use inflight::{Found, Strategy};
 use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Resume, Sink, SinkSettings};
 
 use crate::error::{Usage, unfit};
-use crate::flags::args::JobArgs;
-use crate::flags::args::LAB;
+use crate::flags::job::JobArgs;
+use crate::flags::job::LAB;
 use crate::job::identity::name_of;
 use crate::job::target::Place;
 use crate::job::work::usage;

@@ -10,7 +10,7 @@ use inflight::Declared;
 use inflight_lab::{Config, Lab, Stats};
 use percent_encoding::percent_decode_str;
 
-use crate::flags::args::LAB;
+use crate::flags::job::LAB;
 
 /// A service as typed, checked as far as that needs no connector.
 #[derive(Debug)]

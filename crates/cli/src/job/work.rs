@@ -5,9 +5,12 @@ use std::fmt::Display;
 use inflight_connectors::{Format, Input};
 
 use crate::error::Usage;
-use crate::flags::args::{self, JobArgs, PaceArgs};
+use crate::flags::job as flags;
 use crate::flags::secrets::public;
+use crate::flags::setting::Setting;
+use crate::flags::typed::Typed;
 use crate::job::computation::Computation;
+use crate::job::fits;
 use crate::job::identity::job_id;
 use crate::job::settings::Settings;
 use crate::job::target::Target;
@@ -20,6 +23,8 @@ pub(crate) struct Work {
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
     pub(crate) settings: Settings,
+    /// Every setting of the command.
+    pub(crate) typed: Vec<Setting>,
     /// The sink as typed, without its secrets.
     pub(crate) save_shown: String,
     /// The same of where it fetches.
@@ -31,16 +36,19 @@ impl Work {
     ///
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
-    pub(crate) fn new(
-        input: &str,
-        compute: &str,
-        save: &str,
-        job: &JobArgs,
-        pace: &PaceArgs,
-    ) -> anyhow::Result<Work> {
+    pub(crate) fn new(typed: Typed<'_>) -> anyhow::Result<Work> {
+        fits::check(&typed)?;
+        let Typed {
+            input,
+            compute,
+            save,
+            job,
+            pace,
+            settings,
+        } = typed;
         let format = job.format.map(|format| match format {
-            args::Format::Text => Format::Text,
-            args::Format::Jsonl => Format::Jsonl,
+            flags::Format::Text => Format::Text,
+            flags::Format::Jsonl => Format::Jsonl,
         });
         let fetch = job.fetch.as_deref();
         Ok(Work {
@@ -52,7 +60,8 @@ impl Work {
                 .transpose()
                 .map_err(usage("--fetch"))?,
             save: Target::parse(save).map_err(usage("--save"))?,
-            settings: Settings::new(job, job_id(input, compute, save, job)),
+            settings: Settings::new(job, job_id(&settings)),
+            typed: settings,
             save_shown: public(save),
             fetch_shown: fetch.map(public),
         })

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use humantime::{format_duration, format_rfc3339_seconds};
+use humantime::format_rfc3339_seconds;
 use inflight::{InFlightLimit, Options};
 
 use crate::flags::repeat;
@@ -36,52 +36,23 @@ pub(crate) fn sink(work: &Work) -> String {
     repeat::address(&work.save_shown)
 }
 
-/// Every setting that decides how a run goes, whether it was given or not.
+/// Every setting that says how a run went, with what became of those that nobody gave.
 fn settings(work: &Work, options: &Options) -> Vec<(String, String)> {
-    let fetch = work.fetch_shown.as_deref().map(repeat::address);
-    let settings = [
-        ("compute", work.computation.to_string()),
-        ("save", sink(work)),
-        ("fetch", fetch.unwrap_or_else(|| "nothing".to_owned())),
-        ("jobs", options.jobs.to_string()),
-        (
-            "in-flight",
-            match options.in_flight {
-                InFlightLimit::Fixed(limit) => limit.to_string(),
-                InFlightLimit::Auto => format!("auto, ceiling {}", options.max_in_flight),
-            },
-        ),
-        ("batch", options.batch.to_string()),
-        (
-            "bulk",
-            match options.bulk {
-                Some(bulk) => bulk.to_string(),
-                None => "auto".to_owned(),
-            },
-        ),
-        (
-            "yield-every",
-            match options.yield_every {
-                Some(time) if time.is_zero() => "each item".to_owned(),
-                Some(time) => format_duration(time).to_string(),
-                None => "never".to_owned(),
-            },
-        ),
-        (
-            "rate",
-            match options.rate {
-                Some(rate) => format!("{rate} a second"),
-                None => "no bound".to_owned(),
-            },
-        ),
-        ("retries", options.retries.to_string()),
-        ("timeout", format_duration(options.timeout).to_string()),
-        (
-            "connect-timeout",
-            format_duration(options.connect_timeout).to_string(),
-        ),
-    ];
-    settings
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
+    let rows = work.typed.iter();
+    rows.filter_map(|row| {
+        let value = became(row.key, options).or_else(|| row.reported())?;
+        Some((row.key.to_owned(), value))
+    })
+    .collect()
+}
+
+/// What the engine makes of a setting that leaves it to decide.
+fn became(key: &str, options: &Options) -> Option<String> {
+    Some(match (key, options.in_flight) {
+        ("jobs", _) => options.jobs.to_string(),
+        ("in-flight", InFlightLimit::Fixed(limit)) => limit.to_string(),
+        ("in-flight", InFlightLimit::Auto) => format!("auto, ceiling {}", options.max_in_flight),
+        ("rate", _) if options.rate.is_none() => "no bound".to_owned(),
+        _ => return None,
+    })
 }

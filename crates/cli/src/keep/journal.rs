@@ -9,8 +9,9 @@ use inflight_connectors::{Kind, Sink};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{OtherInput, Usage, unfit};
-use crate::flags::args::{KeepArgs, RunArgs};
 use crate::flags::command;
+use crate::flags::keep::KeepArgs;
+use crate::flags::run::RunArgs;
 use crate::flags::secrets::public;
 use crate::job::identity::{id_of, identity, name_of};
 use crate::job::opened::Opened;
@@ -73,7 +74,7 @@ impl Keep {
             path,
             is_named: journal.is_some(),
             is_fresh: *fresh,
-            job: identity(&args.compute, &args.save, &args.job),
+            job: identity(&work.typed),
         })
     }
 }

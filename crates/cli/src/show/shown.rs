@@ -1,6 +1,6 @@
 //! What is shown of a run, and where: decided, with files that can be written.
 
-use crate::flags::args::OutputArgs;
+use crate::flags::output::OutputArgs;
 use crate::show::progress::Shape;
 use crate::terminal::messages::Messages;
 use crate::terminal::out_file::OutFile;

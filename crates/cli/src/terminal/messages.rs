@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-use crate::flags::args::OutputArgs;
+use crate::flags::output::OutputArgs;
 
 /// Speaks on standard error. Clones share the bars.
 #[derive(Clone, Debug)]

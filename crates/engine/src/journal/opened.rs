@@ -350,11 +350,14 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn same_job(path: &Path, old: &[(String, String)], new: &[(String, String)]) -> Result<(), Error> {
+    // A name may have several values, such as a header that was given twice.
     let value = |job: &[(String, String)], name: &str| {
-        let found = job.iter().find(|(other, _)| other == name);
-        found
-            .map_or("nothing", |(_, value)| value.as_str())
-            .to_owned()
+        let found = job.iter().filter(|(other, _)| other == name);
+        let values: Vec<&str> = found.map(|(_, value)| value.as_str()).collect();
+        match values.as_slice() {
+            [] => "nothing".to_owned(),
+            values => values.join(" and "),
+        }
     };
     let mut names: Vec<&String> = old.iter().chain(new).map(|(name, _)| name).collect();
     names.dedup();

@@ -271,6 +271,12 @@ fn a_journal_of_another_job_is_refused_and_says_what_differs() {
             .ends_with("compute was sha256, and is bcrypt:8"),
         "{error}"
     );
+    let several = [job("sha256").to_vec(), job("sha256").to_vec()].concat();
+    let error = world.open().unwrap();
+    let error = error.start(&several, Command::default()).unwrap_err();
+    let differs =
+        "compute was sha256, and is sha256 and sha256; sink was null:, and is null: and null:";
+    assert!(error.to_string().ends_with(differs), "{error}");
 }
 
 #[test]

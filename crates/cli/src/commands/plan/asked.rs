@@ -12,10 +12,8 @@ use super::sampling::{Sampling, Unanswered};
 use super::table;
 use crate::error::Usage;
 use crate::exit::Exit;
-use crate::flags::args::{JobArgs, RunArgs};
 use crate::flags::plan::PlanArgs;
 use crate::flags::secrets::is_postgres;
-use crate::job::fits;
 use crate::job::open_files;
 use crate::job::opened::{Opened, cores};
 use crate::job::options::{limit_unsaid, options};
@@ -41,25 +39,14 @@ struct Asked {
 impl Asked {
     fn new(args: PlanArgs) -> anyhow::Result<Asked> {
         let PlanArgs {
-            run,
+            mut run,
             no_probe,
             repeat_saves,
         } = args;
-        let RunArgs {
-            input,
-            compute,
-            save,
-            job,
-            pace,
-            ..
-        } = &run;
-        fits::check(save, job, pace)?;
         // What the services answer to a sample is nobody's to keep.
-        let job = JobArgs {
-            responses: None,
-            ..job.clone()
-        };
-        let work = Work::new(input, compute, save, &job, pace)?;
+        run.job.responses = None;
+        let work = Work::new(run.typed())?;
+        let pace = &run.pace;
         if work.input.is_stdin() {
             return Err(Usage::error(
                 "plan reads some of the input before a run does, and standard input can be read only once; write it \
@@ -75,7 +62,7 @@ impl Asked {
         let clock = work.computation.clock();
         let options =
             Strategy::ALL.map(|strategy| options(pace, strategy, clock, limit_unsaid(strategy)));
-        let is_a_table = is_postgres(save);
+        let is_a_table = is_postgres(&run.save);
         if is_a_table && repeat_saves && !no_probe {
             return Err(Usage::error(format_args!(
                 "a sample has no rows of its own: saved to {}, it would write over those of other items; plan with \

@@ -13,7 +13,7 @@ use inflight::{Attempt, Counts, Fact, Observer, Verdict};
 
 use super::line::{Line, plain};
 use super::pace::Pace;
-use crate::flags::args::{OutputArgs, ProgressArg};
+use crate::flags::output::{OutputArgs, ProgressArg};
 use crate::terminal::messages::Messages;
 use crate::terminal::quantity;
 

@@ -1,0 +1,112 @@
+//! What was typed of how a job runs: how many at once, how fast, how often again.
+
+use std::time::Duration;
+
+use clap::Args;
+use humantime::format_duration;
+use inflight::Halt;
+
+use crate::flags::headings::PACE;
+use crate::flags::setting::{Decides, Report, Setting};
+use crate::flags::value::{self, OrAuto, OrNever};
+
+/// How many at once, how fast, how often again.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = PACE)]
+pub(crate) struct PaceArgs {
+    /// Compute threads of parallel, 1 to 1024; auto is one for each core
+    #[arg(short, long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
+    pub(crate) jobs: OrAuto,
+
+    /// Requests sent and not yet answered, for each of fetch and save, 1 to 65536; auto finds as many as pay [default: auto with
+    /// parallel, except in compare, else 100]
+    #[arg(short = 'c', long, value_name = "N|auto", value_parser = value::count_or_auto)]
+    pub(crate) in_flight: Option<OrAuto>,
+
+    /// The most in flight, whatever -c says or finds, 1 to 65536: each is a connection [default: 1000 for auto]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_in_flight: Option<usize>,
+
+    /// Items that batched computes before it saves them, 1 to 1000000
+    #[arg(short, long, value_name = "N", default_value = "100")]
+    pub(crate) batch: usize,
+
+    /// The most records in one save request; auto is what the sink takes, or, with -c auto and a sink that takes several requests
+    /// at once, as many as make a request's own cost a tenth of it
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
+    pub(crate) bulk: OrAuto,
+
+    /// How long async computes before it serves I/O, such as 50ms; 0 is after each item, never is never
+    #[arg(long, value_name = "DURATION|never", default_value = "0", value_parser = value::duration_or_never)]
+    pub(crate) yield_every: OrNever,
+
+    /// Save requests started a second, minute or hour, at most, such as 50/s [default: no bound]
+    #[arg(long, value_name = "N/s", value_parser = value::rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// Deadline of one request
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = value::duration)]
+    pub(crate) timeout: Duration,
+
+    /// Deadline of one connection attempt
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
+    pub(crate) connect_timeout: Duration,
+
+    /// Deadline of one computation: a worker process (exec:) is killed then, a thread of parallel is written off
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = value::duration)]
+    pub(crate) compute_timeout: Duration,
+
+    /// Extra tries of an item after its first; refusals (429, 503) and outages are not counted
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) retries: u16,
+
+    /// Stop when items have failed: so many, such as 10, or more than a share of them, such as fail=3%
+    #[arg(long, value_name = "N|fail=N%", value_parser = value::halt)]
+    pub(crate) halt: Option<Halt>,
+
+    /// Stop, so that the run can be resumed, when it has taken so long [default: no bound]
+    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl PaceArgs {
+    /// Every setting of the group.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let PaceArgs {
+            jobs,
+            in_flight,
+            max_in_flight,
+            batch,
+            bulk,
+            yield_every,
+            rate,
+            timeout,
+            connect_timeout,
+            compute_timeout,
+            retries,
+            halt,
+            deadline,
+        } = self;
+        fn row(key: &'static str, value: impl ToString) -> Setting {
+            Setting::new(key, Decides::Course, Report::Whole, [value])
+        }
+        fn unset(key: &'static str, value: Option<impl ToString>) -> Setting {
+            Setting::new(key, Decides::Course, Report::Whole, value)
+        }
+        vec![
+            row("jobs", jobs),
+            unset("in-flight", *in_flight),
+            unset("max-in-flight", *max_in_flight),
+            row("batch", batch),
+            row("bulk", bulk),
+            row("yield-every", yield_every),
+            unset("rate", rate.map(|rate| format!("{rate}/s"))),
+            row("timeout", format_duration(*timeout)),
+            row("connect-timeout", format_duration(*connect_timeout)),
+            row("compute-timeout", format_duration(*compute_timeout)),
+            row("retries", retries),
+            unset("halt", halt.map(value::shown_halt)),
+            unset("deadline", deadline.map(format_duration)),
+        ]
+    }
+}

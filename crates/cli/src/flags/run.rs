@@ -1,0 +1,102 @@
+//! What was typed after `inflight run`.
+
+use clap::Args;
+use inflight::Strategy;
+
+use crate::flags::headings::{JOB, PACE};
+use crate::flags::job::JobArgs;
+use crate::flags::keep::KeepArgs;
+use crate::flags::output::OutputArgs;
+use crate::flags::pace::PaceArgs;
+use crate::flags::pictures::{PictureArgs, RecordingArgs};
+use crate::flags::setting::{Decides, Report, Setting};
+use crate::flags::value::strategies;
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  inflight run 0..600 --compute bcrypt:8 --save http://127.0.0.1:8080/add
+  inflight run words.txt --compute sha256 --save file:hashes.jsonl
+  inflight run ids.txt --fetch 'https://example.org/items/{}' --save 'sqlite:items.db?table=items'
+  inflight run items.jsonl --compute 'exec:python3 worker.py' --save file:results.jsonl
+  inflight run words.txt --compute sha256 --save 'postgres://me@localhost/night?table=hashes' --create
+  inflight init && inflight run job.toml --in-flight 50
+  inflight run 0..600 --compute sleep:5ms --save 'lab:?latency=100ms&capacity=100&fail=5%'";
+
+/// `inflight run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, rows of
+    /// postgres://USER@HOST/DATABASE?table=T&key=COLUMN (or query=SELECT), or a job file such as job.toml
+    pub(crate) input: String,
+
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
+    /// for worker processes of your own
+    #[arg(long, value_name = "TASK", default_value = "none", help_heading = JOB)]
+    pub(crate) compute: String,
+
+    /// Where results go: http(s)://URL, sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
+    /// lab:?latency=100ms or null:
+    #[arg(long, value_name = "SINK", help_heading = JOB)]
+    pub(crate) save: String,
+
+    /// Where steps run: all on one thread in turn, in batches, overlapped, or on all cores
+    #[arg(long, default_value = "parallel", value_parser = strategies(), help_heading = PACE)]
+    pub(crate) strategy: Strategy,
+
+    /// Neither begin with what earlier runs have learnt of the service, nor keep what this one learns
+    #[arg(long, help_heading = PACE)]
+    pub(crate) no_profile: bool,
+
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) pictures: PictureArgs,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+}
+
+impl RunArgs {
+    /// Every setting of the command.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let RunArgs {
+            input,
+            compute,
+            save,
+            strategy,
+            no_profile,
+            job,
+            pace,
+            keep,
+            output,
+            pictures,
+            recording,
+        } = self;
+        let own = vec![
+            Setting::new("input", Decides::Results, Report::Address, [input]),
+            Setting::new("compute", Decides::Results, Report::Whole, [compute]),
+            Setting::new("save", Decides::Results, Report::Address, [save]),
+            Setting::new(
+                "strategy",
+                Decides::Course,
+                Report::Whole,
+                [strategy.name()],
+            ),
+            Setting::switch("no-profile", Decides::Course, Report::Whole, *no_profile),
+        ];
+        [
+            own,
+            job.settings(),
+            pace.settings(),
+            keep.settings(),
+            output.settings(),
+            pictures.settings(),
+            recording.settings(),
+        ]
+        .concat()
+    }
+}
