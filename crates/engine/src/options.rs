@@ -6,6 +6,7 @@ use crate::cpu::CHUNK_MAX;
 use crate::error::Error;
 use crate::halt::Halt;
 use crate::limit::Learnt;
+use crate::quota::Quota;
 
 /// Where steps run and in what order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -69,10 +70,6 @@ pub enum InFlightLimit {
 const IN_FLIGHT_MAX: usize = 65_536;
 /// Items in hand at least when the order is kept: at 1,000 a second, two seconds of them.
 const ORDER_WINDOW_MIN: usize = 2048;
-/// Slower is no rate but a calendar.
-const RATE_MIN: f64 = 1.0 / 86_400.0;
-/// Quicker than any thread sends.
-const RATE_MAX: f64 = 1e6;
 /// Longer than any run; far from where sums of durations overflow.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
 
@@ -109,8 +106,10 @@ pub struct Options {
     /// How long `Async` computes before it lets the loop serve I/O. Default zero: after each item.
     /// `None`: never.
     pub yield_every: Option<Duration>,
-    /// Save requests started a second, at most; one a day to a million a second. Default: no bound.
-    pub rate: Option<f64>,
+    /// What the service that fetches come from allows over time. Default: it is found where the service refuses.
+    pub fetch_quota: Quota,
+    /// The same of the service that saves go to.
+    pub save_quota: Quota,
     /// Attempts after the first that count against an item, at most 1,000. Default 5: with the backoff
     /// below that rides out about 1.5 s of failures of one item, 3 s at most; an outage counts none.
     pub retries: u16,
@@ -165,7 +164,8 @@ impl Default for Options {
             batch: 100,
             bulk: None,
             yield_every: Some(Duration::ZERO),
-            rate: None,
+            fetch_quota: Quota::default(),
+            save_quota: Quota::default(),
             retries: 5,
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_secs(30),
@@ -235,13 +235,12 @@ impl Options {
         within("bulk", self.bulk.unwrap_or(1), 1, 1_000_000)?;
         within("retries", self.retries.into(), 0, 1000)?;
         within("queue-bytes", self.queue_bytes, 64 << 10, 1 << 40)?;
-        if !self
-            .rate
-            .is_none_or(|rate| (RATE_MIN..=RATE_MAX).contains(&rate))
-        {
-            return Err(Error::options(
-                "rate must be at least one a day and at most a million a second",
-            ));
+        for (name, quota) in [
+            ("fetch-quota", self.fetch_quota),
+            ("save-quota", self.save_quota),
+        ] {
+            let wrong = |why| Error::options(format!("{name} {why}"));
+            quota.check().map_err(wrong)?;
         }
         let is_possible = |learnt: Option<Learnt>| learnt.is_none_or(|learnt| learnt.is_possible());
         if !is_possible(self.learnt_save) || !is_possible(self.learnt_fetch) {
@@ -346,17 +345,23 @@ mod tests {
         );
         check(
             Options {
-                rate: Some(1e-12),
+                save_quota: Quota {
+                    requests: Some(1e-12),
+                    units: None,
+                },
                 ..default()
             },
-            "rate",
+            "quota",
         );
         check(
             Options {
-                rate: Some(f64::NAN),
+                fetch_quota: Quota {
+                    requests: None,
+                    units: Some(f64::NAN),
+                },
                 ..default()
             },
-            "rate",
+            "quota",
         );
         check(
             Options {

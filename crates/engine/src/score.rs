@@ -186,7 +186,7 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
         compute_one: tally.compute.median(),
         fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
         save: stage(&tally.save, setting.save),
-        rate: setting.options.rate,
+        rate: setting.options.save_quota.requests,
         rate_learned: learnt(
             setting.save.learnt.and_then(|learnt| learnt.rate),
             tally.save.succeeded,

@@ -164,6 +164,12 @@ pub trait Connection<Q>: 'static {
     fn mark(&self) -> Option<u64> {
         None
     }
+
+    /// How many units of a quota the last request has cost, such as tokens: its answer says so. Asked after every answer; means
+    /// something where [`Quota::units`](crate::Quota::units) is set. Default: nobody knows.
+    fn cost(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What a service answered to one request.

@@ -142,6 +142,8 @@ mod tests {
     use clap::Parser;
     use inflight::{ComputeClock, InFlightLimit};
 
+    use inflight::Quota;
+
     use super::*;
     use crate::flags::args::{Cli, Command};
 
@@ -184,7 +186,10 @@ mod tests {
             batch: 9,
             bulk: Some(5),
             yield_every: None,
-            rate: Some(1.0),
+            save_quota: Quota {
+                requests: Some(1.0),
+                ..Quota::default()
+            },
             retries: 0,
             connect_timeout: std::time::Duration::from_secs(2),
             timeout: std::time::Duration::from_secs(1),

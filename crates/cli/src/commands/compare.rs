@@ -5,7 +5,7 @@
 
 use std::sync::mpsc::Receiver;
 
-use inflight::{Dist, Ending, Options, Strategy, Summary};
+use inflight::{Dist, Ending, Options, Quota, Strategy, Summary};
 use inflight_connectors::Sink;
 
 use crate::commands::checked::{CheckedCompare, Point};
@@ -182,7 +182,7 @@ impl<'a> Comparing<'a> {
         let options = Options {
             strategy,
             jobs: cores(),
-            rate: None,
+            save_quota: Quota::default(),
             ..self.point.options.clone()
         };
         let sink = self.opened.sink_at("null:", strategy)?;

@@ -1,5 +1,6 @@
 //! What was typed of how a job runs: how many at once, how fast, how often again.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use inflight::Halt;
 
 use crate::flags::headings::PACE;
 use crate::flags::setting::{Decides, Report, Setting};
-use crate::flags::value::{self, OrAuto, OrNever};
+use crate::flags::value::{self, OrAuto, OrNever, QuotaOf};
 
 /// How many at once, how fast, how often again.
 #[derive(Clone, Debug, Args)]
@@ -43,6 +44,14 @@ pub(crate) struct PaceArgs {
     /// Save requests started a second, minute or hour, at most, such as 50/s [default: no bound]
     #[arg(long, value_name = "N/s", value_parser = value::rate)]
     pub(crate) rate: Option<f64>,
+
+    /// What the service of the fetches allows: '500 requests/min', '200000 tokens/min' or 50/s; may be repeated. An answer says its tokens in usage.total_tokens
+    #[arg(long = "fetch-quota", value_name = "N UNIT/TIME", value_parser = value::quota)]
+    pub(crate) fetch_quotas: Vec<QuotaOf>,
+
+    /// The same of the service of the saves; --rate is its short form for requests
+    #[arg(long = "save-quota", value_name = "N UNIT/TIME", value_parser = value::quota)]
+    pub(crate) save_quotas: Vec<QuotaOf>,
 
     /// Deadline of one request
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = value::duration)]
@@ -80,6 +89,8 @@ impl PaceArgs {
             bulk,
             yield_every,
             rate,
+            fetch_quotas,
+            save_quotas,
             timeout,
             connect_timeout,
             compute_timeout,
@@ -92,6 +103,9 @@ impl PaceArgs {
         }
         fn unset(key: &'static str, value: Option<impl ToString>) -> Setting {
             Setting::new(key, Decides::Course, Report::Whole, value)
+        }
+        fn each(key: &'static str, values: &[impl Display]) -> Setting {
+            Setting::new(key, Decides::Course, Report::Whole, values)
         }
         vec![
             row("jobs", jobs),
@@ -107,6 +121,8 @@ impl PaceArgs {
             row("retries", retries),
             unset("halt", halt.map(value::shown_halt)),
             unset("deadline", deadline.map(format_duration)),
+            each("fetch-quota", fetch_quotas),
+            each("save-quota", save_quotas),
         ]
     }
 }

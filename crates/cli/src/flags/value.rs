@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use humantime::format_duration;
-use inflight::{Halt, Strategy};
+use inflight::{Halt, Quota, Strategy};
 
 /// A number, or whatever suits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,51 @@ pub(crate) fn strategies() -> impl TypedValueParser<Value = Strategy> {
     })
 }
 
+/// A quota of one unit: so many a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum QuotaOf {
+    Requests(f64),
+    Tokens(f64),
+}
+
+impl fmt::Display for QuotaOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QuotaOf::Requests(rate) => write!(f, "{rate} requests/s"),
+            QuotaOf::Tokens(rate) => write!(f, "{rate} tokens/s"),
+        }
+    }
+}
+
+/// A quota, from `500 requests/min`, `200000 tokens/min` or `50/s`, which are requests.
+pub(crate) fn quota(text: &str) -> Result<QuotaOf, String> {
+    let expected = || "expected a number, a unit and a time, such as '500 requests/min' or '200000 tokens/min'";
+    let (amount, time) = text.split_once('/').ok_or_else(expected)?;
+    let (number, unit) = amount
+        .trim()
+        .split_once(' ')
+        .unwrap_or((amount, "requests"));
+    let per_second = rate(&format!("{number}/{time}")).map_err(|_| expected())?;
+    match unit.trim() {
+        "request" | "requests" => Ok(QuotaOf::Requests(per_second)),
+        "token" | "tokens" => Ok(QuotaOf::Tokens(per_second)),
+        _ => Err(expected().to_owned()),
+    }
+}
+
+/// These quotas as one: of two of a unit the tighter holds.
+pub(crate) fn together(quotas: impl IntoIterator<Item = QuotaOf>) -> Quota {
+    let tighter = |one: Option<f64>, other| Some(one.map_or(other, |one| one.min(other)));
+    let mut whole = Quota::default();
+    for quota in quotas {
+        match quota {
+            QuotaOf::Requests(rate) => whole.requests = tighter(whole.requests, rate),
+            QuotaOf::Tokens(rate) => whole.units = tighter(whole.units, rate),
+        }
+    }
+    whole
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +175,35 @@ mod tests {
         for wrong in ["50", "50/d", "fast/s", "0/s", "-1/s", "inf/s", "NaN/s"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_quota_has_a_unit_and_a_time() {
+        assert_eq!(quota("120 requests/min"), Ok(QuotaOf::Requests(2.0)));
+        assert_eq!(quota("7200 tokens / h"), Ok(QuotaOf::Tokens(2.0)));
+        assert_eq!(quota("50/s"), Ok(QuotaOf::Requests(50.0)));
+        assert_eq!(
+            quota(&QuotaOf::Tokens(0.5).to_string()),
+            Ok(QuotaOf::Tokens(0.5))
+        );
+        for wrong in [
+            "50",
+            "50 tokens",
+            "5 apples/s",
+            "many tokens/s",
+            "0 tokens/s",
+        ] {
+            assert!(
+                quota(wrong).unwrap_err().contains("200000 tokens/min"),
+                "{wrong}"
+            );
+        }
+        let both = ["10/s", "20 requests/s", "5 tokens/s"].map(|text| quota(text).unwrap());
+        let expected = Quota {
+            requests: Some(10.0),
+            units: Some(5.0),
+        };
+        assert_eq!(together(both), expected);
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub(super) fn check(typed: &Typed<'_>) -> anyhow::Result<()> {
             "--fetch-header goes with every fetch, and nothing is fetched; add --fetch URL",
         ));
     }
+    if !pace.fetch_quotas.is_empty() && job.fetch.is_none() {
+        return Err(Usage::error(
+            "--fetch-quota is kept by the fetches, and nothing is fetched; add --fetch URL, or write --save-quota",
+        ));
+    }
     let sink = public(save);
     let kind = Kind::of(save);
     if kind.is_some_and(|kind| kind != Kind::Postgres) {

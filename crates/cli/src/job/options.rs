@@ -4,7 +4,7 @@ use inflight::{ComputeClock, InFlightLimit, Options, Strategy};
 
 use crate::error::Usage;
 use crate::flags::pace::PaceArgs;
-use crate::flags::value::{OrAuto, OrNever};
+use crate::flags::value::{OrAuto, OrNever, QuotaOf, together};
 
 /// The limit of a run for which none was given.
 pub(crate) fn limit_unsaid(strategy: Strategy) -> InFlightLimit {
@@ -48,7 +48,10 @@ pub(crate) fn options(
             OrNever::Every(time) => Some(time),
             OrNever::Never => None,
         },
-        rate: pace.rate,
+        fetch_quota: together(pace.fetch_quotas.iter().copied()),
+        save_quota: together(
+            (pace.save_quotas.iter().copied()).chain(pace.rate.map(QuotaOf::Requests)),
+        ),
         halt: pace.halt,
         deadline: pace.deadline,
         retries: pace.retries,

@@ -52,7 +52,7 @@ fn became(key: &str, options: &Options) -> Option<String> {
         ("jobs", _) => options.jobs.to_string(),
         ("in-flight", InFlightLimit::Fixed(limit)) => limit.to_string(),
         ("in-flight", InFlightLimit::Auto) => format!("auto, ceiling {}", options.max_in_flight),
-        ("rate", _) if options.rate.is_none() => "no bound".to_owned(),
+        ("rate", _) if options.save_quota.requests.is_none() => "no bound".to_owned(),
         _ => return None,
     })
 }

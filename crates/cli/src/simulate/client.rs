@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use inflight::Quota;
 use inflight::limit::{BulkSize, Changed, Decision, Gate, Learnt, LimitSettings, Outcome, Sent};
 use inflight_lab::{Bulks, Busy, ClientLimit, Clients, Length};
 
@@ -140,7 +141,10 @@ pub(super) fn settings(
             ClientLimit::Fixed(limit) => Some(limit),
         },
         ceiling: clients.in_flight_max,
-        rate: clients.rate,
+        quota: Quota {
+            requests: clients.rate,
+            units: None,
+        },
         wall,
         learnt,
         seed,

@@ -215,7 +215,10 @@ fn a_rate_counts_requests_and_is_what_limits_batches() {
             },
         };
         let options = Options {
-            rate: Some(rate),
+            save_quota: crate::Quota {
+                requests: Some(rate),
+                ..crate::Quota::default()
+            },
             batch: 100,
             ..Options::default()
         };

@@ -41,7 +41,7 @@ impl Way {
             batch: options.batch,
             yield_every: options.yield_every.map(|time| time.as_secs_f64()),
             bulk: options.bulk,
-            rate: options.rate,
+            rate: options.save_quota.requests,
         }
     }
 }

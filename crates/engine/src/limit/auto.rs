@@ -396,6 +396,8 @@ mod tests {
             at,
             in_flight,
             records: 1,
+            reserved: 0.0,
+            cost: None,
         }
     }
 

@@ -7,6 +7,8 @@ use super::decision::{Decision, Reason};
 use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
 use super::pace::Pace;
+use super::units::Units;
+use crate::quota::Quota;
 
 /// The longest the service may ask to be left alone: what is longer is taken for garbage.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(3600);
@@ -24,8 +26,8 @@ pub struct LimitSettings {
     pub fixed: Option<usize>,
     /// The highest limit that may be found, at least 1.
     pub ceiling: usize,
-    /// Requests a second, at most; more than 0.
-    pub rate: Option<f64>,
+    /// What the service allows over time, as far as that is known.
+    pub quota: Quota,
     /// What the clock on the wall showed at the start of the run (any epoch that all clients share).
     pub wall: Duration,
     /// What an earlier run learnt.
@@ -39,6 +41,7 @@ pub struct LimitSettings {
 pub(super) struct Limit {
     law: Law,
     pace: Pace,
+    units: Option<Units>,
     pause_until: Duration,
     refused_share: f64,
     /// Requests sent up to then tell nothing new of a quota.
@@ -55,7 +58,7 @@ enum Law {
 impl Limit {
     /// A limit that has seen nothing yet.
     pub(super) fn new(settings: LimitSettings) -> Limit {
-        let mut pace = Pace::new(settings.rate);
+        let mut pace = Pace::new(settings.quota.requests);
         let law = match settings.fixed {
             Some(limit) => Law::Fixed(limit.max(1)),
             None => {
@@ -69,6 +72,7 @@ impl Limit {
         Limit {
             law,
             pace,
+            units: settings.quota.units.map(Units::new),
             pause_until: Duration::ZERO,
             refused_share: 0.0,
             slowed_at: None,
@@ -94,7 +98,8 @@ impl Limit {
 
     /// The first moment at which another may be sent.
     pub(super) fn send_at(&self) -> Duration {
-        self.pause_until.max(duration(self.pace.next()))
+        let units = self.units.as_ref().map_or(0.0, Units::next);
+        self.pause_until.max(duration(self.pace.next().max(units)))
     }
 
     /// How many may be sent now, with so many in flight.
@@ -102,18 +107,38 @@ impl Limit {
         if now < self.send_at() {
             return 0;
         }
-        let room = self.limit().saturating_sub(in_flight);
-        match self.pace.rate(now.as_secs_f64()) {
-            Some(_) => room.min(1),
-            None => room,
+        let most = self.units.as_ref().and_then(Units::in_flight_max);
+        let limit = most.map_or(self.limit(), |most| most.min(self.limit()));
+        let room = limit.saturating_sub(in_flight);
+        // What is sent one after the other is looked at again after each.
+        if self.units.is_some() || self.pace.rate(now.as_secs_f64()).is_some() {
+            return room.min(1);
         }
+        room
     }
 
-    /// A request is sent now.
-    pub(super) fn sent(&mut self, sent: Sent) {
-        self.pace.sent(sent.allowed.as_secs_f64());
+    /// A request is sent now, and so many are in flight with it. Says how many units of the quota are reserved for it.
+    pub(super) fn sent(&mut self, now: Duration, in_flight: usize) -> f64 {
+        let now_s = now.as_secs_f64();
+        self.pace.sent(now_s);
         if let Law::Auto(auto) = &mut self.law {
-            auto.sent(sent.in_flight);
+            auto.sent(in_flight);
+        }
+        let units = self.units.as_mut();
+        units.map_or(0.0, |units| units.sent(now_s))
+    }
+
+    /// A request ended. What it has cost is taken of the quota of units in place of what was reserved for it; one that was
+    /// refused cost nothing, and of one that failed nobody knows.
+    pub(super) fn cost(&mut self, now: Duration, sent: Sent, outcome: Outcome) {
+        let Some(units) = &mut self.units else {
+            return;
+        };
+        let now_s = now.as_secs_f64();
+        match (outcome, sent.cost) {
+            (_, Some(cost)) => units.cost(now_s, sent.reserved, cost),
+            (Outcome::Refused { .. }, None) => units.refused(now_s, sent.reserved),
+            _ => {}
         }
     }
 
@@ -241,10 +266,17 @@ mod tests {
         LimitSettings {
             fixed: None,
             ceiling: 1000,
-            rate: None,
+            quota: Quota::default(),
             wall: Duration::ZERO,
             learnt: None,
             seed: 1,
+        }
+    }
+
+    fn requests(requests: Option<f64>) -> Quota {
+        Quota {
+            requests,
+            units: None,
         }
     }
 
@@ -282,15 +314,15 @@ mod tests {
                 bulk: None,
                 records: 1.0,
             });
-            let mut limit = Limit::new(LimitSettings { ceiling, rate, learnt, ..settings() });
+            let mut limit = Limit::new(LimitSettings { ceiling, quota: requests(rate), learnt, ..settings() });
             let first = limit.found();
             let (mut now, mut flying) = (Duration::ZERO, VecDeque::new());
             for (took, kind) in answers {
                 while limit.room(now, flying.len()) > 0 {
                     prop_assert!(now >= limit.send_at());
-                    let sent = Sent { allowed: now, at: now, in_flight: flying.len() + 1, records: 1 };
-                    limit.sent(sent);
-                    flying.push_back(sent);
+                    let in_flight = flying.len() + 1;
+                    let reserved = limit.sent(now, in_flight);
+                    flying.push_back(Sent { allowed: now, at: now, in_flight, records: 1, reserved, cost: None });
                     prop_assert!(flying.len() <= limit.limit());
                     prop_assert!((1..=ceiling).contains(&limit.limit()));
                 }
@@ -314,20 +346,12 @@ mod tests {
     fn a_rate_spaces_sends_and_allows_no_burst_after_a_gap() {
         let mut limit = Limit::new(LimitSettings {
             fixed: Some(10),
-            rate: Some(100.0),
+            quota: requests(Some(100.0)),
             ..settings()
         });
-        let send = |limit: &mut Limit, at| {
-            limit.sent(Sent {
-                allowed: at,
-                at,
-                in_flight: 1,
-                records: 1,
-            })
-        };
-        send(&mut limit, MS);
+        limit.sent(MS, 1);
         assert_eq!((limit.room(5 * MS, 0), limit.send_at()), (0, 10 * MS));
-        send(&mut limit, 1000 * MS);
+        limit.sent(1000 * MS, 1);
         assert_eq!((limit.room(1005 * MS, 0), limit.room(1006 * MS, 0)), (0, 1));
     }
 
@@ -339,6 +363,8 @@ mod tests {
             at: Duration::ZERO,
             in_flight: 1,
             records: 1,
+            reserved: 0.0,
+            cost: None,
         };
         let refused = Outcome::Refused {
             by_quota: true,
@@ -357,6 +383,8 @@ mod tests {
             at: MS,
             in_flight: 8,
             records: 1,
+            reserved: 0.0,
+            cost: None,
         };
         for _ in 0..20 {
             limit.done(100 * MS, sent, Outcome::Succeeded);

@@ -20,9 +20,10 @@ const MEAN_OVER: f64 = 32.0;
 ///
 /// ```
 /// use std::time::Duration;
+/// use inflight::Quota;
 /// use inflight::limit::{BulkSize, Changed, Gate, LimitSettings, Outcome};
 ///
-/// let settings = LimitSettings { fixed: None, ceiling: 100, rate: None, wall: Duration::ZERO, learnt: None, seed: 1 };
+/// let settings = LimitSettings { fixed: None, ceiling: 100, quota: Quota::default(), wall: Duration::ZERO, learnt: None, seed: 1 };
 /// let mut gate = Gate::new(settings, BulkSize::fixed(1));
 /// assert_eq!(gate.room(Duration::ZERO), 8);
 /// let sent: Vec<_> = (0..8).map(|_| gate.sent(Duration::ZERO, 1, false)).collect();
@@ -121,14 +122,14 @@ impl Gate {
     pub fn sent(&mut self, now: Duration, records: usize, is_full_in_bytes: bool) -> Sent {
         self.in_flight += 1;
         self.is_full_in_bytes = is_full_in_bytes;
-        let sent = Sent {
+        Sent {
             allowed: now,
             at: now,
             in_flight: self.in_flight,
             records,
-        };
-        self.limit.sent(sent);
-        sent
+            reserved: self.limit.sent(now, self.in_flight),
+            cost: None,
+        }
     }
 
     /// A request ended, while more was ready to be sent, or was not. Says what changes by that, if anything does.
@@ -139,6 +140,7 @@ impl Gate {
         outcome: Outcome,
         is_more_ready: bool,
     ) -> Option<Changed> {
+        self.limit.cost(now, sent, outcome);
         let is_bound = is_more_ready && self.in_flight >= self.limit.limit();
         self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome == Outcome::Succeeded);
         let is_answer = outcome == Outcome::Succeeded;

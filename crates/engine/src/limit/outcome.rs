@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a request was sent.
+/// How a request was sent, and what it cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sent {
     /// When it was allowed, from the start of the run: what the law knew then decided it.
@@ -13,6 +13,10 @@ pub struct Sent {
     pub in_flight: usize,
     /// What it carries.
     pub records: usize,
+    /// Units of a quota that were reserved for it; 0 without such a quota.
+    pub reserved: f64,
+    /// Units of a quota that it has cost, once its answer says so.
+    pub cost: Option<f64>,
 }
 
 /// How a request ended, as far as it matters here.

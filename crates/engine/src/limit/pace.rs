@@ -6,7 +6,7 @@ use super::backoff::{cubic, until_again};
 
 /// How late a timer may wake: ticks are a millisecond long, waiting begins within one and ends after one, and on a busy machine
 /// the thread itself has to wait for its turn.
-const LATENESS_S: f64 = 4e-3;
+pub(super) const LATENESS_S: f64 = 4e-3;
 
 /// The lowest quota that is believed, in requests a second: who knows less waits for longer than a minute to learn more.
 const RATE_MIN: f64 = 1.0 / 60.0;

@@ -238,7 +238,10 @@ fn options(strategy: Strategy, random: &mut fastrand::Rng) -> Options {
         batch: random.usize(1..=12),
         bulk: random.bool().then(|| random.usize(1..=8)),
         yield_every: [Some(Duration::ZERO), Some(MS), None][random.usize(0..3)],
-        rate: (random.u8(0..5) == 0).then(|| 50.0 + 500.0 * random.f64()),
+        save_quota: crate::Quota {
+            requests: (random.u8(0..5) == 0).then(|| 50.0 + 500.0 * random.f64()),
+            ..crate::Quota::default()
+        },
         retries: random.u16(1..=4),
         backoff: MS * random.u32(2..40),
         backoff_max: 300 * MS,

@@ -58,7 +58,6 @@ impl<Q> Dispatch<Q> {
         limits: Limits,
         size: fn(&Q) -> usize,
     ) -> Dispatch<Q> {
-        let rate = options.rate.filter(|_| step == Step::Save);
         Dispatch {
             step,
             // More than one connection may overtake each other whatever is sent first.
@@ -68,10 +67,7 @@ impl<Q> Dispatch<Q> {
             in_flight_records: 0,
             connections: 0,
             is_capped: false,
-            gate: Gate::new(
-                limits.law(options, rate, step),
-                limits.bulk_size(options, step),
-            ),
+            gate: Gate::new(limits.law(options, step), limits.bulk_size(options, step)),
             outage: Outage::new(options.outage_budget, options.first_contact),
             retry: Retry::new(options),
             budget: Budget::new(),
@@ -524,7 +520,10 @@ mod tests {
         let patient = Options {
             first_contact: 1_000_000 * SECOND,
             outage_budget: 1_000_000 * SECOND,
-            rate,
+            save_quota: crate::quota::Quota {
+                requests: rate,
+                ..crate::quota::Quota::default()
+            },
             keep_order: connections == 1,
             in_flight: InFlightLimit::Fixed(in_flight),
             ..Options::default()

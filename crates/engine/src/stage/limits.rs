@@ -24,7 +24,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// What bounds how many requests may be in flight.
-    pub(super) fn law(&self, options: &Options, rate: Option<f64>, step: Step) -> LimitSettings {
+    pub(super) fn law(&self, options: &Options, step: Step) -> LimitSettings {
         LimitSettings {
             fixed: match options.in_flight {
                 InFlightLimit::Fixed(limit) => {
@@ -33,7 +33,10 @@ impl Limits {
                 InFlightLimit::Auto => None,
             },
             ceiling: options.max_in_flight.min(self.connections),
-            rate,
+            quota: match step {
+                Step::Fetch => options.fetch_quota,
+                _ => options.save_quota,
+            },
             wall: self.wall,
             learnt: learnt(options, step),
             seed: fastrand::u64(..),

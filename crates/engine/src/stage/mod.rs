@@ -353,7 +353,12 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, answer: Answered<S::Answer>) {
         let inner = &self.0;
         let now = inner.clock.now();
-        let Answered { outcome, mark } = answer;
+        let Answered {
+            outcome,
+            mark,
+            cost,
+        } = answer;
+        let sent = Sent { cost, ..sent };
         let first = bulk[0].index;
         let trail = &bulk[0].trail;
         let ready_at = Duration::from_nanos(trail.ready_ns);

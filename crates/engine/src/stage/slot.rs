@@ -20,10 +20,11 @@ pub(super) struct Deadlines {
     pub(super) attempt: Duration,
 }
 
-/// What came of one request, and how far the service's own output had come with it.
+/// What came of one request, how far the service's own output had come with it, and what it cost of a quota.
 pub(super) struct Answered<A> {
     pub(super) outcome: Result<Reply<A>, Fault>,
     pub(super) mark: Option<u64>,
+    pub(super) cost: Option<f64>,
 }
 
 impl<A> Answered<A> {
@@ -39,6 +40,7 @@ impl<A> From<Fault> for Answered<A> {
         Answered {
             outcome: Err(fault),
             mark: None,
+            cost: None,
         }
     }
 }
@@ -118,13 +120,14 @@ impl<C> Slot<C> {
             // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
             may_be_stale = false;
         };
-        let mark = wire.connection.mark();
+        let (mark, cost) = (wire.connection.mark(), wire.connection.cost());
         if sent.is_reusable || planted!(TimedOutReused) {
             self.wire = Some(wire);
         }
         Ok(Answered {
             outcome: sent.outcome,
             mark,
+            cost,
         })
     }
 

@@ -373,7 +373,10 @@ fn waiting_for_no_time_is_no_reason_to_ask_again_at_once() {
 #[test]
 fn a_rate_spaces_requests() {
     let options = Options {
-        rate: Some(10.0),
+        save_quota: crate::quota::Quota {
+            requests: Some(10.0),
+            ..crate::quota::Quota::default()
+        },
         ..Options::default()
     };
     check(

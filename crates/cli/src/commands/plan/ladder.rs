@@ -139,7 +139,6 @@ impl Probing<'_> {
             jobs: 1,
             in_flight: InFlightLimit::Fixed(rung.in_flight),
             bulk: rung.bulk,
-            rate: self.options.rate,
             retries: 0,
             halt: None,
             keep_order: false,

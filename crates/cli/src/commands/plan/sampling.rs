@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use inflight::forecast::{Figure, Ladder, Sample, Traffic, Work};
-use inflight::{Counts, Fact, InFlightLimit, Options, Source, Stop, Strategy};
+use inflight::{Counts, Fact, InFlightLimit, Options, Quota, Source, Stop, Strategy};
 use inflight_connectors::Payload;
 
 use super::ladder::{Probed, Probing};
@@ -176,7 +176,7 @@ impl<'a> Sampling<'a> {
     fn sampled(&self, strategy: Strategy) -> Options {
         Options {
             strategy,
-            rate: None,
+            save_quota: Quota::default(),
             halt: None,
             keep_order: false,
             in_flight: InFlightLimit::Fixed(self.options.in_flight_max().min(cores().max(8))),

@@ -135,7 +135,7 @@ impl Pace {
             strategy: options.strategy,
             threads: options.compute_threads(),
             batch: options.batch,
-            rate: options.rate,
+            rate: options.save_quota.requests,
             has_quota: options
                 .learnt_save
                 .is_some_and(|learnt| learnt.rate.is_some()),
@@ -518,7 +518,11 @@ mod tests {
                 ready.push((*thread, index));
             }
             let computed = *threads.iter().max().unwrap();
-            let gap = self.options.rate.map_or(0.0, |rate| 1.0 / rate);
+            let gap = self
+                .options
+                .save_quota
+                .requests
+                .map_or(0.0, |rate| 1.0 / rate);
             let mut slots = vec![from; self.options.in_flight_max()];
             let (mut next_send, mut over) = (from, computed);
             for (ready, index) in ready {
@@ -686,7 +690,10 @@ mod tests {
             1.0,
             20.0,
             Options {
-                rate,
+                save_quota: inflight::Quota {
+                    requests: rate,
+                    ..Default::default()
+                },
                 ..with(Strategy::Parallel)
             },
         );
@@ -706,7 +713,10 @@ mod tests {
             ..with(Strategy::Parallel)
         };
         let paced = Options {
-            rate,
+            save_quota: inflight::Quota {
+                requests: rate,
+                ..Default::default()
+            },
             ..with(Strategy::Parallel)
         };
         check_as(500, 1.0, 20.0, paced, remembers);
