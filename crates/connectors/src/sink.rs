@@ -92,7 +92,7 @@ impl Sink {
             #[cfg(feature = "http")]
             Sink::Http(sink) => sink.check().map_err(Fault::permanent),
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.check().map_err(Fault::permanent),
+            Sink::Sqlite(sink) => sink.check(),
             #[cfg(feature = "postgres")]
             Sink::Postgres(sink) => sink.check(),
             #[cfg(feature = "file")]
@@ -125,7 +125,7 @@ impl Sink {
     pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, Fault> {
         match self {
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.ledger().map_err(Fault::permanent),
+            Sink::Sqlite(sink) => sink.ledger(),
             #[cfg(feature = "postgres")]
             Sink::Postgres(sink) => sink.ledger(),
             _ => Ok(None),
@@ -139,7 +139,7 @@ impl Sink {
     pub fn forget(&self) -> Result<(), Fault> {
         match self {
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(sink) => sink.forget().map_err(Fault::permanent),
+            Sink::Sqlite(sink) => sink.forget(),
             #[cfg(feature = "postgres")]
             Sink::Postgres(sink) => sink.forget(),
             _ => Ok(()),

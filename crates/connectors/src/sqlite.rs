@@ -7,9 +7,9 @@ mod wal;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use inflight::{Connection, Durable, Fault, Record, Reply, Service};
+use inflight::{Connection, Durable, Fault, Record, Reply, Service, Verdict};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
@@ -30,12 +30,19 @@ const BULK_MAX: usize = 8192;
 /// deadline of a request.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Between two looks whether a database is still locked that does not make anybody wait.
+const LOCKED_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long another program may keep the database locked as a run begins: longer than a backup of most databases takes.
+const START_MAX: Duration = Duration::from_secs(60);
+
 /// Saves each result as a row of a table, `sqlite:FILE?table=T` (default table `results`).
 ///
 /// File and table are created where missing. A row is identified by the item's index: saving it again
-/// replaces it. A result that is UTF-8 becomes TEXT, any other a BLOB. A bulk is one transaction, written
-/// to the log (WAL, `synchronous=NORMAL`): a crash of the program loses none that was saved, a crash of the
-/// machine may lose the last ones, unless a journal has them made durable, and never damages the file.
+/// replaces it. A result that is UTF-8 becomes TEXT, any other a BLOB. A bulk is one transaction. A database that is new
+/// writes to a log (WAL, `synchronous=NORMAL`): a crash of the program loses none that was saved, a crash of the
+/// machine may lose the last ones, unless a journal has them made durable, and never damages the file. A database that is
+/// there keeps its journal mode, which others may rely on; without a log each transaction waits for the disk.
 ///
 /// With [`SinkSettings::ledger`] each transaction also notes which items it saves, in the table `inflight_progress`, and
 /// saves nothing when `inflight_runs` knows a later run of the job. That account, which cannot differ from the
@@ -93,10 +100,11 @@ impl SqliteSink {
     /// Whether rows can be saved there: tries everything but a row, and takes it back.
     ///
     /// # Errors
-    /// A sentence that names file and table, and what is in the way.
-    pub fn check(&self) -> Result<(), String> {
+    /// A fault that names file and table, and what is in the way; unreached when another program keeps the database locked for a
+    /// minute.
+    pub fn check(&self) -> Result<(), Fault> {
         let is_new = path::is_new(&self.plan.path);
-        let outcome = self.plan.try_out();
+        let outcome = self.plan.at_start(|| self.plan.try_out());
         if is_new {
             path::remove_created(&self.plan.path);
         }
@@ -115,27 +123,30 @@ impl SqliteSink {
     /// From then on no earlier run of the job can save anything.
     ///
     /// # Errors
-    /// A sentence that names the file, when its account cannot be read or written.
-    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, String> {
+    /// A fault that names the file, when its account cannot be read or written; unreached as in [`SqliteSink::check`].
+    pub fn ledger(&self) -> Result<Option<Vec<Range<u64>>>, Fault> {
         let Some(account) = &self.plan.account else {
             return Ok(None);
         };
-        let take_over = || ledger::take_over(account, &mut self.plan.open()?);
-        take_over()
-            .map(Some)
-            .map_err(|cause| self.plan.unaccounted(&cause))
+        self.plan.at_start(|| {
+            let take_over = || ledger::take_over(account, &mut self.plan.open_to_save()?);
+            let taken = take_over().map(Some);
+            taken.map_err(|cause| self.plan.unfit(&cause, self.plan.unaccounted(&cause)))
+        })
     }
 
     /// Forgets what is saved of the job, so that a run does all of it again; the results stay until then.
     ///
     /// # Errors
-    /// A sentence that names the file, when its account cannot be written.
-    pub fn forget(&self) -> Result<(), String> {
+    /// A fault that names the file, when its account cannot be written; unreached as in [`SqliteSink::check`].
+    pub fn forget(&self) -> Result<(), Fault> {
         let Some(account) = &self.plan.account else {
             return Ok(());
         };
-        let forget = || ledger::forget(account, &mut self.plan.open()?);
-        forget().map_err(|cause| self.plan.unaccounted(&cause))
+        self.plan.at_start(|| {
+            let forget = || ledger::forget(account, &mut self.plan.open_to_save()?);
+            forget().map_err(|cause| self.plan.unfit(&cause, self.plan.unaccounted(&cause)))
+        })
     }
 }
 
@@ -204,16 +215,57 @@ impl Plan {
         )
     }
 
-    fn try_out(&self) -> Result<(), String> {
-        let mut connection = self.open().map_err(|cause| self.message(&cause))?;
+    /// The same for whoever writes: a log where the database is new, else whatever it has.
+    fn open_to_save(&self) -> rusqlite::Result<rusqlite::Connection> {
+        let connection = self.open()?;
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        if pages == 0 {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+        }
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if mode == "wal" {
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+        } else {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+        }
+        Ok(connection)
+    }
+
+    /// Does something before the run, as often as another program has the database locked, for at most [`START_MAX`].
+    fn at_start<T>(&self, work: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
+        let begun = Instant::now();
+        loop {
+            match work() {
+                // SQLite itself has waited as long as it may.
+                Err(fault)
+                    if fault.verdict() == Verdict::Unreached && begun.elapsed() < START_MAX =>
+                {
+                    std::thread::sleep(LOCKED_PAUSE);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Why nothing can be saved, before the run: a mistake, unless others have the database.
+    fn unfit(&self, cause: &Error, message: String) -> Fault {
+        match cause.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Fault::unreached(format!("{message}: another program is writing to it"))
+            }
+            _ => Fault::permanent(message),
+        }
+    }
+
+    fn try_out(&self) -> Result<(), Fault> {
+        let failed = |cause: Error| self.unfit(&cause, self.message(&cause));
+        let mut connection = self.open().map_err(failed)?;
         // Dropped in the end, which takes all of it back.
-        let transaction = self
-            .try_table(&mut connection)
-            .map_err(|cause| self.message(&cause))?;
+        let transaction = self.try_table(&mut connection).map_err(failed)?;
         let account = self.account.as_deref();
         account
             .map_or(Ok(()), |_| ledger::try_out(&transaction))
-            .map_err(|cause| self.unaccounted(&cause))
+            .map_err(|cause| self.unfit(&cause, self.unaccounted(&cause)))
     }
 
     fn try_table<'a>(
@@ -255,11 +307,16 @@ impl Plan {
         .counted_as("dropped by a trigger")
     }
 
-    /// Why the database as a whole refused: because of others, or because the disk did.
+    /// Why the database as a whole refused: because of a row, of the disk, of what somebody did to the table, or of others.
     fn fault(&self, cause: &Error) -> Fault {
-        match is_storage(cause) {
-            true => Fault::storage(self.message(cause)),
-            false => Fault::transient(self.message(cause)),
+        let message = self.message(cause);
+        match cause.sqlite_error_code() {
+            _ if is_storage(cause) => Fault::storage(message),
+            _ if is_refusal(cause) => Fault::permanent(message),
+            Some(ErrorCode::Unknown | ErrorCode::NotADatabase | ErrorCode::PermissionDenied) => {
+                Fault::stops_run(message)
+            }
+            _ => Fault::transient(message),
         }
     }
 }
@@ -276,9 +333,7 @@ impl Writer for Database {
 
     fn open(plan: Plan) -> Result<Database, Fault> {
         let open = || {
-            let mut connection = plan.open()?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            let mut connection = plan.open_to_save()?;
             connection.execute_batch(&plan.create())?;
             if let Some(account) = &plan.account {
                 ledger::join_in(account, &mut connection)?;

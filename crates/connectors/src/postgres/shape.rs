@@ -149,7 +149,7 @@ SELECT ARRAY(SELECT name FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) AS nam
 impl Shape {
     /// Looks at a table, and how its columns are filled: those that are named, or else all that nobody else fills.
     ///
-    /// Fails with a sentence that says what the table has too much or too little, permanently.
+    /// Fails with a sentence that says what the table has too much or too little: no row is to blame.
     pub(super) async fn read(
         client: &Client,
         table: &Name,
@@ -160,7 +160,7 @@ impl Shape {
         let text = [bound(&table.quoted, Type::TEXT)];
         let rows = client.query_typed(COLUMNS, &text).await.map_err(failed)?;
         if rows.is_empty() {
-            return Err(Fault::permanent(format!(
+            return Err(Fault::stops_run(format!(
                 "table {place} does not exist; --create makes it, with \"index\" bigint PRIMARY KEY and result text"
             )));
         }
@@ -197,7 +197,7 @@ impl Shape {
             Ok(_) => {}
             Err(more) => wrong.extend(more),
         }
-        Err(Fault::permanent(format!(
+        Err(Fault::stops_run(format!(
             "table {place} does not fit: {}",
             wrong.join("; ")
         )))

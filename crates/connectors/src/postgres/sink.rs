@@ -243,7 +243,7 @@ impl Plan {
         );
         match cause {
             Failed::By(cause) => verdict::refused(&place, &cause),
-            Failed::Foreign(what) => Fault::permanent(format!("{place}: {what}")),
+            Failed::Foreign(what) => Fault::stops_run(format!("{place}: {what}")),
         }
     }
 }

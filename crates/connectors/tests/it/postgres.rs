@@ -1,6 +1,6 @@
 //! Postgres as a sink, against a server of our own: rows by index, bad rows by themselves, one run at a time, TLS.
 
-use inflight::{Connection, Fault, Record, Service, Verdict};
+use inflight::{Connection, Ending, Fault, Job, Options, Record, Service, Verdict};
 use inflight_connectors::{Kind, Ledger, Payload, Sink, SinkConnection, SinkSettings};
 use inflight_testbed::{Postgres, Setup};
 
@@ -161,12 +161,14 @@ fn what_a_table_lacks_is_said() {
         let address = place.address(&format!("table=t{parameters}"));
         let sink = Sink::parse(&address, &SinkSettings::default()).unwrap();
         let fault = sink.check().unwrap_err();
-        assert_eq!(fault.verdict(), Verdict::Permanent);
         assert!(fault.to_string().contains(part), "{fault}");
-        assert_ne!(
-            wait(sink.connect()).err().map(|fault| fault.to_string()),
-            None
-        );
+        let job = Job::new(0..10).compute(|n: u64| Payload::read(n.to_string()));
+        let summary = job.save_to(sink).run(&Options::default()).unwrap();
+        let Ending::Halted(words) = &summary.ending else {
+            panic!("{:?}", summary.ending)
+        };
+        assert!(words.contains(part), "{words}");
+        assert_eq!((summary.dead, summary.left), (0, 10), "no item is to blame");
     };
     check(
         "CREATE TABLE t(id bigint PRIMARY KEY, result text)",
@@ -762,6 +764,69 @@ fn a_connection_that_the_server_ends_is_closed() {
         assert!(!connection.is_open());
     });
     assert_eq!(place.rows(), "0|x");
+}
+
+/// What becomes of a job after this was done to the database of its table.
+fn halted_by(change: &str, part: &str) {
+    let place = Place::with(PLAIN);
+    let sink = place.plain();
+    sink.check().unwrap();
+    let job = Job::new(0..1000).compute(move |n: u64| Payload::read(n.to_string()));
+    place.sql(change);
+    let summary = job.save_to(sink).run(&Options::default()).unwrap();
+    let Ending::Halted(words) = &summary.ending else {
+        panic!("{change}: {:?}", summary.ending)
+    };
+    assert!(words.contains(part), "{change}: {words}");
+    assert_eq!((summary.dead, summary.left), (0, 1000), "{change}");
+}
+
+#[test]
+fn what_cannot_heal_ends_the_run_and_no_item_is_to_blame() {
+    halted_by("DROP TABLE t", "table t does not exist");
+    halted_by(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM * FROM nothing_there; RETURN new; END$$; \
+         CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "make the table as it was",
+    );
+    let place = Place::with(PLAIN);
+    let nobody = place
+        .address("table=t")
+        .replace("postgres@", "nobody_like_this@");
+    let sink = Sink::parse(&nobody, &SinkSettings::default()).unwrap();
+    let job = Job::new(0..10).compute(|n: u64| Payload::read(n.to_string()));
+    let summary = job.save_to(sink).run(&Options::default()).unwrap();
+    assert!(matches!(&summary.ending, Ending::Halted(words) if words.contains("check the user")));
+}
+
+#[test]
+fn a_code_of_a_functions_own_is_about_the_row() {
+    let body = "IF new.\"index\" IN (3, 250) THEN RAISE EXCEPTION USING ERRCODE = 'MY001', MESSAGE = 'rule'; END IF;";
+    let place = Place::with(&format!("{PLAIN}; {}", trigger(body)));
+    let job = Job::new(0..500).compute(|n: u64| Payload::read(n.to_string()));
+    let summary = job.save_to(place.plain()).run(&Options::default()).unwrap();
+    assert_eq!((summary.saved, summary.dead), (498, 2));
+}
+
+#[test]
+fn connections_that_cannot_be_had_are_done_without() {
+    let place = Place::with(&format!(
+        "{PLAIN}; DROP ROLE IF EXISTS narrow; CREATE ROLE narrow LOGIN CONNECTION LIMIT 2; GRANT ALL ON t TO narrow"
+    ));
+    let address = place.address("table=t").replace("postgres@", "narrow@");
+    let sink = || Sink::parse(&address, &SinkSettings::default()).unwrap();
+    wait(async {
+        let sink = sink();
+        let _two = (connect(&sink).await, connect(&sink).await);
+        let fault = sink.connect().await.err().unwrap();
+        assert_eq!(fault.verdict(), Verdict::Unreached);
+        assert_eq!(fault.reason(), "no further connection", "{fault}");
+    });
+    let job = Job::new(0..20_000).compute(|n: u64| Payload::read(n.to_string()));
+    let options = Options::default();
+    let summary = job.save_to(sink()).run(&options).unwrap();
+    assert_eq!((summary.saved, summary.dead), (20_000, 0));
+    place.sql("DROP OWNED BY narrow; DROP ROLE narrow");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! SQLite as a sink: rows by index, refusals by row, foreign files left alone.
 
-use inflight::{Fault, Service, Verdict};
-use inflight_connectors::{Kind, Ledger, Sink, SinkSettings};
+use inflight::{Ending, Fault, Job, Options, Service, Verdict};
+use inflight_connectors::{Kind, Ledger, Payload, Sink, SinkSettings};
 use rusqlite::types::Value;
 
 use crate::{connect, record, save, wait};
@@ -125,6 +125,111 @@ fn a_database_that_is_locked_is_transient() {
         other.execute_batch("ROLLBACK").unwrap();
         save(&mut connection, &[record(0, "x")]).await.unwrap();
     });
+}
+
+#[test]
+fn a_database_that_is_locked_as_a_run_begins_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("CREATE TABLE z(a); BEGIN EXCLUSIVE")
+        .unwrap();
+    std::thread::scope(|scope| {
+        let begun = scope.spawn(|| {
+            let sink = accounted(&path, 1);
+            sink.check().unwrap();
+            sink.forget().unwrap();
+            sink.ledger().unwrap()
+        });
+        // Longer than SQLite waits by itself.
+        std::thread::sleep(std::time::Duration::from_secs(6));
+        assert!(!begun.is_finished());
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(begun.join().unwrap(), Some(vec![]));
+    });
+}
+
+#[test]
+fn a_database_keeps_its_journal_mode() {
+    let mode = |path: &std::path::Path| -> String {
+        let database = rusqlite::Connection::open(path).unwrap();
+        database
+            .query_row("PRAGMA journal_mode", (), |row| row.get(0))
+            .unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, before: &str, expected: &str| {
+        let path = folder.path().join(name);
+        if !before.is_empty() {
+            let database = rusqlite::Connection::open(&path).unwrap();
+            database.execute_batch(before).unwrap();
+        }
+        for epoch in 1..3 {
+            let sink = accounted(&path, epoch);
+            sink.check().unwrap();
+            sink.ledger().unwrap();
+            wait(async {
+                save(&mut connect(&sink).await, &[record(epoch, "x")])
+                    .await
+                    .unwrap();
+            });
+            assert_eq!(mode(&path), expected, "{name}");
+        }
+        assert_eq!(rows(&path).len(), 2);
+    };
+    check("new.db", "", "wal");
+    check("old.db", "CREATE TABLE z(a)", "delete");
+    check(
+        "log.db",
+        "PRAGMA journal_mode = WAL; CREATE TABLE z(a)",
+        "wal",
+    );
+}
+
+#[test]
+fn what_somebody_did_to_the_table_ends_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let sink = sink(&path, false);
+    let ended = wait(async {
+        let mut connection = connect(&sink).await;
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other
+            .execute_batch("DROP TABLE t; CREATE TABLE t(other)")
+            .unwrap();
+        save(&mut connection, &[record(0, "x")]).await.unwrap_err()
+    });
+    assert_eq!(ended.verdict(), Verdict::Transient);
+    assert!(ended.to_string().contains("needs the columns"), "{ended}");
+    let job = Job::new(0..10).compute(|n: u64| Payload::read(n.to_string()));
+    let summary = job.save_to(sink).run(&Options::default()).unwrap();
+    assert!(
+        matches!(summary.ending, Ending::Halted(_)),
+        "{:?}",
+        summary.ending
+    );
+    assert_eq!((summary.dead, summary.left), (0, 10));
+}
+
+#[test]
+fn a_trigger_that_rolls_back_is_about_its_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE t(\"index\" INTEGER PRIMARY KEY, result TEXT);
+             CREATE TRIGGER three BEFORE INSERT ON t WHEN new.\"index\" = 3
+             BEGIN SELECT RAISE(ROLLBACK, 'not three'); END;",
+        )
+        .unwrap();
+    let job = Job::new(0..100).compute(|n: u64| Payload::read(n.to_string()));
+    let summary = job
+        .save_to(sink(&path, false))
+        .run(&Options::default())
+        .unwrap();
+    assert_eq!((summary.saved, summary.dead), (99, 1));
 }
 
 #[test]
