@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod broken;
 mod client;
 mod dial;
 mod fetch;

@@ -79,6 +79,7 @@ pub(crate) enum Ends {
 /// What the limit wants to know of a fault beyond its verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hint {
+    Stale,
     Quota,
     TimedOut,
     TooLarge,
@@ -223,6 +224,16 @@ impl Fault {
         self
     }
 
+    /// The connection had answered before, and was closed at the moment this request went over it, before a byte of an
+    /// answer came: it was most likely closed for having been idle. The engine tries once more at once, on a connection
+    /// that is opened anew, within the same attempt. A request that may have arrived all the same says so with its verdict,
+    /// and is counted as in doubt.
+    #[must_use]
+    pub fn stale(mut self) -> Fault {
+        self.0.hint = Some(Hint::Stale);
+        self
+    }
+
     /// How long the service asked to be left alone (at most an hour). The whole stage waits that long if the limit was set, if
     /// a quota is the reason, or if most requests are refused; else only this one.
     #[must_use]
@@ -256,6 +267,11 @@ impl Fault {
     /// Whether it was that no answer came in time.
     pub(crate) fn is_timeout(&self) -> bool {
         self.0.hint == Some(Hint::TimedOut)
+    }
+
+    /// Whether it was that a connection which had been kept was closed meanwhile.
+    pub fn is_stale(&self) -> bool {
+        self.0.hint == Some(Hint::Stale)
     }
 
     /// Whether it was that the request held too much.

@@ -48,6 +48,8 @@ mod bug {
         CountUnchecked,
         /// A connection is kept though nobody waited for its answer.
         TimedOutReused,
+        /// What went over a stale connection, and perhaps arrived, is not counted as in doubt.
+        StaleForgotten,
         /// A stage is done when nothing is in flight, whatever waits.
         DrainForgets,
         /// A request that failed stays in flight.
@@ -78,7 +80,7 @@ mod bug {
 
     impl Bug {
         /// All of them.
-        pub(crate) const ALL: [Bug; 21] = [
+        pub(crate) const ALL: [Bug; 22] = [
             Bug::RecordedBeforeAnswer,
             Bug::SyncSkipped,
             Bug::OutputSyncSkipped,
@@ -87,6 +89,7 @@ mod bug {
             Bug::BulkShifted,
             Bug::CountUnchecked,
             Bug::TimedOutReused,
+            Bug::StaleForgotten,
             Bug::DrainForgets,
             Bug::SlotLeaked,
             Bug::LimitExceeded,

@@ -8,7 +8,8 @@ use hyper::http::response::Parts;
 use inflight::{Fault, Verdict};
 
 use super::head::Head;
-use super::link::{Broken, Link};
+use super::broken::Broken;
+use super::link::Link;
 use super::verdict::{self, Meaning, Named, StatusChanges};
 use super::wait::{self, Wait};
 

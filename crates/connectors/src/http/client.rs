@@ -12,11 +12,6 @@ use super::shared::{Handle, Shared};
 use super::single::Single;
 use super::url::Origin;
 
-/// Handles to one HTTP/2 connection; the next ones get another. 100 requests at a time is what the standard
-/// recommends servers to allow at least (RFC 9113, 6.5.2) and what most allow; beyond it a request would
-/// wait here while it counts as sent.
-const HANDLES_MAX: usize = 100;
-
 /// Connections to one origin.
 pub(super) struct Client {
     dialer: Dialer,
@@ -45,7 +40,12 @@ impl Client {
 
     /// Opens a connection, or a share in one. Every failure is "unreached".
     pub(super) async fn connect(&self) -> Result<Link, Fault> {
-        let single = |stream| Link::Single(Single::Idle(stream));
+        let single = |stream| {
+            Link::Single(Single::Idle {
+                stream,
+                was_used: false,
+            })
+        };
         if self.is_single.load(Ordering::Relaxed) {
             return self.dialer.dial().await.map(single);
         }
@@ -74,9 +74,9 @@ impl Client {
         all.retain(|shared| shared.upgrade().is_some_and(|shared| !shared.is_closed()));
         let room = all
             .iter()
-            .filter(|shared| shared.strong_count() < HANDLES_MAX)
-            .filter_map(Weak::upgrade)
-            .find(|shared| shared.is_open())?;
+            .filter_map(|shared| Some((shared.strong_count(), shared.upgrade()?)))
+            .find(|(handles, shared)| shared.is_open() && *handles < shared.streams_max())?
+            .1;
         Some(Link::Shared(Handle::to(&room)))
     }
 

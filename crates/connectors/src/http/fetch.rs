@@ -16,7 +16,8 @@ use super::head::Head;
 use super::link::Link;
 use super::template::Template;
 use super::url::Url;
-use super::verdict::{Meaning, StatusChanges, fetch_broken};
+use super::broken::fetch_broken;
+use super::verdict::{Meaning, StatusChanges};
 use crate::payload::Payload;
 
 /// Bytes of a body at most. It is held in memory until it is computed on; 16 MiB is what a line may have too.
@@ -137,8 +138,16 @@ impl FetchConnection {
     /// The body for one item, wherever within the origin it is.
     async fn get(&mut self, item: &[u8]) -> Result<Bytes, Fault> {
         let mut path = self.fetch.template.fill(item)?;
-        for _ in 0..=REDIRECTS_MAX {
-            match self.step(&path).await? {
+        for hop in 0..=REDIRECTS_MAX {
+            let step = match self.step(&path).await {
+                // To whoever holds it the connection may be a new one: it has answered with the redirect only.
+                Err(fault) if hop > 0 && fault.is_stale() => {
+                    self.link = self.fetch.client.connect().await?;
+                    self.step(&path).await
+                }
+                other => other,
+            };
+            match step? {
                 Step::Body(body) => return Ok(body),
                 Step::Elsewhere(next) => path = next,
             }

@@ -10,13 +10,13 @@ use hyper::http::request;
 use hyper::http::response::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 
-use super::link::Cause;
+use super::broken::Cause;
 
 /// Headers of an answer at most; more than most clients accept.
 const HEADERS_MAX: usize = 128;
 
 /// Bytes of the head of an answer at most. Common servers refuse to send a tenth of it.
-const HEAD_BYTES_MAX: usize = 256 << 10;
+pub(super) const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of a line between chunks at most: its length, and extensions that mean nothing to us.
 const LINE_BYTES_MAX: usize = 16 << 10;
@@ -33,7 +33,7 @@ pub(super) fn write_head(request: &request::Parts, body_bytes: usize) -> Vec<u8>
         Some(path) => line(format_args!("{method} {path} HTTP/1.1\r\n")),
         None => line(format_args!("{method} / HTTP/1.1\r\n")),
     }
-    if body_bytes > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(method) {
+    if says_length(method, body_bytes) {
         line(format_args!("{CONTENT_LENGTH}: {body_bytes}\r\n"));
     }
     for (name, value) in &request.headers {
@@ -43,6 +43,19 @@ pub(super) fn write_head(request: &request::Parts, body_bytes: usize) -> Vec<u8>
     }
     head.extend_from_slice(b"\r\n");
     head
+}
+
+/// Whether a request says how long its body is: one of no bytes does where a body is expected.
+fn says_length(method: &Method, body_bytes: usize) -> bool {
+    body_bytes > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// The header that says so, where there is to be one.
+pub(super) fn content_length(
+    method: &Method,
+    body_bytes: usize,
+) -> Option<(HeaderName, HeaderValue)> {
+    says_length(method, body_bytes).then(|| (CONTENT_LENGTH, body_bytes.into()))
 }
 
 /// The head of an answer, and how many bytes come before its body; `None` while there is more to come.

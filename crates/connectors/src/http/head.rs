@@ -85,6 +85,10 @@ impl Head {
         }
         let mut shared = map.clone();
         shared.remove(HOST);
+        // They are about a connection of HTTP/1.1, and an error in HTTP/2 (RFC 9113, 8.2.2).
+        for name in ["keep-alive", "proxy-connection", "te", "upgrade"] {
+            shared.remove(name);
+        }
         let host = HeaderValue::from_str(url.origin.authority.as_str());
         map.entry(HOST)
             .or_insert(host.map_err(|_| format!("{url} has no valid host"))?);

@@ -1,26 +1,14 @@
 //! A connection, as a slot owns it: one of its own over HTTP/1.1, a share of one over HTTP/2.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use hyper::Request;
 use hyper::http::response::Parts;
 
+use super::broken::Broken;
 use super::shared::Handle;
 use super::single::Single;
 
 pub(super) type Asked = Request<Bytes>;
-
-/// What was the matter with a connection.
-pub(super) type Cause = Box<dyn Error + Send + Sync>;
-
-/// Why no whole answer came.
-pub(super) enum Broken {
-    /// Not a byte of the request has left.
-    Unsent(Cause),
-    /// It was sent, in whole or in part.
-    Sent(Cause),
-}
 
 /// A connection that takes one request at a time.
 pub(super) enum Link {

@@ -8,15 +8,18 @@ use std::io;
 use std::mem::{MaybeUninit, replace};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
 use hyper::http::response::Parts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
+use tokio::time::{Instant, sleep};
 
 use super::framing::{self, Body};
-use super::link::{Asked, Broken, Cause};
+use super::broken::{Broken, Cause, STALE_WITHIN};
+use super::link::Asked;
 use super::stream::Stream;
 
 /// Bytes that are read at once: what one TLS record holds.
@@ -25,11 +28,20 @@ const PIECE_BYTES: usize = 16 << 10;
 /// Bytes of a body that are written together with the head: to copy so few costs less than another packet.
 const TOGETHER_BYTES_MAX: usize = 16 << 10;
 
+/// How long the refusal of what was sent is waited for, behind the end of the connection: 255 ms in all, the way to the
+/// other side of the world and back.
+const RESET_PAUSE: Duration = Duration::from_millis(1);
+const RESET_PAUSE_MAX: Duration = Duration::from_millis(256);
+
 /// A connection, by what can be done with it. Whoever gives up waiting leaves it closed, so that nobody else is given
 /// the late answer.
 pub(super) enum Single {
     /// Takes a request.
-    Idle(Stream),
+    Idle {
+        stream: Stream,
+        /// Whether it has answered before, and so may have been closed for being idle.
+        was_used: bool,
+    },
     /// The body of an answer is still to be read.
     Answering(Box<Answer>),
     /// Never used again.
@@ -56,16 +68,23 @@ impl Single {
         if !self.is_open() {
             return Err(Broken::Unsent("the connection is closed".into()));
         }
-        let Single::Idle(mut stream) = replace(self, Single::Closed) else {
+        let Single::Idle {
+            mut stream,
+            was_used,
+        } = replace(self, Single::Closed)
+        else {
             unreachable!("only an idle connection is open");
         };
         let mut outgoing = outgoing(request);
         let all = outgoing.remaining();
         let mut unread = Vec::new();
+        let begun = Instant::now();
+        let mut is_reset = false;
         let head = poll_fn(|cx| {
             // A service that wants no more of a request says why, and closes. So what was read counts, and that nothing
             // more can be written shows there.
-            let _ = poll_send(&mut stream, &mut outgoing, cx);
+            let sent = poll_send(&mut stream, &mut outgoing, cx);
+            is_reset |= matches!(sent, Poll::Ready(Err(_)));
             poll_head(&mut stream, &mut unread, cx)
         });
         let head = head.await.and_then(|head| {
@@ -85,6 +104,13 @@ impl Single {
                 Ok(head)
             }
             Err(cause) if outgoing.remaining() == all => Err(Broken::Unsent(cause)),
+            Err(cause) if was_used && unread.is_empty() && begun.elapsed() < STALE_WITHIN => {
+                let may_have_arrived = !(is_reset || was_reset(&stream, &cause).await);
+                Err(Broken::Stale {
+                    cause,
+                    may_have_arrived,
+                })
+            }
             Err(cause) => Err(Broken::Sent(cause)),
         }
     }
@@ -108,7 +134,7 @@ impl Single {
 
     /// Whether another request can be sent; notices what the other side did meanwhile.
     pub(super) fn is_open(&mut self) -> bool {
-        let Single::Idle(stream) = self else {
+        let Single::Idle { stream, .. } = self else {
             return false;
         };
         // Nothing comes unasked but the end, and what is no answer to the next request. Unconstrained, because for want of
@@ -148,10 +174,32 @@ impl Answer {
         let is_clean = self.unread.is_empty() && !self.outgoing.has_remaining();
         match self.body.is_read() {
             false => Single::Answering(Box::new(self)),
-            true if self.is_kept && is_clean => Single::Idle(self.stream),
+            true if self.is_kept && is_clean => Single::Idle {
+                stream: self.stream,
+                was_used: true,
+            },
             true => Single::Closed,
         }
     }
+}
+
+/// Whether the other side refused what was sent, as a system does for a program that had closed the connection, or closed
+/// it without reading. One that has read the request and then closes ends the connection in order.
+async fn was_reset(stream: &Stream, cause: &Cause) -> bool {
+    let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    if matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)) {
+        return true;
+    }
+    // The end of the connection and the request may have crossed; then the refusal is still to come.
+    let mut pause = RESET_PAUSE;
+    while pause < RESET_PAUSE_MAX {
+        if stream.is_reset() {
+            return true;
+        }
+        sleep(pause).await;
+        pause *= 2;
+    }
+    stream.is_reset()
 }
 
 /// A request as it goes over the wire.

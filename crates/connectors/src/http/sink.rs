@@ -13,7 +13,8 @@ use super::key::idempotency_key;
 use super::link::{Asked, Link};
 use super::responses::Responses;
 use super::url::Url;
-use super::verdict::{self, Meaning, StatusChanges};
+use super::broken;
+use super::verdict::{Meaning, StatusChanges};
 use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
@@ -175,7 +176,7 @@ impl Connection<Payload> for HttpConnection {
         let [record] = bulk else {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
-        let broken = |sink: &Inner, broken| verdict::save_broken(&sink.title, broken);
+        let broken = |sink: &Inner, broken| broken::save_broken(&sink.title, broken);
         let request = self.sink.request(record, self.link.is_http2())?;
         let answer = match self.link.ask(request).await {
             Ok(answer) => answer,

@@ -15,6 +15,15 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// Whether the other side has refused bytes that were sent to it.
+    pub(super) fn is_reset(&self) -> bool {
+        let tcp = match self {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+        };
+        !matches!(tcp.take_error(), Ok(None))
+    }
+
     /// Whether the two sides agreed on HTTP/2 while they set up TLS.
     pub(super) fn is_http2(&self) -> bool {
         match self {

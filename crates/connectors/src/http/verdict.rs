@@ -7,8 +7,6 @@ use std::ops::RangeInclusive;
 
 use hyper::StatusCode;
 
-use super::link::{Broken, Cause};
-use inflight::Fault;
 
 /// Characters of a body that are shown in a message.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -309,34 +307,6 @@ pub(super) fn shown(body: &[u8]) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     printable.trim_end().into()
-}
-
-/// Why a request that may have had an effect brought no answer.
-pub(super) fn save_broken(title: &str, broken: Broken) -> Fault {
-    match broken {
-        Broken::Unsent(cause) => unsent(title, cause),
-        Broken::Sent(cause) => Fault::in_doubt(format!("{title}: no whole answer"))
-            .because(cause)
-            .counted_as("no whole answer"),
-    }
-}
-
-/// Why a request that has no effect brought no answer: nothing is in doubt then.
-pub(super) fn fetch_broken(title: &str, broken: Broken) -> Fault {
-    match broken {
-        Broken::Unsent(cause) => unsent(title, cause),
-        Broken::Sent(cause) => Fault::transient(format!("{title}: no whole answer"))
-            .because(cause)
-            .counted_as("no whole answer"),
-    }
-}
-
-fn unsent(title: &str, cause: Cause) -> Fault {
-    Fault::unreached(format!(
-        "{title}: connection was closed before the request was sent"
-    ))
-    .because(cause)
-    .counted_as("closed before the request was sent")
 }
 
 #[cfg(test)]

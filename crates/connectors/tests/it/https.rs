@@ -26,8 +26,8 @@ struct Seen {
     swallowed: AtomicUsize,
 }
 
-/// Starts a server for `localhost` that speaks these protocols; writes its certificate to the file.
-async fn serve(protocols: &[&[u8]], ca_file: &Path) -> (u16, Arc<Seen>) {
+/// Listens for `localhost`, with a certificate that is written to the file, and offers these protocols.
+pub(crate) async fn listen(protocols: &[&[u8]], ca_file: &Path) -> (TcpListener, TlsAcceptor) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     std::fs::write(ca_file, made.cert.pem()).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -40,6 +40,12 @@ async fn serve(protocols: &[&[u8]], ca_file: &Path) -> (u16, Arc<Seen>) {
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (listener, acceptor)
+}
+
+/// Starts a server for `localhost` that speaks these protocols; writes its certificate to the file.
+async fn serve(protocols: &[&[u8]], ca_file: &Path) -> (u16, Arc<Seen>) {
+    let (listener, acceptor) = listen(protocols, ca_file).await;
     let port = listener.local_addr().unwrap().port();
     let seen = Arc::<Seen>::default();
     let counts = Arc::clone(&seen);

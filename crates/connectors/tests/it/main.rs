@@ -19,6 +19,8 @@ mod http;
 #[cfg(feature = "http")]
 mod http1;
 #[cfg(feature = "http")]
+mod http2;
+#[cfg(feature = "http")]
 mod https;
 mod input;
 #[cfg(all(
@@ -47,6 +49,8 @@ mod server;
 mod sink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "http")]
+mod stale;
 #[cfg(all(unix, feature = "file", feature = "http", feature = "sqlite"))]
 mod storage;
 

@@ -98,6 +98,11 @@ impl Machine {
             let what = format!("told {told:?} saved and dead, but recorded {recorded:?}");
             self.world.wrong(what);
         }
+        let repeated = self.world.repeated();
+        if repeated > summary.in_doubt {
+            let what = format!("{repeated} taken twice, told of {} in doubt", summary.in_doubt);
+            self.world.wrong(what);
+        }
         let known = self.world.scenario.items;
         if !matches!(summary.ending, Ending::Unreadable(_)) && summary.items != known {
             let what = format!("told of {} items, there are {known}", summary.items);

@@ -42,6 +42,8 @@ pub(super) struct State {
     has_sent: bool,
     /// Saves that have come in this life.
     saves: u64,
+    /// Items that were taken again in this life, because nobody knew whether they had been.
+    repeated: u64,
     /// What the journal called finished when this life began.
     finished: BTreeSet<u64>,
     /// Each item, as the sink sees it.
@@ -100,6 +102,7 @@ impl World {
             fails: None,
             has_sent: false,
             saves: 0,
+            repeated: 0,
             finished: BTreeSet::new(),
             items: vec![None; scenario.items as usize],
             save: Service::default(),
@@ -133,7 +136,7 @@ impl World {
             End::Fails(fails) => Some(fails),
             _ => None,
         };
-        (state.saves, state.has_sent) = (0, false);
+        (state.saves, state.has_sent, state.repeated) = (0, false, 0);
         state.plug = Arc::clone(plug);
         state.begun = Some(Instant::now());
         state.is_last = is_last;
@@ -197,6 +200,11 @@ impl World {
     pub(super) fn seen(&self) -> (BTreeSet<&'static str>, u64) {
         let state = self.state();
         (state.fired.clone(), state.trace)
+    }
+
+    /// Items that were taken more than once in this life.
+    pub(super) fn repeated(&self) -> u64 {
+        self.state().repeated
     }
 
     /// What fails in this life.
@@ -281,6 +289,7 @@ impl World {
             answer: Answer::None,
         };
         let before = state.items[index as usize].replace(taken);
+        state.repeated += u64::from(before.is_some_and(|before| before.life == life));
         match before {
             Some(Taken {
                 answer: Answer::InDoubt,

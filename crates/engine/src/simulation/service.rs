@@ -134,10 +134,15 @@ impl Connection<u64> for Wire {
             ));
         }
         let mut request = Request::new(self, bulk);
+        let was_used = self.is_used;
         (self.is_used, self.is_stale) = (true, true);
         let reply = request.answer(bulk).await;
         request.is_answered(bulk, &reply);
         self.is_stale = matches!(&reply, Err(fault) if fault.verdict() == Verdict::InDoubt);
+        if self.is_stale && was_used && self.world.state().random.bool() {
+            self.world.fired("kept connection closed on a request");
+            return reply.map_err(Fault::stale);
+        }
         reply
     }
 

@@ -356,6 +356,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let Answered {
             outcome,
             mark,
+            in_doubt,
             cost,
         } = answer;
         let sent = Sent { cost, ..sent };
@@ -386,7 +387,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .map(|record| record.index)
                 .collect::<Indexes>(),
             mark: kept.or(mark),
-            in_doubt: settled.in_doubt,
+            in_doubt: settled.in_doubt + in_doubt,
             verdict: settled.verdict,
         };
         self.tell(now, attempt, settled);

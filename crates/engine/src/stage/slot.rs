@@ -25,6 +25,8 @@ pub(super) struct Answered<A> {
     pub(super) outcome: Result<Reply<A>, Fault>,
     pub(super) mark: Option<u64>,
     pub(super) cost: Option<f64>,
+    /// Records that had gone over a stale connection before, of which nobody knows whether they took effect.
+    pub(super) in_doubt: usize,
 }
 
 impl<A> Answered<A> {
@@ -41,6 +43,7 @@ impl<A> From<Fault> for Answered<A> {
             outcome: Err(fault),
             mark: None,
             cost: None,
+            in_doubt: 0,
         }
     }
 }
@@ -100,35 +103,50 @@ impl<C> Slot<C> {
         bulk: &[Record<Q>],
         deadlines: Deadlines,
         mut sent_at: impl FnMut(Duration),
-    ) -> Result<Answered<S::Answer>, Fault>
+    ) -> Answered<S::Answer>
     where
         S: Service<Q, Connection = C>,
         C: Connection<Q, Answer = S::Answer>,
     {
         let mut kept = self.kept();
-        let mut may_be_stale = kept.is_some();
+        let was_kept = kept.is_some();
+        let mut is_again = false;
+        let mut in_doubt = 0;
         let (wire, sent) = loop {
             let mut wire = match kept.take() {
                 Some(kept) => kept,
-                None => self.open(service, deadlines.connect).await?,
+                None => match self.open(service, deadlines.connect).await {
+                    Ok(wire) => wire,
+                    Err(fault) => {
+                        return Answered {
+                            in_doubt,
+                            ..fault.into()
+                        };
+                    }
+                },
             };
             sent_at(self.clock.now());
             let sent = send(&mut wire.connection, bulk, deadlines.attempt).await;
-            if !(sent.is_unsent() && may_be_stale) {
+            let is_stale = sent.is_stale() || sent.is_unsent() && was_kept;
+            if !is_stale || is_again {
                 break (wire, sent);
             }
-            // A kept connection died before a byte was sent. That is nobody's attempt: once more, on a new one.
-            may_be_stale = false;
+            // A kept connection died before it could be of use. That is nobody's attempt: once more, on a new one.
+            is_again = true;
+            if sent.is_in_doubt() && !planted!(StaleForgotten) {
+                in_doubt = bulk.len();
+            }
         };
         let (mark, cost) = (wire.connection.mark(), wire.connection.cost());
         if sent.is_reusable || planted!(TimedOutReused) {
             self.wire = Some(wire);
         }
-        Ok(Answered {
+        Answered {
             outcome: sent.outcome,
             mark,
             cost,
-        })
+            in_doubt,
+        }
     }
 
     fn kept<Q>(&mut self) -> Option<Wire<C>>
@@ -183,6 +201,14 @@ impl<A> Sent<A> {
 
     fn is_unsent(&self) -> bool {
         matches!(&self.outcome, Err(fault) if fault.verdict() == Verdict::Unreached)
+    }
+
+    fn is_stale(&self) -> bool {
+        matches!(&self.outcome, Err(fault) if fault.is_stale())
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        matches!(&self.outcome, Err(fault) if fault.verdict() == Verdict::InDoubt)
     }
 }
 

@@ -67,9 +67,8 @@ pub(super) async fn serve<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>) {
         let answered = answered.unwrap_or_else(|panic| {
             // What the connection was at when it panicked, nobody knows.
             slot = Slot::new(inner.clock, &inner.connections);
-            Err(Fault::panicked(&*panic))
+            Answered::from(Fault::panicked(&*panic))
         });
-        let answered = answered.unwrap_or_else(Answered::from);
         let is_over = answered.is_without_connection() && inner.connections.count() > 0;
         if is_over {
             // The others go on; another slot may start in this one's place, when there can be more.
