@@ -6,8 +6,10 @@
 mod answer;
 mod body;
 mod broken;
+mod charset;
 mod client;
 mod dial;
+mod encoding;
 mod fetch;
 mod framing;
 mod head;

@@ -82,7 +82,7 @@ pub use payload::Payload;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConnection, PostgresSink};
 pub use row::{Header, Row, Value};
-pub use settings::{Ledger, Resume, SinkSettings};
+pub use settings::{ANSWER_BYTES_MAX, Ledger, Resume, SinkSettings};
 pub use sink::{Sink, SinkConnection};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteConnection, SqliteSink};

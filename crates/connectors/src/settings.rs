@@ -4,6 +4,23 @@ use std::path::PathBuf;
 
 use inflight::{Declared, Found};
 
+/// Bytes of an answer that are read at most, unless told otherwise. It is held in memory until it is used, and 16 MiB is what a
+/// line may have too.
+pub const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// A number of bytes as a person has typed it: `16 MiB`.
+#[cfg(feature = "http")]
+pub(crate) fn shown_bytes(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units
+        .into_iter()
+        .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    match unit {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// The settings of all sinks; each reads those that concern it.
 ///
 /// ```
@@ -27,6 +44,8 @@ pub struct SinkSettings {
     pub statuses: crate::http::StatusChanges,
     /// Where responses of HTTP saves are kept, one JSON line each, appended. Default: nowhere.
     pub responses: Option<PathBuf>,
+    /// Bytes of a response that are kept at most; a longer one is cut, and its line says so. Default [`ANSWER_BYTES_MAX`].
+    pub answer_bytes_max: Option<usize>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
     /// Whether a table that is missing in Postgres is made. Default: it is an error. SQLite makes its own.
@@ -88,6 +107,7 @@ impl Default for SinkSettings {
             #[cfg(feature = "http")]
             statuses: crate::http::StatusChanges::default(),
             responses: None,
+            answer_bytes_max: None,
             ca_file: None,
             create: false,
             append: false,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::flags::headings::JOB;
 use crate::flags::setting::{Decides, Report, Setting};
+use crate::flags::value;
 
 /// What is done with each item.
 #[derive(Clone, Debug, Args)]
@@ -42,6 +43,10 @@ pub(crate) struct JobArgs {
     /// Keep what the service answered to each save in this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(crate) responses: Option<PathBuf>,
+
+    /// Longest answer that is taken, unpacked [default: 16MiB]; a longer one is a dead letter, or in --responses is cut and says so
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    pub(crate) answer_max: Option<usize>,
 
     /// Promise that the service knows idempotency keys: what a crash has sent again then counts once
     #[arg(long)]
@@ -95,6 +100,7 @@ impl JobArgs {
             create,
             append,
             ca_file,
+            answer_max,
         } = self;
         let (results, course) = (Decides::Results, Decides::Course);
         let whole = Report::Whole;
@@ -116,6 +122,12 @@ impl JobArgs {
             Setting::switch("create", course, whole, *create),
             Setting::switch("append", course, whole, *append),
             Setting::new("ca-file", course, whole, path(ca_file)),
+            Setting::new(
+                "answer-max",
+                course,
+                whole,
+                answer_max.map(value::shown_bytes),
+            ),
         ]
     }
 

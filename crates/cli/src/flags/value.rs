@@ -92,6 +92,38 @@ pub(crate) fn shown_halt(halt: Halt) -> String {
     }
 }
 
+/// A number of bytes, from `500KiB`, `16MiB`, `1GiB` or the bare number.
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
+    let expected = || "expected a size such as 500KiB, 16MiB or 1GiB".to_owned();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(expected()),
+    };
+    let number: usize = number.parse().map_err(|_| expected())?;
+    match number.checked_mul(unit) {
+        None | Some(0) => Err("must be more than 0, and less than memory has".to_owned()),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
+/// What [`bytes`] reads, written again.
+pub(crate) fn shown_bytes(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units
+        .into_iter()
+        .find(|(unit, _)| bytes.is_multiple_of(*unit));
+    unit.map_or(bytes.to_string(), |(unit, name)| {
+        format!("{}{name}", bytes / unit)
+    })
+}
+
 /// Requests a second, from `50/s`, `3000/m` (or `/min`) or `100000/h`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let expected =
@@ -167,6 +199,19 @@ pub(crate) fn together(quotas: impl IntoIterator<Item = QuotaOf>) -> Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_unit() {
+        assert_eq!(bytes("16MiB"), Ok(16 << 20));
+        assert_eq!(bytes("2 kib"), Ok(2048));
+        assert_eq!(bytes("7"), Ok(7));
+        for text in ["16MiB", "3KiB", "7"] {
+            assert_eq!(shown_bytes(bytes(text).unwrap()), text);
+        }
+        for wrong in ["", "MiB", "1.5MiB", "16MB", "0", "99999999999999GiB", "-1"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_rate_has_a_unit() {

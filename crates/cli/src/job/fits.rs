@@ -115,6 +115,10 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         format_args!("--idempotent is a promise of an HTTP service; {sink} is none"),
     )?;
     refuse(
+        job.answer_max.is_some() && job.fetch.is_none(),
+        format_args!("--answer-max is about the answers of an HTTP service; {sink} is none"),
+    )?;
+    refuse(
         job.body.is_some(),
         format_args!("--body is that of an HTTP request; {sink} gets none"),
     )?;

@@ -38,6 +38,7 @@ impl Settings {
                 body: args.body().to_owned(),
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
+                answer_bytes_max: args.answer_max,
                 create: args.create,
                 append: args.append,
                 idempotent: args.idempotent,
@@ -48,6 +49,7 @@ impl Settings {
             fetch: FetchSettings {
                 headers: args.fetch_headers.clone(),
                 ca_file: args.ca_file.clone(),
+                answer_bytes_max: args.answer_max,
                 ..FetchSettings::default()
             },
         }

@@ -7,8 +7,10 @@ use hyper::header::{HeaderMap, LOCATION};
 use hyper::http::response::Parts;
 use inflight::{Fault, Verdict};
 
-use super::head::Head;
 use super::broken::Broken;
+use super::charset;
+use super::encoding::Unpacking;
+use super::head::Head;
 use super::link::Link;
 use super::verdict::{self, Meaning, Named, StatusChanges};
 use super::wait::{self, Wait};
@@ -33,8 +35,30 @@ pub(super) struct Text {
     pub(super) is_cut: bool,
 }
 
-/// Reads the body of an answer to its end, so that the connection can be used again, or to the cap.
-pub(super) async fn read(link: &mut Link, bounds: Bounds) -> Result<Text, Broken> {
+/// Reads the body of an answer with these headers to its end, so that the connection can be used again, or to the cap.
+/// What is kept is what the service meant: unpacked, and in UTF-8 if it is a text in another charset.
+pub(super) async fn read(
+    link: &mut Link,
+    headers: &HeaderMap,
+    bounds: Bounds,
+) -> Result<Text, Broken> {
+    if bounds.keep == 0 {
+        return read_plain(link, bounds).await;
+    }
+    let text = match Unpacking::of(headers) {
+        Ok(None) => read_plain(link, bounds).await?,
+        Ok(Some(unpacking)) => read_packed(link, unpacking, bounds).await?,
+        Err(why) => {
+            link.abandon();
+            return Err(Broken::Unreadable(why));
+        }
+    };
+    let is_whole = !text.is_cut && text.bytes.len() < bounds.keep;
+    let bytes = charset::to_utf8(headers, text.bytes, is_whole).map_err(Broken::Unreadable)?;
+    Ok(Text { bytes, ..text })
+}
+
+async fn read_plain(link: &mut Link, bounds: Bounds) -> Result<Text, Broken> {
     let mut text = Text::default();
     let mut read = 0;
     while let Some(data) = link.next().await? {
@@ -47,6 +71,37 @@ pub(super) async fn read(link: &mut Link, bounds: Bounds) -> Result<Text, Broken
             break;
         }
     }
+    Ok(text)
+}
+
+/// The bounds are those of what comes out.
+async fn read_packed(
+    link: &mut Link,
+    mut unpacking: Unpacking,
+    bounds: Bounds,
+) -> Result<Text, Broken> {
+    let mut text = Text::default();
+    while let Some(data) = link.next().await? {
+        let unpacked = unpacking.push(&data, &mut text.bytes);
+        if text.bytes.len() <= bounds.keep {
+            if unpacked.is_err() {
+                link.abandon();
+            }
+            unpacked.map_err(Broken::Unreadable)?;
+            continue;
+        }
+        text.bytes.truncate(bounds.keep);
+        if bounds.keep < bounds.most {
+            // Only the beginning is wanted.
+            let rest = read_plain(link, Bounds { keep: 0, ..bounds }).await?;
+            text.is_cut = rest.is_cut;
+        } else {
+            text.is_cut = true;
+            link.abandon();
+        }
+        return Ok(text);
+    }
+    unpacking.finish().map_err(Broken::Unreadable)?;
     Ok(text)
 }
 
@@ -63,11 +118,12 @@ pub(super) async fn refused(
         keep: verdict::SHOWN_BYTES_MAX,
         most: REFUSAL_BYTES_MAX,
     };
-    let text = match read(link, bounds).await {
+    let headers = &answer.headers;
+    let text = match read(link, headers, bounds).await {
         Ok(text) => head.hide(verdict::shown(&text.bytes)),
+        Err(Broken::Unreadable(why)) => format!("the body {why}"),
         Err(_) => String::new(),
     };
-    let headers = &answer.headers;
     let judged = judge(
         changes.meaning(status),
         changes.is_changed(status),

@@ -24,12 +24,17 @@ pub(super) enum Broken {
         /// Whether the request may have arrived all the same.
         may_have_arrived: bool,
     },
+    /// It was answered, and the body of the answer cannot be read: why, behind "the answer".
+    Unreadable(String),
     /// It was sent, in whole or in part.
     Sent(Cause),
 }
 
 /// What is said of a stale connection.
 const CLOSED: &str = "the connection was closed as the request was sent";
+
+/// What a report counts an answer as that came and cannot be read.
+const UNREADABLE: &str = "answer cannot be read";
 
 /// Why a request that may have had an effect brought no answer.
 pub(super) fn save_broken(title: &str, broken: Broken) -> Fault {
@@ -44,6 +49,10 @@ pub(super) fn save_broken(title: &str, broken: Broken) -> Fault {
         Broken::Sent(cause) => Fault::in_doubt(format!("{title}: no whole answer"))
             .because(cause)
             .counted_as("no whole answer"),
+        Broken::Unreadable(why) => {
+            Fault::permanent(format!("{title} was taken, but the answer {why}"))
+                .counted_as(UNREADABLE)
+        }
         other => not_handled(title, other),
     }
 }
@@ -54,6 +63,9 @@ pub(super) fn fetch_broken(title: &str, broken: Broken) -> Fault {
         Broken::Sent(cause) => Fault::transient(format!("{title}: no whole answer"))
             .because(cause)
             .counted_as("no whole answer"),
+        Broken::Unreadable(why) => {
+            Fault::permanent(format!("{title}: the answer {why}")).counted_as(UNREADABLE)
+        }
         other => not_handled(title, other),
     }
 }
@@ -61,13 +73,16 @@ pub(super) fn fetch_broken(title: &str, broken: Broken) -> Fault {
 /// What happened to a request that had no effect.
 fn not_handled(title: &str, broken: Broken) -> Fault {
     match broken {
-        Broken::Refused(cause) => Fault::overload(format!("{title}: the service took no more requests"))
-            .because(cause)
-            .counted_as("took no more requests"),
+        Broken::Refused(cause) => {
+            Fault::overload(format!("{title}: the service took no more requests"))
+                .because(cause)
+                .counted_as("took no more requests")
+        }
         Broken::Stale { cause, .. } => Fault::unreached(format!("{title}: {CLOSED}"))
             .because(cause)
             .counted_as(CLOSED)
             .stale(),
+        Broken::Unreadable(why) => Fault::permanent(why),
         Broken::Unsent(cause) | Broken::Sent(cause) => Fault::unreached(format!(
             "{title}: connection was closed before the request was sent"
         ))

@@ -10,18 +10,16 @@ use hyper::{StatusCode, Uri};
 use inflight::{Connection, Declared, Fault, Record, Reply, Service};
 
 use super::answer::{self, Bounds};
+use super::broken::fetch_broken;
 use super::client::Client;
 use super::dial::{Dialer, http_connector};
 use super::head::Head;
 use super::link::Link;
 use super::template::Template;
 use super::url::Url;
-use super::broken::fetch_broken;
 use super::verdict::{Meaning, StatusChanges};
 use crate::payload::Payload;
-
-/// Bytes of a body at most. It is held in memory until it is computed on; 16 MiB is what a line may have too.
-const BODY_BYTES_MAX: usize = 16 << 20;
+use crate::settings::{ANSWER_BYTES_MAX, shown_bytes};
 
 /// Redirects that are followed for one item; more is a loop.
 const REDIRECTS_MAX: usize = 5;
@@ -35,6 +33,8 @@ pub struct FetchSettings {
     pub ca_file: Option<PathBuf>,
     /// What statuses mean, where that is not what the table says. Default as the table says.
     pub statuses: StatusChanges,
+    /// Bytes of an answer at most; a longer one is a permanent fault. Default [`ANSWER_BYTES_MAX`].
+    pub answer_bytes_max: Option<usize>,
     /// What is known of the service. Default nothing: it is measured.
     pub declared: Declared,
 }
@@ -43,7 +43,8 @@ pub struct FetchSettings {
 ///
 /// Statuses mean what they mean to an [`HttpSink`](crate::HttpSink), but nothing is ever in doubt: a `GET`
 /// has no effect. At most 5 redirects are followed, within the same scheme, host and port only. A body over
-/// 16 MiB is a permanent fault.
+/// [`FetchSettings::answer_bytes_max`] is a permanent fault. What a service packed (gzip, br, zstd, deflate) is unpacked; a text
+/// in another charset becomes UTF-8.
 ///
 /// ```
 /// use inflight_connectors::{FetchSettings, HttpFetch};
@@ -62,6 +63,7 @@ struct Inner {
     title: String,
     declared: Declared,
     statuses: StatusChanges,
+    answer_bytes_max: usize,
 }
 
 impl HttpFetch {
@@ -79,12 +81,13 @@ impl HttpFetch {
         let address = url.to_string().replace("%7B%7D", "{}");
         Ok(HttpFetch(Arc::new(Inner {
             client: Client::new(Dialer::new(url.origin.clone(), tls)?),
-            head: Head::new("GET", url, &settings.headers, None)?,
+            head: Head::new("GET", url, &settings.headers, None)?.taking_packed(),
             title: format!("GET {address}"),
             address,
             template,
             declared: settings.declared,
             statuses: settings.statuses.clone(),
+            answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
         })))
     }
 }
@@ -179,9 +182,11 @@ impl FetchConnection {
             let next = self.elsewhere(path, &answer.headers)?;
             let bounds = Bounds {
                 keep: 0,
-                most: BODY_BYTES_MAX,
+                most: fetch.answer_bytes_max,
             };
-            answer::read(&mut self.link, bounds).await.map_err(broken)?;
+            answer::read(&mut self.link, &answer.headers, bounds)
+                .await
+                .map_err(broken)?;
             return Ok(Step::Elsewhere(next));
         }
         if meaning != Meaning::Done {
@@ -195,13 +200,17 @@ impl FetchConnection {
             .await);
         }
         let bounds = Bounds {
-            keep: BODY_BYTES_MAX,
-            most: BODY_BYTES_MAX,
+            keep: fetch.answer_bytes_max,
+            most: fetch.answer_bytes_max,
         };
-        let text = answer::read(&mut self.link, bounds).await.map_err(broken)?;
+        let text = answer::read(&mut self.link, &answer.headers, bounds)
+            .await
+            .map_err(broken)?;
         if text.is_cut {
-            let most = BODY_BYTES_MAX >> 20;
-            return Err(self.permanent(&format!("answered more than {most} MiB")));
+            let most = shown_bytes(fetch.answer_bytes_max);
+            return Err(self.permanent(&format!(
+                "answered more than {most}; --answer-max takes more"
+            )));
         }
         Ok(Step::Body(text.bytes.into()))
     }

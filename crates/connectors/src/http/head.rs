@@ -1,11 +1,12 @@
 //! What all requests of one sink or fetch have in common, prepared once.
 
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap,
-    HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST,
+    HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper::{Method, Request, Uri};
 
+use super::encoding;
 use super::link::Asked;
 use super::secret::{Headers, Secret};
 use super::url::{Origin, Url};
@@ -98,6 +99,16 @@ impl Head {
             shared,
             secrets,
         })
+    }
+
+    /// The same, with the encodings that answers may come in; for whoever reads them.
+    pub(super) fn taking_packed(mut self) -> Head {
+        for headers in [&mut self.single, &mut self.shared] {
+            headers
+                .entry(ACCEPT_ENCODING)
+                .or_insert(HeaderValue::from_static(encoding::OFFERED));
+        }
+        self
     }
 
     /// One request.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use inflight::{Durable, Fault};
 
+use super::answer::Text;
 use crate::jsonl::write_text;
 use crate::output::{Found, Output};
 use crate::range::{DIGITS_MAX, decimal};
@@ -40,15 +41,18 @@ impl Responses {
         self.0.open().map(drop)
     }
 
-    /// What is kept of one response.
-    pub(super) fn line(index: u64, status: StatusCode, body: &[u8]) -> Box<[u8]> {
-        let mut line = Vec::with_capacity(body.len() + 64);
+    /// What is kept of one response. One that was longer than may be kept says so: `"cut":true`.
+    pub(super) fn line(index: u64, status: StatusCode, text: &Text) -> Box<[u8]> {
+        let mut line = Vec::with_capacity(text.bytes.len() + 64);
         line.extend_from_slice(b"{\"index\":");
         line.extend_from_slice(decimal(index, &mut [0; DIGITS_MAX]));
         line.extend_from_slice(b",\"status\":");
         line.extend_from_slice(status.as_str().as_bytes());
         line.extend_from_slice(b",\"response\":");
-        write_text(&String::from_utf8_lossy(body), &mut line);
+        write_text(&String::from_utf8_lossy(&text.bytes), &mut line);
+        if text.is_cut {
+            line.extend_from_slice(b",\"cut\":true");
+        }
         line.extend_from_slice(b"}\n");
         line.into_boxed_slice()
     }

@@ -13,14 +13,14 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
-use hyper::http::response::Parts;
 use hyper::Request;
+use hyper::http::response::Parts;
 use inflight::Fault;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::framing::{HEAD_BYTES_MAX, content_length};
 use super::broken::{Broken, STALE_WITHIN};
+use super::framing::{HEAD_BYTES_MAX, content_length};
 use super::link::Asked;
 use super::stream::Stream;
 

@@ -17,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep};
 
-use super::framing::{self, Body};
 use super::broken::{Broken, Cause, STALE_WITHIN};
+use super::framing::{self, Body};
 use super::link::Asked;
 use super::stream::Stream;
 
@@ -187,7 +187,10 @@ impl Answer {
 /// it without reading. One that has read the request and then closes ends the connection in order.
 async fn was_reset(stream: &Stream, cause: &Cause) -> bool {
     let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-    if matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)) {
+    if matches!(
+        kind,
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    ) {
         return true;
     }
     // The end of the connection and the request may have crossed; then the refusal is still to come.

@@ -6,6 +6,7 @@ use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 use super::answer::{self, Bounds};
 use super::body::BodyMode;
+use super::broken;
 use super::client::Client;
 use super::dial::{Dialer, http_connector};
 use super::head::{Head, IDEMPOTENCY_KEY, Place};
@@ -13,14 +14,13 @@ use super::key::idempotency_key;
 use super::link::{Asked, Link};
 use super::responses::Responses;
 use super::url::Url;
-use super::broken;
 use super::verdict::{Meaning, StatusChanges};
 use crate::kind::Kind;
 use crate::payload::Payload;
-use crate::settings::SinkSettings;
+use crate::settings::{ANSWER_BYTES_MAX, SinkSettings};
 
-/// Bytes of a response that are read. The answer to a save is short; one that is not is cut, and still says
-/// that the result was saved.
+/// Bytes of a response that are read where it is not kept. The answer to a save is short; one that is not is given up,
+/// and still says that the result was saved.
 const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
 /// Saves each result with a request of its own, `POST` unless told otherwise.
@@ -53,6 +53,7 @@ struct Inner {
     address: String,
     kind: Kind,
     responses: Option<Responses>,
+    answer_bytes_max: usize,
 }
 
 impl HttpSink {
@@ -63,12 +64,15 @@ impl HttpSink {
     pub fn new(url: &str, settings: &SinkSettings) -> Result<HttpSink, String> {
         let url = Url::parse(url)?;
         let body = BodyMode::parse(&settings.body)?;
-        let head = Head::new(
+        let mut head = Head::new(
             &settings.method,
             &url,
             &settings.headers,
             Some(body.content_type()),
         )?;
+        if settings.responses.is_some() {
+            head = head.taking_packed();
+        }
         let tls = match url.origin.is_https {
             true => Some(http_connector(settings.ca_file.as_deref())?),
             false => None,
@@ -83,6 +87,7 @@ impl HttpSink {
             title: format!("{} {url}", settings.method),
             address: url.to_string(),
             client: Client::new(Dialer::new(url.origin, tls)?),
+            answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
             kind: match settings.idempotent {
                 true => Kind::Keyed,
                 false => Kind::Append,
@@ -194,14 +199,15 @@ impl Connection<Payload> for HttpConnection {
             .await);
         }
         let is_kept = self.sink.responses.is_some();
-        let keep = if is_kept { RESPONSE_BYTES_MAX } else { 0 };
-        let bounds = Bounds {
-            keep,
-            most: RESPONSE_BYTES_MAX,
+        let (keep, most) = if is_kept {
+            (self.sink.answer_bytes_max, self.sink.answer_bytes_max)
+        } else {
+            (0, RESPONSE_BYTES_MAX)
         };
-        match answer::read(&mut self.link, bounds).await {
+        let bounds = Bounds { keep, most };
+        match answer::read(&mut self.link, &answer.headers, bounds).await {
             Ok(text) => {
-                let line = || Responses::line(record.index, status, &text.bytes);
+                let line = || Responses::line(record.index, status, &text);
                 Ok(Reply::one(is_kept.then(line)))
             }
             Err(cause) => Err(broken(&self.sink, cause)),

@@ -7,7 +7,6 @@ use std::ops::RangeInclusive;
 
 use hyper::StatusCode;
 
-
 /// Characters of a body that are shown in a message.
 const SHOWN_CHARS_MAX: usize = 200;
 

@@ -1,5 +1,6 @@
 //! HTTP in the clear: every status and break has its verdict, connections are kept, secrets are not.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -328,6 +329,95 @@ fn large_bodies_go_both_ways() {
         }
     });
     assert_eq!(server.asked()[2].body.len(), 8 << 20);
+}
+
+/// An answer with these headers and bytes for a body.
+fn packed(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text).unwrap();
+    packed.finish().unwrap()
+}
+
+const GZIP: &str = "content-encoding: gzip\r\n";
+
+#[test]
+fn what_a_service_packs_is_unpacked() {
+    let long: String = (0..100_000).map(|number| format!("{number} ")).collect();
+    let expected = long.clone();
+    let server = Server::start(move |_| packed("200 OK", GZIP, &gzip(long.as_bytes())));
+    let (_, bytes) = fetch_one(&server.url("/{}"), "7").unwrap();
+    assert!(bytes == expected);
+    let offered = "gzip, br, zstd, deflate";
+    assert_eq!(server.asked()[0].header("accept-encoding"), Some(offered));
+
+    // Whoever reads no answer asks for none to be packed, and still understands why it was refused.
+    let error = gzip(br#"{"error":"name is missing"}"#);
+    let server = Server::start(move |_| packed("400 Bad Request", GZIP, &error));
+    let fault = save_one(&sink(&server.url("/"))).unwrap_err();
+    assert!(fault.to_string().contains("name is missing"), "{fault}");
+    assert_eq!(server.asked()[0].header("accept-encoding"), None);
+
+    let latin1 = "content-type: text/plain; charset=iso-8859-1\r\n";
+    let server = Server::start(move |_| packed("200 OK", latin1, b"caf\xE9"));
+    assert_eq!(fetch_one(&server.url("/{}"), "7").unwrap().1, "caf\u{e9}");
+}
+
+#[test]
+fn what_cannot_be_read_is_a_fault_that_says_so() {
+    let check = |headers: &'static str, body: Vec<u8>, part: &str| {
+        let server = Server::start(move |_| packed("200 OK", headers, &body));
+        let fault = fetch_one(&server.url("/{}"), "7").unwrap_err();
+        assert_eq!(fault.verdict(), Verdict::Permanent, "{fault}");
+        assert!(fault.to_string().contains(part), "{fault}");
+    };
+    check("content-encoding: compress\r\n", b"x".into(), "`compress`");
+    check(
+        GZIP,
+        b"no gzip at all".into(),
+        "encoded as gzip, and damaged",
+    );
+    check(GZIP, gzip(b"some text")[..12].into(), "ends too early");
+    let bomb = gzip(&vec![0; 100 << 20]);
+    check(GZIP, bomb, "unpacks to more than");
+    let long: Vec<u8> = (0..8 << 20)
+        .flat_map(|number: u32| number.to_le_bytes())
+        .collect();
+    check(GZIP, gzip(&long), "answered more than 16 MiB");
+}
+
+#[test]
+fn responses_are_kept_whole_or_marked_as_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = |most: Option<usize>| {
+        let path = folder.path().join(format!("{most:?}.jsonl"));
+        let server = Server::start(|_| packed("200 OK", GZIP, &gzip(&[b'x'; 3000])));
+        let settings = SinkSettings {
+            responses: Some(path),
+            answer_bytes_max: most,
+            ..SinkSettings::default()
+        };
+        let sink = Sink::parse(&server.url("/"), &settings).unwrap();
+        wait(async {
+            let mut connection = sink.connect().await.unwrap();
+            let reply = connection.send(&[record(0, "x")]).await.unwrap();
+            let line = reply.into_outcomes().remove(0).unwrap().unwrap();
+            String::from_utf8(line.into()).unwrap()
+        })
+    };
+    let whole = format!(
+        "{{\"index\":0,\"status\":200,\"response\":\"{}\"}}\n",
+        "x".repeat(3000)
+    );
+    assert_eq!(kept(None), whole);
+    assert_eq!(kept(Some(3000)), whole);
+    let cut = "{\"index\":0,\"status\":200,\"response\":\"xxxxxxx\",\"cut\":true}\n";
+    assert_eq!(kept(Some(7)), cut);
 }
 
 #[test]

@@ -147,9 +147,11 @@ fn what_has_no_effect_is_never_in_doubt() {
 
 #[test]
 fn a_redirect_and_its_target_need_no_connection_in_common() {
-    let (url, _) = serve_with(1, Close::Reset, |asked| match asked.starts_with("GET /end") {
-        true => ANSWER.to_vec(),
-        false => b"HTTP/1.1 302 Found\r\nlocation: /end\r\ncontent-length: 0\r\n\r\n".to_vec(),
+    let (url, _) = serve_with(1, Close::Reset, |asked| {
+        match asked.starts_with("GET /end") {
+            true => ANSWER.to_vec(),
+            false => b"HTTP/1.1 302 Found\r\nlocation: /end\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        }
     });
     wait(async {
         let fetch = HttpFetch::new(&url, &FetchSettings::default()).unwrap();

@@ -100,7 +100,10 @@ impl Machine {
         }
         let repeated = self.world.repeated();
         if repeated > summary.in_doubt {
-            let what = format!("{repeated} taken twice, told of {} in doubt", summary.in_doubt);
+            let what = format!(
+                "{repeated} taken twice, told of {} in doubt",
+                summary.in_doubt
+            );
             self.world.wrong(what);
         }
         let known = self.world.scenario.items;

@@ -136,13 +136,15 @@ impl Connection<u64> for Wire {
         let mut request = Request::new(self, bulk);
         let was_used = self.is_used;
         (self.is_used, self.is_stale) = (true, true);
-        let reply = request.answer(bulk).await;
+        let mut reply = request.answer(bulk).await;
+        let is_cut = matches!(&reply, Err(fault) if fault.verdict() == Verdict::InDoubt);
+        let closes_kept = weather(&self.world, self.step).closes_idle > 0.0;
+        if is_cut && was_used && closes_kept && self.world.state().random.bool() {
+            self.world.fired("kept connection closed on a request");
+            reply = reply.map_err(Fault::stale);
+        }
         request.is_answered(bulk, &reply);
         self.is_stale = matches!(&reply, Err(fault) if fault.verdict() == Verdict::InDoubt);
-        if self.is_stale && was_used && self.world.state().random.bool() {
-            self.world.fired("kept connection closed on a request");
-            return reply.map_err(Fault::stale);
-        }
         reply
     }
 
@@ -306,7 +308,9 @@ impl Request {
         let counts =
             |fault: &Fault| [Verdict::Transient, Verdict::InDoubt].contains(&fault.verdict());
         match reply {
-            Ok(Reply::All(answers)) if answers.len() != bulk.len() => return self.is_lost(state),
+            Ok(Reply::All(answers)) if answers.len() != bulk.len() => {
+                return self.is_lost(state, true);
+            }
             Ok(Reply::All(_)) => {
                 state.succeeds(self.step);
                 self.are_saved(state);
@@ -322,7 +326,9 @@ impl Request {
                     }
                 }
             }
-            Err(fault) if fault.verdict() == Verdict::InDoubt => return self.is_lost(state),
+            Err(fault) if fault.verdict() == Verdict::InDoubt => {
+                return self.is_lost(state, !fault.is_stale());
+            }
             Err(fault) => {
                 if let Some(wait) = fault.wait_asked() {
                     state.pauses(self.step, wait);
@@ -344,12 +350,12 @@ impl Request {
         }
     }
 
-    /// Nobody knows what came of it.
-    fn is_lost(&mut self, state: &mut State) {
+    /// Nobody knows what came of it. It may count as an attempt, unless its connection was stale.
+    fn is_lost(&mut self, state: &mut State, counts: bool) {
         for index in &self.taken {
             state.answers(*index, Answer::InDoubt);
         }
-        for index in &self.indexes {
+        for index in self.indexes.iter().filter(|_| counts) {
             state.fails(self.step, *index);
         }
         self.is_over(state);
@@ -372,7 +378,7 @@ impl Drop for Request {
             self.is_over(state);
         } else {
             state.fired("given up by its sender");
-            self.is_lost(state);
+            self.is_lost(state, true);
         }
     }
 }
