@@ -32,6 +32,10 @@ pub(crate) const TEST: &[Need] = &[
         command: "chromium",
         package: "chromium fonts-dejavu-core",
     },
+    Need {
+        command: "tinyproxy",
+        package: "tinyproxy",
+    },
     POSTGRES,
     Need {
         command: "pgbouncer",

@@ -48,6 +48,10 @@ pub struct SinkSettings {
     pub answer_bytes_max: Option<usize>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
+    /// The HTTP proxy to use, as `http://[USER:PASSWORD@]HOST:PORT`, or `env:NAME` or `file:PATH` where that is to be found;
+    /// `none` for none. Default: the one that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, but for
+    /// `NO_PROXY`); this machine is never reached by way of that.
+    pub proxy: Option<String>,
     /// Whether a table that is missing in Postgres is made. Default: it is an error. SQLite makes its own.
     pub create: bool,
     /// Whether a file that holds something already is appended to. Default: it is refused.
@@ -109,6 +113,7 @@ impl Default for SinkSettings {
             responses: None,
             answer_bytes_max: None,
             ca_file: None,
+            proxy: None,
             create: false,
             append: false,
             resume: None,

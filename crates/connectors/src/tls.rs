@@ -1,16 +1,20 @@
 //! Whom to trust on the way to a service: the system's certificates, those of a file where one is given, and this machine.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
+
+/// Names of a certificate that a message shows.
+const NAMES_SHOWN: usize = 5;
 
 /// Whose certificate is good enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,42 @@ pub(crate) fn connector(
         .map(|name| name.as_bytes().to_vec())
         .collect();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Why the certificate of a service was refused, and what to do about it; `None` if something else was the matter. `ca_flag`
+/// is where a user names a file of certificates.
+pub(crate) fn refusal(cause: &io::Error, ca_flag: &str) -> Option<String> {
+    use CertificateError as Why;
+    let error = cause.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(why) = error else {
+        return None;
+    };
+    Some(match why {
+        Why::UnknownIssuer => format!(
+            "its certificate is from an issuer that nobody here knows; to trust that one, name its certificate (PEM) with {ca_flag}"
+        ),
+        Why::BadSignature => format!(
+            "its certificate is not from the issuer of that name that is trusted here; to trust its own, name it (PEM) with {ca_flag}"
+        ),
+        Why::Expired | Why::ExpiredContext { .. } => {
+            "its certificate has expired; it needs a new one, unless the clock of this machine is wrong".into()
+        }
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; is the clock of this machine right?".into()
+        }
+        Why::NotValidForName => "its certificate is for another name".into(),
+        Why::NotValidForNameContext { presented, .. } => format!(
+            "its certificate is for other names: {}; use one of them in the address",
+            presented[..presented.len().min(NAMES_SHOWN)].join(", ")
+        ),
+        Why::Revoked => "its certificate was revoked; it needs a new one".into(),
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "its certificate is that of a CA, which may not be a server's own; \
+             make one for the server, with basicConstraints=critical,CA:FALSE"
+                .into()
+        }
+        other => format!("its certificate is refused: {other}"),
+    })
 }
 
 /// Whether a host is this machine, so that nobody listens on the way.

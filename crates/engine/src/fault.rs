@@ -177,7 +177,7 @@ impl Fault {
 
     /// The request was sent, and no answer came within this time.
     pub(crate) fn timed_out(deadline: Duration) -> Fault {
-        let mut fault = Fault::in_doubt(format!("no answer within {deadline:.0?}"))
+        let mut fault = Fault::in_doubt(format!("no answer within {deadline:.0?} (--timeout)"))
             .counted_as("no answer in time");
         fault.0.hint = Some(Hint::TimedOut);
         fault

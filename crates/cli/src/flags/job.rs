@@ -67,6 +67,10 @@ pub(crate) struct JobArgs {
     /// Trust the certificates in this PEM file besides those of the system
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+
+    /// HTTP proxy, or none [default: that of HTTP_PROXY, HTTPS_PROXY and NO_PROXY]; with a password, say env:NAME or file:PATH
+    #[arg(long, value_name = "URL|none")]
+    pub(crate) proxy: Option<String>,
 }
 
 /// A service in this process: the scheme of its addresses.
@@ -101,6 +105,7 @@ impl JobArgs {
             append,
             ca_file,
             answer_max,
+            proxy,
         } = self;
         let (results, course) = (Decides::Results, Decides::Course);
         let whole = Report::Whole;
@@ -122,6 +127,7 @@ impl JobArgs {
             Setting::switch("create", course, whole, *create),
             Setting::switch("append", course, whole, *append),
             Setting::new("ca-file", course, whole, path(ca_file)),
+            Setting::new("proxy", course, Report::Address, proxy.clone()),
             Setting::new(
                 "answer-max",
                 course,

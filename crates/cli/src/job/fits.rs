@@ -122,7 +122,11 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         job.body.is_some(),
         format_args!("--body is that of an HTTP request; {sink} gets none"),
     )?;
-    // A fetch is always over HTTP and trusts the same certificates.
+    // A fetch is always over HTTP, goes the same way and trusts the same certificates.
+    refuse(
+        job.proxy.is_some() && job.fetch.is_none(),
+        format_args!("--proxy is a way to HTTP services; {sink} is not reached that way"),
+    )?;
     refuse(
         job.ca_file.is_some() && job.fetch.is_none(),
         format_args!("--ca-file says whom to trust over HTTPS; {sink} is not reached that way"),

@@ -38,6 +38,7 @@ impl Settings {
                 body: args.body().to_owned(),
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
+                proxy: args.proxy.clone(),
                 answer_bytes_max: args.answer_max,
                 create: args.create,
                 append: args.append,
@@ -49,6 +50,7 @@ impl Settings {
             fetch: FetchSettings {
                 headers: args.fetch_headers.clone(),
                 ca_file: args.ca_file.clone(),
+                proxy: args.proxy.clone(),
                 answer_bytes_max: args.answer_max,
                 ..FetchSettings::default()
             },

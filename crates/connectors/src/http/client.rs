@@ -1,13 +1,15 @@
 //! Hands out connections to one origin: one each over HTTP/1.1, shared ones over HTTP/2.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use inflight::Fault;
 use tokio::sync::Semaphore;
 
-use super::dial::Dialer;
+use super::dial::{Dialer, http_connector};
 use super::link::Link;
+use super::proxy::Proxy;
 use super::shared::{Handle, Shared};
 use super::single::Single;
 use super::url::Origin;
@@ -25,7 +27,24 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(dialer: Dialer) -> Client {
+    /// A client of this origin. `ca_file` and `proxy` are as in [`SinkSettings`](crate::SinkSettings).
+    ///
+    /// Fails with a sentence that names the file, flag or variable at fault.
+    pub(super) fn to(
+        origin: &Origin,
+        ca_file: Option<&Path>,
+        proxy: Option<&str>,
+    ) -> Result<Client, String> {
+        let tls = if origin.is_https {
+            Some(http_connector(ca_file)?)
+        } else {
+            None
+        };
+        let proxy = Proxy::to(origin, proxy, |name| std::env::var(name).ok())?;
+        Ok(Client::new(Dialer::new(origin.clone(), tls, proxy)?))
+    }
+
+    fn new(dialer: Dialer) -> Client {
         Client {
             is_single: AtomicBool::new(!dialer.origin().is_https),
             dialer,

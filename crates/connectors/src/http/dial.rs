@@ -1,5 +1,7 @@
-//! Opens a stream to an origin: name to addresses once, each address in turn, TLS where it is asked for.
+//! Opens a stream to an origin: name to addresses once, the first address that answers, by way of a proxy and inside TLS where
+//! that is asked for.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +13,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
+use super::eyeballs;
+use super::proxy::{Forward, Proxy};
 use super::stream::Stream;
 use super::url::Origin;
 use crate::tls::{self, Trust};
@@ -27,6 +31,10 @@ type Addresses = OnceCell<Vec<SocketAddr>>;
 /// Opens streams to one origin.
 pub(super) struct Dialer {
     origin: Origin,
+    /// What is connected to instead of the origin.
+    proxy: Option<Proxy>,
+    /// What the proxy is told in each request, where it passes them on: an origin without TLS.
+    forward: Option<Arc<Forward>>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     /// What the name stands for, asked once for all connections: the system's resolver takes a thread for
     /// each question. Replaced by an empty cell, which asks anew, when none of the addresses answers, or one is silent.
@@ -37,7 +45,11 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// `tls` is there if, and only if, the origin is https.
-    pub(super) fn new(origin: Origin, tls: Option<TlsConnector>) -> Result<Dialer, String> {
+    pub(super) fn new(
+        origin: Origin,
+        tls: Option<TlsConnector>,
+        proxy: Option<Proxy>,
+    ) -> Result<Dialer, String> {
         let tls = match tls {
             Some(connector) => {
                 let name = ServerName::try_from(origin.host.clone())
@@ -46,8 +58,11 @@ impl Dialer {
             }
             None => None,
         };
+        let proxy_of_plain = proxy.as_ref().filter(|_| tls.is_none());
         Ok(Dialer {
+            forward: proxy_of_plain.map(|proxy| proxy.forward(&origin)),
             origin,
+            proxy,
             tls,
             addresses: Mutex::default(),
             good: AtomicUsize::new(0),
@@ -58,7 +73,14 @@ impl Dialer {
         &self.origin
     }
 
-    /// Opens a stream. Every failure is "unreached": nothing has been sent. Dropped before it ends, it has waited in vain,
+    /// What is connected to.
+    fn target(&self) -> &Origin {
+        self.proxy
+            .as_ref()
+            .map_or(&self.origin, |proxy| &proxy.origin)
+    }
+
+    /// Opens a stream. Every failure is "unreached", or the end of the run: nothing has been sent. Dropped before it ends, it has waited in vain,
     /// and the next begins with another address.
     pub(super) async fn dial(&self) -> Result<Stream, Fault> {
         let cell = Arc::clone(
@@ -79,7 +101,7 @@ impl Dialer {
 
     async fn open(&self, cell: &Arc<Addresses>) -> Result<Stream, Fault> {
         let addresses = cell.get_or_try_init(|| self.resolve()).await?;
-        let tcp = match self.connect(addresses).await {
+        let mut tcp = match self.connect(addresses).await {
             Ok(tcp) => tcp,
             Err(cause) => {
                 self.forget(cell);
@@ -89,40 +111,58 @@ impl Dialer {
         // Requests are written whole; waiting to fill a packet would only delay them.
         tcp.set_nodelay(true)
             .map_err(|cause| self.fault("cannot set up").because(cause))?;
-        match &self.tls {
-            None => Ok(Stream::Plain(tcp)),
-            Some((connector, name)) => match connector.connect(name.clone(), tcp).await {
-                Ok(tls) => Ok(Stream::Tls(Box::new(tls))),
-                Err(cause) => Err(self.fault("no TLS with").because(cause)),
-            },
+        let Some((connector, name)) = &self.tls else {
+            return Ok(match &self.forward {
+                Some(forward) => Stream::Forwarded(tcp, Arc::clone(forward)),
+                None => Stream::Plain(tcp),
+            });
+        };
+        if let Some(proxy) = &self.proxy {
+            proxy.tunnel(&mut tcp, &self.origin).await?;
+        }
+        match connector.connect(name.clone(), tcp).await {
+            Ok(tls) => Ok(Stream::Tls(Box::new(tls))),
+            Err(cause) => Err(self.insecure(cause)),
+        }
+    }
+
+    /// Why there is no TLS. A certificate that is refused will be refused again, whoever asks.
+    fn insecure(&self, cause: io::Error) -> Fault {
+        let Origin { host, port, .. } = &self.origin;
+        let what = format!("no TLS with {host} port {port}");
+        match tls::refusal(&cause, "--ca-file") {
+            Some(why) => {
+                Fault::stops_run(format!("{what}: {why}")).counted_as("certificate refused")
+            }
+            None => Fault::unreached(what)
+                .because(cause)
+                .counted_as("no connection"),
         }
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, Fault> {
-        let found = lookup_host((self.origin.host.as_str(), self.origin.port)).await;
-        let addresses: Vec<_> = found
-            .map_err(|cause| self.fault("cannot resolve").because(cause))?
-            .collect();
+        let target = self.target();
+        let found = lookup_host((target.host.as_str(), target.port)).await;
+        let found = found.map_err(|cause| self.fault("cannot resolve").because(cause))?;
+        let addresses = eyeballs::in_turn(found);
         if addresses.is_empty() {
             return Err(self.fault("found no address of"));
         }
         Ok(addresses)
     }
 
-    async fn connect(&self, addresses: &[SocketAddr]) -> std::io::Result<TcpStream> {
+    /// The one that answered last gets the first turn.
+    async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         let good = self.good.load(Ordering::Relaxed);
-        let mut failed = None;
-        for turn in 0..addresses.len() {
-            let at = (good + turn) % addresses.len();
-            match TcpStream::connect(addresses[at]).await {
-                Ok(tcp) => {
-                    self.good.store(at, Ordering::Relaxed);
-                    return Ok(tcp);
-                }
-                Err(cause) => failed = Some(cause),
-            }
-        }
-        Err(failed.expect("there is at least one address"))
+        let all = addresses.len();
+        let in_turn = (0..all).map(|turn| addresses[(good + turn) % all]);
+        let tcp = eyeballs::connect(in_turn).await?;
+        let reached = tcp.peer_addr().ok();
+        let at = addresses
+            .iter()
+            .position(|address| Some(*address) == reached);
+        self.good.store(at.unwrap_or(good), Ordering::Relaxed);
+        Ok(tcp)
     }
 
     /// Has the name resolved anew, unless somebody else has done so already; says whether it was not.
@@ -139,8 +179,11 @@ impl Dialer {
     }
 
     fn fault(&self, what: &str) -> Fault {
-        let Origin { host, port, .. } = &self.origin;
-        Fault::unreached(format!("{what} {host} port {port}")).counted_as("no connection")
+        let target = match &self.proxy {
+            Some(proxy) => proxy.to_string(),
+            None => format!("{} port {}", self.origin.host, self.origin.port),
+        };
+        Fault::unreached(format!("{what} {target}")).counted_as("no connection")
     }
 }
 
@@ -192,7 +235,7 @@ mod tests {
         let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = service.local_addr().unwrap();
         let url = Url::parse(&format!("http://{address}/")).unwrap();
-        let dialer = Dialer::new(url.origin, None).unwrap();
+        let dialer = Dialer::new(url.origin, None, None).unwrap();
         *dialer.addresses.lock().unwrap() = Arc::new(OnceCell::new_with(Some(vec![silent])));
         let (one, other) = tokio::join!(
             timeout(IN_VAIN, dialer.dial()),

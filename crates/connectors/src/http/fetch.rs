@@ -12,7 +12,6 @@ use inflight::{Connection, Declared, Fault, Record, Reply, Service};
 use super::answer::{self, Bounds};
 use super::broken::fetch_broken;
 use super::client::Client;
-use super::dial::{Dialer, http_connector};
 use super::head::Head;
 use super::link::Link;
 use super::template::Template;
@@ -31,6 +30,10 @@ pub struct FetchSettings {
     pub headers: Vec<String>,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
+    /// The HTTP proxy to use, as `http://[USER:PASSWORD@]HOST:PORT`, or `env:NAME` or `file:PATH` where that is to be found;
+    /// `none` for none. Default: the one that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, but for
+    /// `NO_PROXY`); this machine is never reached by way of that.
+    pub proxy: Option<String>,
     /// What statuses mean, where that is not what the table says. Default as the table says.
     pub statuses: StatusChanges,
     /// Bytes of an answer at most; a longer one is a permanent fault. Default [`ANSWER_BYTES_MAX`].
@@ -74,13 +77,13 @@ impl HttpFetch {
     pub fn new(template: &str, settings: &FetchSettings) -> Result<HttpFetch, String> {
         let template = Template::parse(template)?;
         let url = &template.url;
-        let tls = match url.origin.is_https {
-            true => Some(http_connector(settings.ca_file.as_deref())?),
-            false => None,
-        };
         let address = url.to_string().replace("%7B%7D", "{}");
         Ok(HttpFetch(Arc::new(Inner {
-            client: Client::new(Dialer::new(url.origin.clone(), tls)?),
+            client: Client::to(
+                &url.origin,
+                settings.ca_file.as_deref(),
+                settings.proxy.as_deref(),
+            )?,
             head: Head::new("GET", url, &settings.headers, None)?.taking_packed(),
             title: format!("GET {address}"),
             address,

@@ -11,6 +11,7 @@ use hyper::http::response::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 
 use super::broken::Cause;
+use super::proxy::{self, Forward};
 
 /// Headers of an answer at most; more than most clients accept.
 const HEADERS_MAX: usize = 128;
@@ -21,17 +22,22 @@ pub(super) const HEAD_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a line between chunks at most: its length, and extensions that mean nothing to us.
 const LINE_BYTES_MAX: usize = 16 << 10;
 
-/// The head of a request with a body of so many bytes.
-pub(super) fn write_head(request: &request::Parts, body_bytes: usize) -> Vec<u8> {
+/// The head of a request with a body of so many bytes; a proxy that passes it on is told to where.
+pub(super) fn write_head(
+    request: &request::Parts,
+    body_bytes: usize,
+    forward: Option<&Forward>,
+) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
     let mut line = |text: std::fmt::Arguments| {
         head.write_fmt(text).expect("a vector takes all");
     };
     let method = &request.method;
+    let origin = forward.map_or("", |forward| &forward.origin);
     match request.uri.path_and_query() {
         // As `Display` writes it: with the slash that an address may leave out.
-        Some(path) => line(format_args!("{method} {path} HTTP/1.1\r\n")),
-        None => line(format_args!("{method} / HTTP/1.1\r\n")),
+        Some(path) => line(format_args!("{method} {origin}{path} HTTP/1.1\r\n")),
+        None => line(format_args!("{method} {origin}/ HTTP/1.1\r\n")),
     }
     if says_length(method, body_bytes) {
         line(format_args!("{CONTENT_LENGTH}: {body_bytes}\r\n"));
@@ -40,6 +46,9 @@ pub(super) fn write_head(request: &request::Parts, body_bytes: usize) -> Vec<u8>
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             head.extend_from_slice(part);
         }
+    }
+    if let Some(credentials) = forward.and_then(|forward| forward.credentials.as_ref()) {
+        proxy::write_credentials(credentials, &mut head);
     }
     head.extend_from_slice(b"\r\n");
     head
@@ -478,7 +487,7 @@ mod tests {
                 .uri(uri)
                 .header("host", "a");
             let head = request.body(()).unwrap().into_parts().0;
-            String::from_utf8(write_head(&head, bytes)).unwrap()
+            String::from_utf8(write_head(&head, bytes, None)).unwrap()
         };
         assert_eq!(
             written("POST", "/add?x=1", 7),

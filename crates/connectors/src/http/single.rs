@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use super::broken::{Broken, Cause, STALE_WITHIN};
 use super::framing::{self, Body};
 use super::link::Asked;
+use super::proxy::Forward;
 use super::stream::Stream;
 
 /// Bytes that are read at once: what one TLS record holds.
@@ -75,7 +76,7 @@ impl Single {
         else {
             unreachable!("only an idle connection is open");
         };
-        let mut outgoing = outgoing(request);
+        let mut outgoing = outgoing(request, stream.forward());
         let all = outgoing.remaining();
         let mut unread = Vec::new();
         let begun = Instant::now();
@@ -206,9 +207,9 @@ async fn was_reset(stream: &Stream, cause: &Cause) -> bool {
 }
 
 /// A request as it goes over the wire.
-fn outgoing(request: Asked) -> Outgoing {
+fn outgoing(request: Asked, forward: Option<&Forward>) -> Outgoing {
     let (request, body) = request.into_parts();
-    let mut head = framing::write_head(&request, body.len());
+    let mut head = framing::write_head(&request, body.len(), forward);
     if body.len() > TOGETHER_BYTES_MAX {
         return Bytes::from(head).chain(body);
     }

@@ -8,7 +8,6 @@ use super::answer::{self, Bounds};
 use super::body::BodyMode;
 use super::broken;
 use super::client::Client;
-use super::dial::{Dialer, http_connector};
 use super::head::{Head, IDEMPOTENCY_KEY, Place};
 use super::key::idempotency_key;
 use super::link::{Asked, Link};
@@ -73,10 +72,6 @@ impl HttpSink {
         if settings.responses.is_some() {
             head = head.taking_packed();
         }
-        let tls = match url.origin.is_https {
-            true => Some(http_connector(settings.ca_file.as_deref())?),
-            false => None,
-        };
         Ok(HttpSink(Arc::new(Inner {
             head,
             place: Place::of(&url),
@@ -86,7 +81,11 @@ impl HttpSink {
             statuses: settings.statuses.clone(),
             title: format!("{} {url}", settings.method),
             address: url.to_string(),
-            client: Client::new(Dialer::new(url.origin, tls)?),
+            client: Client::to(
+                &url.origin,
+                settings.ca_file.as_deref(),
+                settings.proxy.as_deref(),
+            )?,
             answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
             kind: match settings.idempotent {
                 true => Kind::Keyed,

@@ -41,6 +41,8 @@ mod places;
 mod pooler;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "http")]
+mod proxy;
 mod resume;
 #[cfg(feature = "postgres")]
 mod rows;
