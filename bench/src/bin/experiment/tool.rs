@@ -115,11 +115,13 @@ impl Tool {
         let command = format!("inflight compare {arguments}");
         super::tell(&format!("$ {command}"));
         let picture = format!("{picture}.svg");
+        // What is recorded there is drawn and forgotten.
+        let state = tempfile::tempdir().context("failed to make a folder for the recording")?;
         let output = Command::new(&self.binary)
             .arg("compare")
             .args(words(arguments))
-            .args(["--no-record", "--progress", "none", "--json", "-", "--svg"])
-            .arg(self.pictures.join(&picture))
+            .args(["--progress", "none", "--json", "-"])
+            .env("XDG_STATE_HOME", state.path())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
@@ -128,6 +130,16 @@ impl Tool {
             output.status.success(),
             "{command} ended with {}",
             output.status
+        );
+        let drawn = Command::new(&self.binary)
+            .args(["report", "last", "--svg"])
+            .arg(self.pictures.join(&picture))
+            .env("XDG_STATE_HOME", state.path())
+            .status()
+            .context("failed to start the tool")?;
+        ensure!(
+            drawn.success(),
+            "the picture of {command} ended with {drawn}"
         );
         let points = match arguments.contains("--sweep") {
             true => serde_json::from_slice::<Swept>(&output.stdout).map(|swept| swept.points),

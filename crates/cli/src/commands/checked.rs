@@ -60,12 +60,18 @@ impl CheckedRun {
         let options = Options {
             keep_order: args.job.keep_order,
             dead_payload: args.keep.dead_payload == DeadPayload::Full,
-            ..options(&args.pace, args.strategy, work.computation.clock(), unsaid)?
+            ..options(
+                &args.pace,
+                &args.driving,
+                args.strategy,
+                work.computation.clock(),
+                unsaid,
+            )?
         };
         let keep = Keep::new(&args, &work)?;
         let show = Show::new(&args.output)?;
         Ok(CheckedRun {
-            taking: Taking::new(&args.pictures, &args.recording, &work, 1, &show.json)?,
+            taking: Taking::new(&args.recording, &work, 1, &show.json)?,
             work,
             with_profiles: !args.no_profile,
             options,
@@ -104,7 +110,7 @@ impl CheckedCompare {
             )));
         }
         let show = Show::new(&args.output)?;
-        let taking = Taking::new(&args.pictures, &args.recording, work, runs, &show.json)?;
+        let taking = Taking::new(&args.recording, work, runs, &show.json)?;
         Ok(CheckedCompare {
             points,
             swept: args.sweep.map(|sweep| sweep.key().to_owned()),
@@ -124,6 +130,7 @@ impl Point {
             keep_order: args.job.keep_order,
             ..options(
                 &args.pace,
+                &args.driving,
                 Strategy::Parallel,
                 work.computation.clock(),
                 unsaid,

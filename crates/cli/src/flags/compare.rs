@@ -7,8 +7,9 @@ use crate::flags::headings::{JOB, PACE};
 use crate::flags::job::JobArgs;
 use crate::flags::output::OutputArgs;
 use crate::flags::pace::PaceArgs;
-use crate::flags::pictures::{PictureArgs, RecordingArgs};
+use crate::flags::pictures::RecordingArgs;
 use crate::flags::setting::{Decides, Report, Setting};
+use crate::flags::strategy::StrategyArgs;
 use crate::flags::sweep::Sweep;
 use crate::flags::value::strategies;
 
@@ -37,26 +38,9 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SINK", default_value = "lab:?latency=100ms", help_heading = JOB)]
     pub(crate) save: String,
 
-    /// The strategies to run, in this order
-    #[arg(
-        long,
-        value_name = "A,B",
-        value_delimiter = ',',
-        default_value = "sequential,batched,async,parallel",
-        hide_possible_values = true,
-        value_parser = strategies(),
-        help_heading = PACE
-    )]
-    pub(crate) strategies: Vec<Strategy>,
-
     /// A comparison keeps no journal; accepted, so that the flags of a run can be compared as they are
     #[arg(long, hide = true)]
     pub(crate) no_journal: bool,
-
-    /// Compare once with each of these values of an option: in-flight, batch, bulk, jobs, rate, retries, timeout,
-    /// yield-every, cost (of the computation), or a key of a lab: such as capacity, latency or fail
-    #[arg(long, value_name = "KEY=V1,V2,…", value_parser = Sweep::parse, help_heading = PACE)]
-    pub(crate) sweep: Option<Sweep>,
 
     /// Allow a sink other than lab: or null:, though everything is saved once for each strategy
     #[arg(long, help_heading = JOB)]
@@ -69,9 +53,26 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) pictures: PictureArgs,
-    #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+
+    /// Compare once with each of these values of an option: in-flight, batch, bulk, jobs, rate, retries, timeout,
+    /// yield-every, cost (of the computation), or a key of a lab: such as capacity, latency or fail
+    #[arg(long, value_name = "KEY=V1,V2,…", value_parser = Sweep::parse, help_heading = PACE)]
+    pub(crate) sweep: Option<Sweep>,
+
+    /// The strategies to run, in this order
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "sequential,batched,async,parallel",
+        hide_possible_values = true,
+        value_parser = strategies(),
+        help_heading = PACE
+    )]
+    pub(crate) strategies: Vec<Strategy>,
+    #[command(flatten)]
+    pub(crate) driving: StrategyArgs,
 }
 
 impl CompareArgs {
@@ -88,8 +89,8 @@ impl CompareArgs {
             job,
             pace,
             output,
-            pictures,
             recording,
+            driving,
         } = self;
         let names = strategies.iter().map(|strategy| strategy.name());
         let own = vec![
@@ -112,8 +113,8 @@ impl CompareArgs {
             job.settings(),
             pace.settings(),
             output.settings(),
-            pictures.settings(),
             recording.settings(),
+            driving.settings(),
         ]
         .concat()
     }

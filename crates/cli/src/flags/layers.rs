@@ -8,13 +8,14 @@ use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::builder::OsStr;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
 
 use crate::error::Usage;
 use crate::flags::args::{Cli, Command};
 use crate::flags::job_file::{self, Takes};
+use crate::flags::short;
 
 /// The commands that do a job: the ones a job file is for.
 pub(crate) const JOB_COMMANDS: [&str; 3] = ["run", "compare", "plan"];
@@ -54,14 +55,16 @@ pub(crate) fn parse(
     typed: &[OsString],
     environment: &impl Fn(&str) -> Option<String>,
 ) -> Result<Cli, Refused> {
-    let command = Cli::command();
+    let command = short::command();
     let Some(asked) = Asked::of(&command, typed) else {
-        return Ok(Cli::try_parse_from(typed)?);
+        return Ok(Cli::from_arg_matches(
+            &command.try_get_matches_from(typed).map_err(hinted)?,
+        )?);
     };
     let below = asked.below(environment).map_err(Refused::Below)?;
-    let settled = Cli::command().mut_subcommand(&asked.name, |command| below.lay_under(command));
+    let settled = short::command().mut_subcommand(&asked.name, |command| below.lay_under(command));
     let matches = settled.try_get_matches_from(typed);
-    let matches = matches.map_err(|error| below.explained(error))?;
+    let matches = matches.map_err(|error| below.explained(hinted(error)))?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some(path) = &asked.job_file {
         let input = below
@@ -82,6 +85,24 @@ pub(crate) fn parse(
         }
     }
     Ok(cli)
+}
+
+/// Says of a picture, which a run does not draw, what does.
+fn hinted(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    if error.kind() == ErrorKind::UnknownArgument
+        && ["--svg", "--trace", "--markdown"].contains(&flag.as_str())
+    {
+        let hint =
+            format!("every run is recorded; draw it afterwards: inflight report {flag} FILE");
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![hint.into()]),
+        );
+    }
+    error
 }
 
 /// A variable of this process.

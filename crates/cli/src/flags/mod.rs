@@ -19,6 +19,8 @@ pub(crate) mod repeat;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod setting;
+pub(crate) mod short;
+pub(crate) mod strategy;
 pub(crate) mod sweep;
 pub(crate) mod typed;
 pub(crate) mod value;

@@ -9,7 +9,7 @@ use inflight::Halt;
 
 use crate::flags::headings::PACE;
 use crate::flags::setting::{Decides, Report, Setting};
-use crate::flags::value::{self, OrAuto, OrNever, QuotaOf};
+use crate::flags::value::{self, OrAuto, QuotaOf};
 
 /// How many at once, how fast, how often again.
 #[derive(Clone, Debug, Args)]
@@ -28,18 +28,10 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_in_flight: Option<usize>,
 
-    /// Items that batched computes before it saves them, 1 to 1000000
-    #[arg(short, long, value_name = "N", default_value = "100")]
-    pub(crate) batch: usize,
-
     /// The most records in one save request; auto is what the sink takes, or, with -c auto and a sink that takes several requests
     /// at once, as many as make a request's own cost a tenth of it
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
     pub(crate) bulk: OrAuto,
-
-    /// How long async computes before it serves I/O, such as 50ms; 0 is after each item, never is never
-    #[arg(long, value_name = "DURATION|never", default_value = "0", value_parser = value::duration_or_never)]
-    pub(crate) yield_every: OrNever,
 
     /// Save requests started a second, minute or hour, at most, such as 50/s [default: no bound]
     #[arg(long, value_name = "N/s", value_parser = value::rate)]
@@ -85,9 +77,7 @@ impl PaceArgs {
             jobs,
             in_flight,
             max_in_flight,
-            batch,
             bulk,
-            yield_every,
             rate,
             fetch_quotas,
             save_quotas,
@@ -111,9 +101,7 @@ impl PaceArgs {
             row("jobs", jobs),
             unset("in-flight", *in_flight),
             unset("max-in-flight", *max_in_flight),
-            row("batch", batch),
             row("bulk", bulk),
-            row("yield-every", yield_every),
             unset("rate", rate.map(|rate| format!("{rate}/s"))),
             row("timeout", format_duration(*timeout)),
             row("connect-timeout", format_duration(*connect_timeout)),

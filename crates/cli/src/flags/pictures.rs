@@ -28,10 +28,15 @@ pub(crate) struct PictureArgs {
     pub(crate) markdown: Option<PathBuf>,
 }
 
-/// What is kept of a run.
+/// What is kept of a run, and drawn at its end.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = OUTPUT)]
 pub(crate) struct RecordingArgs {
+    /// Write a report to look at: one HTML file, with a timeline of every item, that needs nothing else; `inflight report`
+    /// draws one of any run afterwards
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Keep no recording of this run; without this, the newest 100, at most 200 MB, stay for `inflight report`
     #[arg(long)]
     pub(crate) no_record: bool,
@@ -41,36 +46,20 @@ pub(crate) struct RecordingArgs {
     pub(crate) item_text: bool,
 }
 
-impl PictureArgs {
-    /// Every setting of the group: none of them says how a run went.
-    pub(super) fn settings(&self) -> Vec<Setting> {
-        let PictureArgs {
-            report,
-            svg,
-            trace,
-            markdown,
-        } = self;
-        let row = |key, path: &Option<PathBuf>| {
-            let path = path.as_ref().map(|path| path.display());
-            Setting::new(key, Decides::Course, Report::Nothing, path)
-        };
-        vec![
-            row("report", report),
-            row("svg", svg),
-            row("trace", trace),
-            row("markdown", markdown),
-        ]
-    }
-}
-
 impl RecordingArgs {
     /// Every setting of the group: none of them says how a run went.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let RecordingArgs {
+            report,
             no_record,
             item_text,
         } = self;
         let row = |key, is_on| Setting::switch(key, Decides::Course, Report::Nothing, is_on);
-        vec![row("no-record", *no_record), row("item-text", *item_text)]
+        let path = report.as_ref().map(|path| path.display());
+        vec![
+            Setting::new("report", Decides::Course, Report::Nothing, path),
+            row("no-record", *no_record),
+            row("item-text", *item_text),
+        ]
     }
 }

@@ -3,13 +3,14 @@
 use clap::Args;
 use inflight::Strategy;
 
-use crate::flags::headings::{JOB, PACE};
+use crate::flags::headings::{JOB, PACE, STRATEGIES};
 use crate::flags::job::JobArgs;
 use crate::flags::keep::KeepArgs;
 use crate::flags::output::OutputArgs;
 use crate::flags::pace::PaceArgs;
-use crate::flags::pictures::{PictureArgs, RecordingArgs};
+use crate::flags::pictures::RecordingArgs;
 use crate::flags::setting::{Decides, Report, Setting};
+use crate::flags::strategy::StrategyArgs;
 use crate::flags::value::strategies;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -38,10 +39,6 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SINK", help_heading = JOB)]
     pub(crate) save: String,
 
-    /// Where steps run: all on one thread in turn, in batches, overlapped, or on all cores
-    #[arg(long, default_value = "parallel", value_parser = strategies(), help_heading = PACE)]
-    pub(crate) strategy: Strategy,
-
     /// Neither begin with what earlier runs have learnt of the service, nor keep what this one learns
     #[arg(long, help_heading = PACE)]
     pub(crate) no_profile: bool,
@@ -55,9 +52,13 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) pictures: PictureArgs,
-    #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+
+    /// Where steps run: all on one thread in turn, in batches, overlapped, or on all cores
+    #[arg(long, default_value = "parallel", value_parser = strategies(), help_heading = STRATEGIES)]
+    pub(crate) strategy: Strategy,
+    #[command(flatten)]
+    pub(crate) driving: StrategyArgs,
 }
 
 impl RunArgs {
@@ -73,8 +74,8 @@ impl RunArgs {
             pace,
             keep,
             output,
-            pictures,
             recording,
+            driving,
         } = self;
         let own = vec![
             Setting::new("input", Decides::Results, Report::Address, [input]),
@@ -94,8 +95,8 @@ impl RunArgs {
             pace.settings(),
             keep.settings(),
             output.settings(),
-            pictures.settings(),
             recording.settings(),
+            driving.settings(),
         ]
         .concat()
     }

@@ -88,7 +88,7 @@ impl Sweep {
         let pace = &mut args.pace;
         match self.key.as_str() {
             "in-flight" => pace.in_flight = Some(value::count_or_auto(value)?),
-            "batch" => pace.batch = whole()?,
+            "batch" => args.driving.batch = whole()?,
             "bulk" => pace.bulk = value::count_or_auto(value)?,
             "jobs" => pace.jobs = value::count_or_auto(value)?,
             "rate" => pace.rate = Some(value::rate(value)?),
@@ -98,7 +98,7 @@ impl Sweep {
                     .map_err(|_| "expected a whole number up to 65535".to_owned())?;
             }
             "timeout" => pace.timeout = value::duration(value)?,
-            "yield-every" => pace.yield_every = value::duration_or_never(value)?,
+            "yield-every" => args.driving.yield_every = value::duration_or_never(value)?,
             "cost" => args.compute = with_cost(&args.compute, value)?,
             key => args.save = with_lab_key(&args.save, key, value)?,
         }
@@ -161,7 +161,7 @@ mod tests {
             with("--sweep in-flight=7,8").unwrap().pace.in_flight,
             Some(OrAuto::Count(7))
         );
-        assert_eq!(with("--sweep batch=5").unwrap().pace.batch, 5);
+        assert_eq!(with("--sweep batch=5").unwrap().driving.batch, 5);
         assert_eq!(with("--sweep jobs=3").unwrap().pace.jobs, OrAuto::Count(3));
         assert_eq!(with("--sweep cost=10").unwrap().compute, "bcrypt:10");
         assert_eq!(

@@ -4,6 +4,7 @@ use inflight::{ComputeClock, InFlightLimit, Options, Strategy};
 
 use crate::error::Usage;
 use crate::flags::pace::PaceArgs;
+use crate::flags::strategy::StrategyArgs;
 use crate::flags::value::{OrAuto, OrNever, QuotaOf, together};
 
 /// The limit of a run for which none was given.
@@ -18,6 +19,7 @@ pub(crate) fn limit_unsaid(strategy: Strategy) -> InFlightLimit {
 /// What the flags make of the options of a run.
 pub(crate) fn options(
     pace: &PaceArgs,
+    driving: &StrategyArgs,
     strategy: Strategy,
     compute_clock: ComputeClock,
     unsaid: InFlightLimit,
@@ -39,12 +41,12 @@ pub(crate) fn options(
             None => at_most(unsaid),
         },
         max_in_flight: pace.max_in_flight.unwrap_or(defaults.max_in_flight),
-        batch: pace.batch,
+        batch: driving.batch,
         bulk: match pace.bulk {
             OrAuto::Auto => None,
             OrAuto::Count(bulk) => Some(bulk),
         },
-        yield_every: match pace.yield_every {
+        yield_every: match driving.yield_every {
             OrNever::Every(time) => Some(time),
             OrNever::Never => None,
         },

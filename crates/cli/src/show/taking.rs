@@ -39,7 +39,6 @@ impl Taking {
     /// # Errors
     /// A usage error when a file cannot be written, or texts cannot be read twice.
     pub(crate) fn new(
-        pictures: &PictureArgs,
         recording: &RecordingArgs,
         work: &Work,
         runs: usize,
@@ -50,8 +49,12 @@ impl Taking {
                 "--item-text reads the input once more when the run is over, and this one can be read only once",
             ));
         }
+        let pictures = PictureArgs {
+            report: recording.report.clone(),
+            ..PictureArgs::default()
+        };
         Ok(Taking {
-            pictures: Pictures::open(pictures, Some(json))?,
+            pictures: Pictures::open(&pictures, Some(json))?,
             is_recorded: !recording.no_record,
             texts: recording.item_text.then(|| work.input.clone()),
             has_fetch: work.fetch.is_some(),

@@ -30,7 +30,10 @@ impl Pictures {
             .iter()
             .map(|(flag, end)| format!("{flag} {}", pictures.path(end).display()))
             .collect();
-        inflight(&format!("{line} {}", flags.join(" "))).expect(0);
+        let state = pictures.folder.path().join("state");
+        let env = [("XDG_STATE_HOME", state.to_str().unwrap())];
+        inflight_with_env(line, &env).expect(0);
+        inflight_with_env(&format!("report last {}", flags.join(" ")), &env).expect(0);
         pictures
     }
 
@@ -226,7 +229,7 @@ fn items_are_text_whatever_they_hold() {
 
 #[test]
 fn a_million_items_fit_and_are_quick() {
-    let pictures = Pictures::of("run 0..1000000 --save null: --no-record");
+    let pictures = Pictures::of("run 0..1000000 --save null:");
     let bytes = fs::metadata(pictures.path("html")).unwrap().len();
     assert!(bytes < 10_000_000, "{bytes}");
     let mut page = pictures.open();
@@ -310,19 +313,24 @@ fn a_run_can_be_drawn_later() {
 
 #[test]
 fn standard_output_holds_one_thing() {
-    let refused = inflight("run 0..5 --save null: --json - --markdown -").expect(2);
+    let refused = inflight("run 0..5 --save null: --json - --report -").expect(2);
     assert!(
         refused.stderr.contains("give the others a file"),
         "{}",
         refused.stderr
     );
-    let outcome = inflight("run 0..5 --save null: --markdown -").expect(0);
+    let page = inflight("run 0..5 --save null: --report -").expect(0);
     assert!(
-        outcome.stdout.starts_with("5 items × none → null:, "),
+        page.stdout.starts_with("<!doctype html>"),
         "{}",
-        outcome.stdout
+        page.stdout
     );
-    assert!(outcome.stdout.contains("| saved | 5 |"));
+    let refused = inflight("run 0..5 --save null: --svg a.svg").expect(2);
+    assert!(
+        refused.stderr.contains("inflight report --svg FILE"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
@@ -341,18 +349,22 @@ fn no_secret_and_no_item_is_in_anything_that_is_kept() {
     };
     let line = format!(
         "run {} --save 'http://user:canary-password@{address}/add?code=canary-code&api_key=canary-key' \
-         --header 'X-Odd: env:CANARY' --report {} --svg {} --trace {} --markdown {} --retries 50",
+         --header 'X-Odd: env:CANARY' --report {} --retries 50",
         input.display(),
         picture("html"),
-        picture("svg"),
-        picture("json"),
-        picture("md"),
     );
     let env = [
         ("XDG_STATE_HOME", state.to_str().unwrap()),
         ("CANARY", "canary-header"),
     ];
     inflight_with_env(&line, &env).expect(0);
+    let drawn = format!(
+        "report --svg {} --trace {} --markdown {}",
+        picture("svg"),
+        picture("json"),
+        picture("md"),
+    );
+    inflight_with_env(&drawn, &env).expect(0);
     let mut files: Vec<PathBuf> = ["html", "svg", "json", "md"]
         .map(|end| picture(end).into())
         .to_vec();
@@ -377,11 +389,13 @@ fn a_sweep_tries_each_value() {
     );
     let line = format!(
         "compare 0..20 --compute spin:1ms --save lab:?latency=5ms --strategies async,parallel \
-         --sweep in-flight=1,4,16 --json - --svg {} --report {}",
-        svg.display(),
+         --sweep in-flight=1,4,16 --json - --report {}",
         html.display()
     );
-    let outcome = inflight(&line).expect(0);
+    let state = folder.path().join("state");
+    let env = [("XDG_STATE_HOME", state.to_str().unwrap())];
+    let outcome = inflight_with_env(&line, &env).expect(0);
+    inflight_with_env(&format!("report --svg {}", svg.display()), &env).expect(0);
     let swept: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(swept["key"], "in-flight");
     let points = swept["points"].as_array().unwrap();

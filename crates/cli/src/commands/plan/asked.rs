@@ -60,8 +60,8 @@ impl Asked {
             ));
         }
         let clock = work.computation.clock();
-        let options =
-            Strategy::ALL.map(|strategy| options(pace, strategy, clock, limit_unsaid(strategy)));
+        let options = Strategy::ALL
+            .map(|strategy| options(pace, &run.driving, strategy, clock, limit_unsaid(strategy)));
         let is_a_table = is_postgres(&run.save);
         if is_a_table && repeat_saves && !no_probe {
             return Err(Usage::error(format_args!(
