@@ -61,6 +61,7 @@ struct Inner {
     reason: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     ends_run: Option<Ends>,
+    is_answered: bool,
     hint: Option<Hint>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -95,6 +96,7 @@ impl Fault {
             reason: None,
             retry_after: None,
             ends_run: None,
+            is_answered: false,
             hint: None,
             cause: None,
         }))
@@ -242,6 +244,14 @@ impl Fault {
         self
     }
 
+    /// The service itself answered, if only to say that it failed at this: a whole HTTP answer, an error of a database. It is there,
+    /// so this is more likely about the item than about the service. Not for what a gateway says of a service behind it (502, 504).
+    #[must_use]
+    pub fn answered(mut self) -> Fault {
+        self.0.is_answered = true;
+        self
+    }
+
     /// The same fault of a request that may have taken effect, whatever was its verdict.
     #[must_use]
     pub fn but_in_doubt(mut self) -> Fault {
@@ -262,6 +272,11 @@ impl Fault {
     /// Whether a quota over time was the reason.
     pub fn is_by_quota(&self) -> bool {
         self.0.hint == Some(Hint::Quota)
+    }
+
+    /// Whether the service itself answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.0.is_answered
     }
 
     /// Whether it was that no answer came in time.

@@ -127,7 +127,8 @@ pub struct Options {
     /// Deadline of one computation of `Parallel`. Default 15 min: far longer than any should take, so that only one
     /// that hangs is given up. The thread that hangs cannot be ended and is written off; another takes its place.
     pub compute_timeout: Duration,
-    /// How long an outage may last before the run stops. Default 15 min.
+    /// How long an outage may last before the run stops, zero or more. Default 15 min: a service is started anew in less. What is an
+    /// outage, and what are bad items, says `docs/reliability.md`.
     pub outage_budget: Duration,
     /// The same before anything was ever saved: most likely the address is wrong. Default 8 s.
     pub first_contact: Duration,
@@ -280,7 +281,7 @@ impl Options {
             ("compute-timeout", self.compute_timeout, least),
             ("backoff", self.backoff, least),
             ("backoff-max", self.backoff_max, least),
-            ("outage-budget", self.outage_budget, Duration::ZERO),
+            ("max-outage", self.outage_budget, Duration::ZERO),
             ("first-contact", self.first_contact, Duration::ZERO),
             ("drain", self.drain, Duration::ZERO),
             ("deadline", self.deadline.unwrap_or(least), least),

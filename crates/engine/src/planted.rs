@@ -76,11 +76,13 @@ mod bug {
         PlaceAhead,
         /// A disk that failed is written again.
         FailureIgnored,
+        /// The service is away as long as bad items fail, whatever else there is.
+        StaleProbes,
     }
 
     impl Bug {
         /// All of them.
-        pub(crate) const ALL: [Bug; 22] = [
+        pub(crate) const ALL: [Bug; 23] = [
             Bug::RecordedBeforeAnswer,
             Bug::SyncSkipped,
             Bug::OutputSyncSkipped,
@@ -103,6 +105,7 @@ mod bug {
             Bug::HalfForgotten,
             Bug::PlaceAhead,
             Bug::FailureIgnored,
+            Bug::StaleProbes,
         ];
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Trail {
     pub(crate) attempts: u16,
     /// How many of those belong to that run of failures, and are forgiven if it was an outage.
     pub(crate) attempts_in_streak: u16,
+    /// Whether it was sent in vain, through no fault of a request's other records: what fails again says nothing of the service.
+    pub(crate) has_failed: bool,
     /// Times the service asked for less; sets how long the next wait is.
     pub(crate) overloads: u16,
 }

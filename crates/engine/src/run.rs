@@ -150,6 +150,7 @@ pub(crate) fn prepare<W: Types>(
         driver,
         clock,
         stop,
+        succeeded_before: before.0 > 0,
         ahead,
     };
     Ok((start, recording))
@@ -255,6 +256,8 @@ pub(crate) struct Start<'a, W: Types> {
     pub(crate) clock: Clock,
     /// The run's own.
     pub(crate) stop: Stop,
+    /// Whether an earlier run of the job has saved something.
+    succeeded_before: bool,
     ahead: Ahead,
 }
 
@@ -355,6 +358,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         driver,
         clock,
         stop,
+        succeeded_before,
         ahead: Ahead { todo, horizon },
     } = start;
     let (sizes, chunk_size) = (job.sizes, ChunkSize::new());
@@ -373,6 +377,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         step,
         options,
         ready_max,
+        succeeded_before,
         horizon,
         stop: stop.clone(),
         clock,

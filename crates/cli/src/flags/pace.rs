@@ -61,6 +61,10 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) retries: u16,
 
+    /// How long a service may be away before the run stops, so that it can be resumed; 8s at most before its first answer
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = value::duration)]
+    pub(crate) max_outage: Duration,
+
     /// Stop when items have failed: so many, such as 10, or more than a share of them, such as fail=3%
     #[arg(long, value_name = "N|fail=N%", value_parser = value::halt)]
     pub(crate) halt: Option<Halt>,
@@ -85,6 +89,7 @@ impl PaceArgs {
             connect_timeout,
             compute_timeout,
             retries,
+            max_outage,
             halt,
             deadline,
         } = self;
@@ -107,6 +112,7 @@ impl PaceArgs {
             row("connect-timeout", format_duration(*connect_timeout)),
             row("compute-timeout", format_duration(*compute_timeout)),
             row("retries", retries),
+            row("max-outage", format_duration(*max_outage)),
             unset("halt", halt.map(value::shown_halt)),
             unset("deadline", deadline.map(format_duration)),
             each("fetch-quota", fetch_quotas),

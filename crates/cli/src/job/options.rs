@@ -60,6 +60,8 @@ pub(crate) fn options(
         connect_timeout: pace.connect_timeout,
         timeout: pace.timeout,
         compute_timeout: pace.compute_timeout,
+        outage_budget: pace.max_outage,
+        first_contact: defaults.first_contact.min(pace.max_outage),
         compute_clock,
         ..defaults
     };

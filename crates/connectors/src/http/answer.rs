@@ -145,6 +145,9 @@ pub(super) async fn refused(
     // The body may repeat the item, so a report counts by the status alone.
     let mut fault =
         Fault::new(judged.verdict, message).counted_as(format!("answered {}", Named(status)));
+    if !says_of_another(status) {
+        fault = fault.answered();
+    }
     if judged.is_by_quota {
         fault = fault.by_quota();
     }
@@ -152,6 +155,11 @@ pub(super) async fn refused(
         fault = fault.retry_after(wait.lasts);
     }
     fault
+}
+
+/// Whether a gateway says this of the service behind it: that did not answer at all.
+fn says_of_another(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 502 | 504 | 520..=530)
 }
 
 /// What a refusal comes to.

@@ -86,7 +86,16 @@ fn way_out(refusal: &DbError) -> Option<String> {
 /// Why rows were not saved, by the answer to all before the commit: nothing of it has taken effect.
 pub(super) fn refused(place: &str, error: &Error) -> Fault {
     match error.as_db_error() {
-        Some(refusal) => judged(place, refusal),
+        Some(refusal) => {
+            let fault = judged(place, refusal);
+            let code = refusal.code().code();
+            // On its way out or in: it is about no row.
+            if code.starts_with("57P") || code.starts_with("08") {
+                fault
+            } else {
+                fault.answered()
+            }
+        }
         None => Fault::transient(format!(
             "{place}: connection was cut before rows were committed{}",
             cause(error)

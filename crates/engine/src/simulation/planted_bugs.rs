@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::journal::tests::lose_power;
 use crate::options::Strategy;
 use crate::planted::{Bug, with};
+use crate::stage::tests::outages::trial;
 
 /// Seeds that may be needed to find one, each tried four ways: two fifths of those of an ordinary run.
 const BUDGET: u64 = 100;
@@ -36,7 +37,12 @@ fn found(bug: Bug) -> Option<Found> {
                 Some(("losses of power", planted(bug, work)?))
             })
         };
-        let (by, wrong) = simulated.or_else(lost)?;
+        let outages = || {
+            (seed == 0).then_some(())?;
+            let work = || (0..1000).try_for_each(trial);
+            Some(("bad items and outages", planted(bug, work)?))
+        };
+        let (by, wrong) = outages().or(simulated).or_else(lost)?;
         Some(Found { seed, by, wrong })
     })
 }

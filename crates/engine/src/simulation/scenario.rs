@@ -273,9 +273,10 @@ fn fates(items: u64, has_fetch: bool, sink: Sink, random: &mut fastrand::Rng) ->
             false => Fate::Good,
         })
         .collect();
-    // No more than one: two that always fail are an outage when nothing else is left.
     if items > 0 && sink == Sink::Append && random.u8(0..4) == 0 {
-        fates[random.usize(0..items as usize)] = Fate::Poison;
+        for _ in 0..random.u64(1..=items.div_ceil(4)) {
+            fates[random.usize(0..items as usize)] = Fate::Poison;
+        }
     }
     fates
 }

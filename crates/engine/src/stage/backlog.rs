@@ -19,11 +19,15 @@ pub(super) struct Backlog<Q> {
     waiting: BinaryHeap<Reverse<Waiting<Q>>>,
     size: fn(&Q) -> usize,
     bytes: usize,
+    /// Records among all of these that have failed before.
+    failed: usize,
 }
 
 /// A record that waits for its next attempt.
 struct Waiting<Q> {
     at: Duration,
+    /// Whether all others that are ready go before it, for it has no attempts left but for the sake of doubt.
+    is_last: bool,
     record: Record<Q>,
 }
 
@@ -36,6 +40,7 @@ impl<Q> Backlog<Q> {
             waiting: BinaryHeap::new(),
             size,
             bytes: 0,
+            failed: 0,
         }
     }
 
@@ -52,7 +57,7 @@ impl<Q> Backlog<Q> {
 
     /// A record that was sent in vain, and may be sent again at once.
     pub(super) fn again_now(&mut self, now: Duration, mut record: Record<Q>) {
-        self.bytes += record_bytes(&record, self.size);
+        self.add(&record);
         record.trail.ready_ns = nanoseconds(now);
         self.put_back(record);
     }
@@ -70,8 +75,12 @@ impl<Q> Backlog<Q> {
 
     /// The same, when all others have been; where the order counts, they have to wait for it.
     pub(super) fn again_last(&mut self, now: Duration, mut record: Record<Q>) {
-        self.bytes += record_bytes(&record, self.size);
+        self.add(&record);
         record.trail.ready_ns = nanoseconds(now);
+        self.put_last(record);
+    }
+
+    fn put_last(&mut self, record: Record<Q>) {
         match self.in_order {
             true => self.put_back(record),
             false => self.ready.push_back(record),
@@ -80,16 +89,35 @@ impl<Q> Backlog<Q> {
 
     /// A record that was sent in vain, and may be sent again then.
     pub(super) fn again_at(&mut self, at: Duration, record: Record<Q>) {
+        self.wait(at, record, false);
+    }
+
+    /// The same, when all others that are ready by then have been.
+    pub(super) fn again_last_at(&mut self, at: Duration, record: Record<Q>) {
+        self.wait(at, record, true);
+    }
+
+    fn wait(&mut self, at: Duration, record: Record<Q>, is_last: bool) {
         if planted!(RetryForgets) {
             return;
         }
-        self.bytes += record_bytes(&record, self.size);
-        self.waiting.push(Reverse(Waiting { at, record }));
+        self.add(&record);
+        let waiting = Waiting {
+            at,
+            is_last,
+            record,
+        };
+        self.waiting.push(Reverse(waiting));
+    }
+
+    fn add(&mut self, record: &Record<Q>) {
+        self.bytes += record_bytes(record, self.size);
+        self.failed += usize::from(record.trail.has_failed);
     }
 
     /// Part of a bulk that was refused as a whole, to be sent by itself.
     pub(super) fn half(&mut self, half: Vec<Record<Q>>) {
-        self.bytes += self.bytes_of(&half);
+        half.iter().for_each(|record| self.add(record));
         let place = match self.in_order {
             true => self
                 .halves
@@ -127,8 +155,50 @@ impl<Q> Backlog<Q> {
                 (bulk, count < most)
             }
         };
-        self.bytes -= self.bytes_of(&bulk);
+        self.remove(&bulk);
         Some((bulk, is_full_in_bytes))
+    }
+
+    fn remove(&mut self, bulk: &[Record<Q>]) {
+        self.bytes -= self.bytes_of(bulk);
+        self.failed -= bulk.iter().filter(|r| r.trail.has_failed).count();
+    }
+
+    /// The next probe: a single record, one that has not failed before if there is one, from anywhere: bad
+    /// ones come in stretches. `random` is in 0..1. Where the order counts, whatever comes first.
+    pub(super) fn take_probe(&mut self, random: f64) -> Option<Vec<Record<Q>>> {
+        if self.in_order || self.fresh() == 0 {
+            return self.take(1, usize::MAX).map(|(bulk, _)| bulk);
+        }
+        let halves = self.halves.drain(..).flatten();
+        self.ready.extend(halves);
+        let from = (random * self.ready.len() as f64) as usize;
+        let places = (from..self.ready.len()).chain(0..from);
+        let place = places
+            .into_iter()
+            .find(|place| !self.ready[*place].trail.has_failed);
+        let bulk = vec![self.ready.remove(place.unwrap_or(0))?];
+        self.remove(&bulk);
+        Some(bulk)
+    }
+
+    /// Records that have not failed before, as far as one of them may be the next.
+    pub(super) fn fresh(&self) -> usize {
+        if self.in_order {
+            0
+        } else {
+            self.len() - self.failed
+        }
+    }
+
+    /// What failed in this run of failures counts as fresh again: it was an outage.
+    pub(super) fn refresh(&mut self, streak: u32) {
+        let mut failed = 0;
+        self.for_each_trail(|trail| {
+            trail.has_failed &= trail.streak != streak;
+            failed += usize::from(trail.has_failed);
+        });
+        self.failed = failed;
     }
 
     /// Ready records that are sent before the halves, if there are any: where the order counts, those that come before.
@@ -149,9 +219,14 @@ impl<Q> Backlog<Q> {
 
     /// Makes the record ready whose wait was over first.
     pub(super) fn promote(&mut self, now: Duration) {
-        if let Some(Reverse(Waiting { mut record, .. })) = self.waiting.pop() {
+        if let Some(Reverse(waiting)) = self.waiting.pop() {
+            let mut record = waiting.record;
             record.trail.ready_ns = nanoseconds(now);
-            self.put_back(record);
+            if waiting.is_last {
+                self.put_last(record);
+            } else {
+                self.put_back(record);
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     /// What may be ready to be sent, in records.
     pub(crate) ready_max: usize,
+    /// Whether an earlier run of the job has saved something.
+    pub(crate) succeeded_before: bool,
     /// How far answers may get ahead of the journal, if there is one.
     pub(crate) horizon: Option<Arc<Horizon>>,
     /// The run's own: a fault may be its end.

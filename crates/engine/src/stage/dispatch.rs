@@ -6,49 +6,45 @@ use std::time::Duration;
 use super::backlog::Backlog;
 use super::limits::{Limits, as_seen_by_the_limit, shows_that_it_is_there};
 use super::settled::Settled;
-use super::trail::{clock_ms, forgive};
+use super::trail::clock_ms;
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
-use crate::limit::{Changed, Gate, PAUSE_MAX, Sent};
+use crate::limit::{Changed, Gate, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
-use crate::payload::{self, Show};
+use crate::payload::Show;
 use crate::planted::planted;
 use crate::record::{Chunk, Record};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
-use crate::stop::Reason;
-
-/// Refusals of one item after which its wait grows no longer: by then it is at its cap.
-const OVERLOADS_MAX: u16 = 12;
 
 pub(crate) struct Dispatch<Q> {
-    step: Step,
-    backlog: Backlog<Q>,
+    pub(super) step: Step,
+    pub(super) backlog: Backlog<Q>,
     /// What may wait in it, in bytes; no request takes more, but for one record that is larger by itself.
-    bytes_max: usize,
+    pub(super) bytes_max: usize,
     /// What may be ready in it, in records.
-    ready_max: usize,
-    in_flight_records: usize,
+    pub(super) ready_max: usize,
+    pub(super) in_flight_records: usize,
     /// Connections that are open or being opened.
-    connections: usize,
+    pub(super) connections: usize,
     /// Whether it was told that no further connection can be had.
-    is_capped: bool,
-    gate: Gate,
-    outage: Outage,
-    retry: Retry,
-    budget: Budget,
-    random: fastrand::Rng,
+    pub(super) is_capped: bool,
+    pub(super) gate: Gate,
+    pub(super) outage: Outage,
+    pub(super) retry: Retry,
+    pub(super) budget: Budget,
+    pub(super) random: fastrand::Rng,
     /// No success since then, though requests were answered with refusals only.
-    refused_since: Option<Duration>,
+    pub(super) refused_since: Option<Duration>,
     /// The longest that the service has asked to be left alone since then.
-    asked_max: Duration,
+    pub(super) asked_max: Duration,
     /// What the service said last when it failed; names the reason when the stage gives up.
-    last_fault: Option<Fault>,
-    outage_budget: Duration,
+    pub(super) last_fault: Option<Fault>,
+    pub(super) outage_budget: Duration,
     /// What a dead letter shows of a record, if it shows anything.
-    show: Option<Show<Q>>,
-    stopped: bool,
+    pub(super) show: Option<Show<Q>>,
+    pub(super) stopped: bool,
 }
 
 impl<Q> Dispatch<Q> {
@@ -81,6 +77,14 @@ impl<Q> Dispatch<Q> {
         }
     }
 
+    /// The same, where an earlier run of the job has saved something, or has not.
+    pub(crate) fn after(self, succeeded_before: bool) -> Dispatch<Q> {
+        Dispatch {
+            outage: self.outage.after(succeeded_before),
+            ..self
+        }
+    }
+
     /// The same, whose dead letters show what their items were.
     pub(crate) fn showing(self, show: Option<Show<Q>>) -> Dispatch<Q> {
         Dispatch { show, ..self }
@@ -101,8 +105,12 @@ impl<Q> Dispatch<Q> {
         if self.room(now) == 0 {
             return None;
         }
-        let (mut bulk, is_full_in_bytes) =
-            self.backlog.take(self.gate.bulk_max(), self.bytes_max)?;
+        let (mut bulk, is_full_in_bytes) = if self.outage.is_away() {
+            // Alone: among many there is a bad one too often.
+            (self.backlog.take_probe(self.random.f64())?, false)
+        } else {
+            self.backlog.take(self.gate.bulk_max(), self.bytes_max)?
+        };
         let sent_ms = clock_ms(now);
         for record in &mut bulk {
             if record.trail.first_sent_ms == 0 {
@@ -223,7 +231,7 @@ impl<Q> Dispatch<Q> {
         self.in_flight_records -= bulk.len();
         let is_alone = bulk.len() == 1 && self.gate.in_flight() == 0 && self.backlog.is_empty();
         let mut settled = Settled::new(limited);
-        let ended = shows_that_it_is_there(&outcome, is_alone)
+        let ended = shows_that_it_is_there(&outcome, self.outage.is_out_of_reach(), is_alone)
             .then(|| self.outage.is_there(now))
             .flatten();
         if let Some(lasted) = ended {
@@ -284,6 +292,7 @@ impl<Q> Dispatch<Q> {
         if successes > 0 {
             self.succeeded(now, &mut settled.facts);
         }
+        let mut is_fresh = bulk.iter().all(|record| !record.trail.has_failed);
         if planted!(BulkShifted) {
             bulk.rotate_left(1);
         }
@@ -295,7 +304,9 @@ impl<Q> Dispatch<Q> {
                         settled.verdict.get_or_insert(fault.verdict());
                     }
                     settled.in_doubt += usize::from(fault.verdict() == Verdict::InDoubt);
-                    self.failed(now, record, fault, settled);
+                    self.failed(now, record, fault, is_fresh, settled);
+                    // One request is one witness.
+                    is_fresh = false;
                 }
             }
         }
@@ -304,9 +315,11 @@ impl<Q> Dispatch<Q> {
     fn succeeded(&mut self, now: Duration, facts: &mut Vec<Fact>) {
         self.budget.succeeded();
         (self.refused_since, self.asked_max) = (None, Duration::ZERO);
+        let streak = self.outage.streak();
         if let Some(lasted) = self.outage.succeeded(now) {
             let step = self.step;
             facts.push(Fact::OutageEnded { step, lasted });
+            self.backlog.refresh(streak);
         }
     }
 
@@ -317,7 +330,12 @@ impl<Q> Dispatch<Q> {
         fault: Fault,
         settled: &mut Settled<A>,
     ) {
-        if fault.verdict() == Verdict::Permanent && bulk.len() > 1 {
+        let is_about_items = match fault.verdict() {
+            Verdict::Permanent => true,
+            Verdict::Transient => fault.is_answered() && fault.ends_run().is_none(),
+            _ => false,
+        };
+        if is_about_items && bulk.len() > 1 {
             if fault.is_too_large() {
                 let (step, at) = (self.step, now);
                 let records = self.gate.too_large(bulk.len());
@@ -331,143 +349,11 @@ impl<Q> Dispatch<Q> {
             }
             return;
         }
+        let mut is_fresh = bulk.iter().all(|record| !record.trail.has_failed);
         for record in bulk {
-            self.failed(now, record, fault.clone(), settled);
-        }
-    }
-
-    fn failed<A>(
-        &mut self,
-        now: Duration,
-        record: Record<Q>,
-        fault: Fault,
-        settled: &mut Settled<A>,
-    ) {
-        if let Some(reason) = Reason::of(&fault) {
-            // Neither an attempt nor an outage: the item waits here for a run that finds room.
-            self.backlog.again_now(now, record);
-            settled.ends_run.get_or_insert(reason);
-            return;
-        }
-        let facts = &mut settled.facts;
-        if fault.verdict() != Verdict::Permanent {
-            self.last_fault = Some(fault.clone());
-        }
-        match fault.verdict() {
-            Verdict::Permanent => facts.push(self.dead(&record, fault)),
-            Verdict::Overload => self.refused(now, record, &fault),
-            Verdict::Unreached if fault.is_no_more_connections() && self.connections > 0 => {
-                // The service is there: those who are connected do the work.
-                self.backlog.again_now(now, record);
-                self.gate.cap(now, self.connections);
-                if !std::mem::replace(&mut self.is_capped, true) {
-                    let (step, at, connections) = (self.step, now, self.connections);
-                    facts.push(Fact::NoMoreConnections {
-                        step,
-                        at,
-                        connections,
-                        fault,
-                    });
-                }
-            }
-            Verdict::Unreached => {
-                if self.outage.unreached(now) {
-                    self.outage_began(now, fault, facts);
-                }
-                self.not_to_blame(now, record, facts);
-            }
-            Verdict::Transient | Verdict::InDoubt => {
-                let others = self.backlog.len() + self.in_flight_records;
-                let was_away = self.outage.is_away();
-                if self.outage.failed(now, record.index, others) {
-                    self.outage_began(now, fault, facts);
-                    self.not_to_blame(now, record, facts);
-                } else if was_away {
-                    self.not_to_blame(now, record, facts);
-                } else {
-                    self.count_failure(now, record, fault, facts);
-                }
-            }
-        }
-    }
-
-    /// The service is away: neither this attempt counts, nor those that led here.
-    fn not_to_blame(&mut self, now: Duration, mut record: Record<Q>, facts: &mut Vec<Fact>) {
-        let streak = self.outage.streak();
-        forgive(&mut record.trail, self.step, streak, facts);
-        // Behind the others, so that not every probe carries the same record: that one may be bad itself.
-        self.backlog.again_last(now, record);
-    }
-
-    /// The service asked for less: everything waits as told, or only this; the item is not to blame.
-    fn refused(&mut self, now: Duration, mut record: Record<Q>, fault: &Fault) {
-        self.refused_since.get_or_insert(now);
-        record.trail.attempts += u16::from(planted!(RefusalCounted));
-        record.trail.overloads = (record.trail.overloads + 1).min(OVERLOADS_MAX);
-        // A wait that is over already (a date in the past) says nothing of when to come back.
-        match fault.wait_asked().filter(|wait| !wait.is_zero()) {
-            Some(wait) => {
-                let wait = wait.min(PAUSE_MAX);
-                self.asked_max = self.asked_max.max(wait);
-                match self.gate.is_paused(now) {
-                    true => self.backlog.again_now(now, record),
-                    false => self.backlog.again_at(now + wait, record),
-                }
-            }
-            None => {
-                let wait = self.retry.wait(record.trail.overloads, self.random.f64());
-                self.backlog.again_at(now + wait, record);
-            }
-        }
-    }
-
-    fn count_failure(
-        &mut self,
-        now: Duration,
-        mut record: Record<Q>,
-        fault: Fault,
-        facts: &mut Vec<Fact>,
-    ) {
-        let streak = self.outage.streak();
-        let trail = &mut record.trail;
-        if trail.streak != streak {
-            trail.streak = streak;
-            trail.attempts_in_streak = 0;
-        }
-        trail.attempts += 1;
-        trail.attempts_in_streak += 1;
-        let since_first = clock_ms(now).wrapping_sub(trail.first_sent_ms);
-        let since_first = Duration::from_millis(since_first.into());
-        let again_at = now + self.retry.wait(trail.attempts, self.random.f64());
-        let (step, index) = (self.step, record.index);
-        if self.retry.allows(trail.attempts, since_first) {
-            facts.push(Fact::Retry { step, index, fault });
-            self.backlog.again_at(again_at, record);
-        } else if let Some(decided) = self.outage.undecided_until(now) {
-            // It may be the service: no item dies before that is known.
-            trail.attempts -= 1;
-            trail.attempts_in_streak -= 1;
-            self.backlog.again_at(decided.max(again_at), record);
-        } else {
-            facts.push(self.dead(&record, fault));
-        }
-    }
-
-    fn outage_began(&mut self, now: Duration, fault: Fault, facts: &mut Vec<Fact>) {
-        let (step, streak) = (self.step, self.outage.streak());
-        let at = now;
-        facts.push(Fact::OutageBegan { step, at, fault });
-        self.backlog
-            .for_each_trail(|trail| forgive(trail, step, streak, facts));
-    }
-
-    fn dead(&self, record: &Record<Q>, fault: Fault) -> Fact {
-        Fact::Dead {
-            index: record.index,
-            step: self.step,
-            attempts: record.trail.attempts.max(1),
-            fault,
-            payload: self.show.map(|show| payload::text(show, &record.value)),
+            self.failed(now, record, fault.clone(), is_fresh, settled);
+            // One request is one witness.
+            is_fresh = false;
         }
     }
 
@@ -647,26 +533,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_item_does_not_die_of_what_may_be_an_outage() {
+    /// What came of so many items in so many seconds, of which those from the first that is good on can be saved after a time: how
+    /// many died, how many were saved, and how many outages began.
+    fn outcomes(items: u64, good_from: u64, good_after: Duration, seconds: u32) -> [usize; 3] {
         let mut dispatch = dispatch(2, 1, None);
-        offer(&mut dispatch, 2);
-        let mut now = Duration::ZERO;
-        let mut facts = Vec::new();
-        for _ in 0..2000 {
+        offer(&mut dispatch, items);
+        let (mut now, mut facts, mut saved) = (Duration::ZERO, Vec::new(), 0);
+        while now < seconds * SECOND && !dispatch.is_idle() {
             now += Duration::from_millis(10);
             assert_eq!(dispatch.advance(now), None);
             while let Some((sent, bulk)) = dispatch.take(now) {
-                let failed: Result<Reply<()>, _> = Err(Fault::transient("500"));
-                facts.extend(dispatch.settle(now, sent, bulk, failed).facts);
+                let is_good = bulk[0].value >= good_from && now >= good_after;
+                let outcome = if is_good {
+                    Ok(Reply::one(()))
+                } else {
+                    Err(Fault::transient("500"))
+                };
+                let settled = dispatch.settle(now, sent, bulk, outcome);
+                saved += settled.done.len();
+                facts.extend(settled.facts);
             }
         }
         let dead = facts.iter().filter(|f| matches!(f, Fact::Dead { .. }));
-        assert_eq!(dead.count(), 0);
         let began = facts
             .iter()
             .filter(|f| matches!(f, Fact::OutageBegan { .. }));
-        assert_eq!(began.count(), 1);
+        [dead.count(), saved, began.count()]
+    }
+
+    #[test]
+    fn an_item_does_not_die_of_what_may_be_an_outage() {
+        assert_eq!(outcomes(100, 0, 20 * SECOND, 40), [0, 100, 1]);
+        assert_eq!(outcomes(100, 0, 600 * SECOND, 500), [0, 0, 1]);
+    }
+
+    #[test]
+    fn bad_items_die_soon_and_the_others_are_saved() {
+        assert_eq!(outcomes(2, 2, Duration::ZERO, 5), [2, 0, 0]);
+        assert_eq!(outcomes(100, 3, Duration::ZERO, 5), [3, 97, 0]);
+        assert_eq!(outcomes(1000, 300, Duration::ZERO, 20), [300, 700, 0]);
+        assert_eq!(outcomes(20, 20, Duration::ZERO, 12), [20, 0, 1]);
     }
 
     #[test]

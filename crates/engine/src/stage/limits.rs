@@ -95,11 +95,15 @@ pub(super) fn as_seen_by_the_limit<A>(outcome: &Result<Reply<A>, Fault>) -> Outc
 }
 
 /// Whether the service is there, though it may have saved nothing: it found a record bad, or it failed at the only one there
-/// was to ask it with.
-pub(super) fn shows_that_it_is_there<A>(outcome: &Result<Reply<A>, Fault>, is_alone: bool) -> bool {
+/// was to ask it with, or where nobody could connect before and it answers now.
+pub(super) fn shows_that_it_is_there<A>(
+    outcome: &Result<Reply<A>, Fault>,
+    was_out_of_reach: bool,
+    is_alone: bool,
+) -> bool {
     let shows = |fault: &Fault| match fault.verdict() {
         Verdict::Permanent => true,
-        Verdict::Transient => is_alone,
+        Verdict::Transient => was_out_of_reach && (is_alone || fault.is_answered()),
         Verdict::Overload | Verdict::InDoubt | Verdict::Unreached => false,
     };
     match outcome {

@@ -5,6 +5,7 @@
 //! keep it going, and [`reorder`] lets go of what is finished in order, where that is asked for.
 
 mod backlog;
+mod blame;
 mod context;
 mod dispatch;
 mod limits;
@@ -13,7 +14,7 @@ mod settled;
 mod slot;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trail;
 
 use std::cell::{Cell, RefCell, RefMut};
@@ -129,7 +130,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             deliver,
             log: RefCell::new(context.log),
             dispatch: RefCell::new(
-                Dispatch::new(context.step, options, limits, size).showing(weights.show),
+                Dispatch::new(context.step, options, limits, size)
+                    .after(context.succeeded_before)
+                    .showing(weights.show),
             ),
             order: options
                 .keep_order

@@ -3,6 +3,7 @@
 mod bulk;
 mod connections;
 mod limit;
+pub(crate) mod outages;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -171,6 +172,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
             step: Step::Save,
             options: scenario.options,
             ready_max: usize::MAX,
+            succeeded_before: false,
             horizon: None,
             stop: stop.clone(),
             clock,

@@ -78,6 +78,7 @@ fn send_weighed(
             step: Step::Save,
             options,
             ready_max: usize::MAX,
+            succeeded_before: false,
             horizon: None,
             stop: Stop::new(),
             clock,
