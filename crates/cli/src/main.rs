@@ -39,13 +39,16 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
-    use commands::{compare, completions, dead_letters, init, journal, lab, plan, report, run};
+    use commands::{
+        compare, completions, dead_letters, explain, init, journal, lab, plan, report, run,
+    };
     match cli.command {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
         Command::Plan(args) => plan::plan(*args),
         Command::Init(args) => init::init(&args),
         Command::Report(args) => report::report(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Lab(args) => lab::lab(*args),
         Command::DeadLetters(command) => dead_letters::dead_letters(command),
         Command::Journal(command) => journal::journal(command),

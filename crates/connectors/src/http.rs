@@ -1,33 +1,44 @@
 //! HTTP: saves results with one request each, and fetches items by URL.
 //!
-//! A slot owns one connection (`link`: `single` over `framing`, or `shared`), which the client opens (`client`, `dial`, `stream`). A sink
-//! and a fetch build requests (`head`, `key`, `body`, `template`) and judge what came back (`answer`, `verdict`, `wait`).
+//! One type, `request`, makes a request of each item and says what the answer means, for fetch and save alike. It is put together
+//! from `address`, `head` and `body`, which take fields of the item by `item`, `text` and `json`; `credentials` holds the headers
+//! whose secrets may change; `answer`, `verdict`, `wait` and `redirect` judge what came back.
+//!
+//! A slot owns one connection (`link`: `single` over `framing`, or `shared`), which the client opens (`client`, `dial`, `stream`).
 
+mod address;
 mod answer;
 mod body;
 mod broken;
 mod charset;
 mod client;
+mod credentials;
 mod dial;
 mod encoding;
 mod eyeballs;
 mod fetch;
 mod framing;
 mod head;
+mod item;
+mod json;
 mod key;
 mod link;
 mod proxy;
+mod redirect;
+mod request;
 mod responses;
 mod secret;
 mod shared;
 mod single;
 mod sink;
 mod stream;
-mod template;
+mod text;
 mod url;
 mod verdict;
 mod wait;
 
+pub use body::BodySource;
 pub use fetch::{FetchConnection, FetchSettings, HttpFetch};
+pub use item::Fields;
 pub use sink::{HttpConnection, HttpSink};
 pub use verdict::StatusChanges;

@@ -156,6 +156,16 @@ impl Input {
         }))
     }
 
+    /// Which fields its items have, as far as that is known before any is read.
+    #[cfg(feature = "http")]
+    pub fn fields(&self) -> crate::http::Fields {
+        match (&self.place, &self.content) {
+            (Place::Range(_), _) => crate::http::Fields::None,
+            (Place::Stdin | Place::File(_), Content::Text) => crate::http::Fields::None,
+            _ => crate::http::Fields::Unknown,
+        }
+    }
+
     /// Whether the input can be read only once, so that a second run over it gets nothing.
     pub fn is_stdin(&self) -> bool {
         self.place == Place::Stdin

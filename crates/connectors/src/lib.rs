@@ -72,7 +72,8 @@ pub use exec::{Crew, CrewSettings, Exec};
 pub use file::{FileConnection, FileSink};
 #[cfg(feature = "http")]
 pub use http::{
-    FetchConnection, FetchSettings, HttpConnection, HttpFetch, HttpSink, StatusChanges,
+    BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch, HttpSink,
+    StatusChanges,
 };
 pub use input::{Format, Input};
 pub use items::Items;

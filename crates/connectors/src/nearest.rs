@@ -12,7 +12,8 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     format!("unknown {what} `{name}`{guess} known: {}", known.join(", "))
 }
 
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The valid name that is most like a mistyped one, if any is.
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     let score = |other: &str| strsim::jaro_winkler(&name, other);
     known

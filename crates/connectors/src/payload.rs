@@ -93,6 +93,12 @@ impl Payload {
         }
     }
 
+    /// Whether the bytes are the JSON of a value in any way: also a line of JSON that was read.
+    #[cfg(feature = "http")]
+    pub(crate) fn holds_json(&self) -> bool {
+        self.form != Form::Text
+    }
+
     /// The same item with other bytes.
     #[must_use]
     pub fn becomes(self, bytes: impl Into<Bytes>) -> Payload {

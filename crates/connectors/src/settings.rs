@@ -30,15 +30,20 @@ pub(crate) fn shown_bytes(bytes: usize) -> String {
 /// # #[cfg(feature = "http")]
 /// assert!(Sink::parse("http://127.0.0.1:8080/add", &settings).is_ok());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SinkSettings {
-    /// The method of an HTTP save. Default `POST`.
-    pub method: String,
-    /// Headers of an HTTP save, `NAME: VALUE`. A value `env:NAME` or `file:PATH`, perhaps after one word
-    /// (`Bearer env:TOKEN`), is read from there, so that no secret is an argument. Default none.
+    /// Headers of an HTTP save, `NAME: VALUE`. A value `env:NAME`, `file:PATH` or `exec:COMMAND`, perhaps after one word
+    /// (`Bearer env:TOKEN`), is read from there, so that no secret is an argument; in any other value `{name}` is a field of
+    /// the item. Default none.
     pub headers: Vec<String>,
-    /// What an HTTP save sends: `raw`, `json` or `form:FIELD`. Default `raw`.
-    pub body: String,
+    /// What an HTTP save sends. Default the result as it is, and nothing with `GET` and `DELETE`.
+    #[cfg(feature = "http")]
+    pub body: Option<crate::http::BodySource>,
+    /// Which fields items have, so that a template that names another is refused at once. Default: that is not known.
+    #[cfg(feature = "http")]
+    pub fields: crate::http::Fields,
+    /// Whether the result is something else than the item, so that `{}` cannot stand for the item. Default: no.
+    pub is_item_gone: bool,
     /// What statuses of HTTP saves mean, where that is not what the table says. Default as the table says.
     #[cfg(feature = "http")]
     pub statuses: crate::http::StatusChanges,
@@ -100,29 +105,4 @@ pub struct Ledger {
     /// The number of the run, from its journal. A run of the same job with a lower one can write no more once this one
     /// has taken over.
     pub epoch: u64,
-}
-
-impl Default for SinkSettings {
-    fn default() -> SinkSettings {
-        SinkSettings {
-            method: "POST".into(),
-            headers: Vec::new(),
-            body: "raw".into(),
-            #[cfg(feature = "http")]
-            statuses: crate::http::StatusChanges::default(),
-            responses: None,
-            answer_bytes_max: None,
-            ca_file: None,
-            proxy: None,
-            create: false,
-            append: false,
-            resume: None,
-            idempotent: false,
-            ledger: None,
-            job: 0,
-            inline: false,
-            declared: Declared::default(),
-            more_schemes: &[],
-        }
-    }
 }

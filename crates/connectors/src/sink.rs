@@ -38,7 +38,7 @@ const KNOWN: &[&str] = &[
 
 /// Where results are saved. Printed without secrets.
 pub enum Sink {
-    /// `http://…` or `https://…`: a request for each result.
+    /// `[METHOD ]http://…` or `https://…`: a request for each result.
     #[cfg(feature = "http")]
     Http(HttpSink),
     /// `sqlite:FILE?table=T`: a row for each result.
@@ -61,6 +61,17 @@ impl Sink {
     /// A sentence that names what is wrong, and the nearest known scheme where there is none of this name.
     pub fn parse(text: &str, settings: &SinkSettings) -> Result<Sink, String> {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        // `PUT https://…`: a method stands before an address of HTTP alone.
+        let (method, scheme) = match scheme.and_then(|scheme| scheme.rsplit_once(' ')) {
+            Some((method, scheme)) => (Some(method), Some(scheme)),
+            None => (None, scheme),
+        };
+        if let (Some(method), Some(scheme)) = (method, scheme)
+            && !["http", "https"].contains(&scheme)
+            && method.bytes().all(|byte| byte.is_ascii_uppercase())
+        {
+            return Err(format!("{scheme}: takes no method; leave out {method}"));
+        }
         match scheme {
             #[cfg(feature = "http")]
             Some("http" | "https") => HttpSink::new(text, settings).map(Sink::Http),

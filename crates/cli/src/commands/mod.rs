@@ -4,6 +4,7 @@ pub(crate) mod checked;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod dead_letters;
+pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod journal;
 pub(crate) mod lab;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::flags::compare::{self, CompareArgs};
+use crate::flags::job::StatusArgs;
 use crate::flags::lab::LabArgs;
 use crate::flags::pictures::PictureArgs;
 use crate::flags::plan::{self, PlanArgs};
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     /// Draw a run that was recorded
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Say what an HTTP status means to a run, and what becomes of the item
+    Explain(ExplainArgs),
     /// Serve the model service until Ctrl-C
     #[command(after_help = LAB_EXAMPLES)]
     Lab(Box<LabArgs>),
@@ -145,6 +148,17 @@ pub(crate) struct ReportArgs {
 
     #[command(flatten)]
     pub(crate) pictures: PictureArgs,
+}
+
+/// `inflight explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Statuses, such as 429 [default: the whole table]
+    #[arg(value_name = "STATUS")]
+    pub(crate) codes: Vec<u16>,
+
+    #[command(flatten)]
+    pub(crate) statuses: StatusArgs,
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "TASK", default_value = "bcrypt:8", help_heading = JOB)]
     pub(crate) compute: String,
 
-    /// Where results go: http(s)://URL, sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
+    /// Where results go: [METHOD ]http(s)://URL, POST by default, with {} for the item and {name} for a field;
+    /// sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
     /// lab:?latency=100ms or null:
     #[arg(long, value_name = "SINK", default_value = "lab:?latency=100ms", help_heading = JOB)]
     pub(crate) save: String,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use inflight_connectors::BodySource;
 
 use crate::flags::headings::JOB;
 use crate::flags::setting::{Decides, Report, Setting};
@@ -20,15 +21,13 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
 
-    /// Fetch what compute gets, `{}` being the item: http(s)://URL, or lab:?latency=100ms
-    #[arg(long, value_name = "URL")]
+    /// Fetch what compute gets: [METHOD ]http(s)://URL, GET by default, with {} for the item and {name} for a field (RFC 6570:
+    /// {+name}, {?name}); or lab:?latency=100ms
+    #[arg(long, value_name = "[METHOD ]URL")]
     pub(crate) fetch: Option<String>,
 
-    /// HTTP method of a save [default: POST]
-    #[arg(long)]
-    pub(crate) method: Option<String>,
-
-    /// HTTP header of every save, may be repeated; a value env:NAME or file:PATH is read from there
+    /// HTTP header of every save, may be repeated; a value env:NAME, file:PATH or exec:COMMAND is read from there, also after
+    /// Bearer; {name} is a field
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
@@ -36,9 +35,17 @@ pub(crate) struct JobArgs {
     #[arg(long = "fetch-header", value_name = "NAME: VALUE")]
     pub(crate) fetch_headers: Vec<String>,
 
-    /// HTTP body of a save: the result's bytes (raw), a JSON record, or a form with one field [default: raw]
-    #[arg(long, value_name = "raw|json|form:FIELD")]
-    pub(crate) body: Option<String>,
+    /// HTTP body of a save: the result (raw), {"index":…,"result":…} (json), the fields of the row (form), form:FIELD,
+    /// form:a={x}&b={y}, a JSON template such as '{"id":"{id}"}', @FILE with a template, or none [default: raw]
+    #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
+    pub(crate) save_body: Option<BodySource>,
+
+    /// The same for every fetch [default: none with GET, else raw]
+    #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
+    pub(crate) fetch_body: Option<BodySource>,
+
+    #[command(flatten)]
+    pub(crate) statuses: StatusArgs,
 
     /// Keep what the service answered to each save in this file, as JSON lines
     #[arg(long, value_name = "FILE")]
@@ -76,28 +83,26 @@ pub(crate) struct JobArgs {
 /// A service in this process: the scheme of its addresses.
 pub(crate) const LAB: &str = "lab:";
 
-/// What saves usually are.
-pub(crate) const METHOD: &str = "POST";
-
 /// What was computed and nothing else.
-pub(crate) const BODY: &str = "raw";
+const RAW: &str = "raw";
 
 impl JobArgs {
-    /// The method of a save, as given or by default.
-    pub(crate) fn method(&self) -> &str {
-        self.method.as_deref().unwrap_or(METHOD)
-    }
-
     /// Every setting of the group.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let JobArgs {
             format,
             field,
             fetch,
-            method,
             headers,
             fetch_headers,
-            body,
+            save_body,
+            fetch_body,
+            statuses:
+                StatusArgs {
+                    retry_status,
+                    ok_status,
+                    fail_status,
+                },
             responses,
             idempotent,
             keep_order,
@@ -109,16 +114,18 @@ impl JobArgs {
         } = self;
         let (results, course) = (Decides::Results, Decides::Course);
         let whole = Report::Whole;
-        let given =
-            |value: &Option<String>, default| value.clone().filter(|value| value != default);
+        // By what a file held, not by its name alone.
+        let body = |body: &Option<BodySource>| {
+            let body = body.as_ref().filter(|body| body.typed() != RAW);
+            body.map(|body| body.identity().into_owned())
+        };
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         // The first rows are hashed in this order into the names of jobs, which must never change; what is new goes below them.
         vec![
             Setting::new("fetch", results, Report::Address, fetch),
             Setting::new("format", results, whole, format.map(Format::name)),
             Setting::new("field", results, whole, field),
-            Setting::new("method", results, whole, given(method, METHOD)),
-            Setting::new("body", results, whole, given(body, BODY)),
+            Setting::new("save-body", results, whole, body(save_body)),
             Setting::new("fetch-header", results, Report::Header, fetch_headers),
             Setting::new("header", results, Report::Header, headers),
             Setting::new("responses", Decides::Journal, whole, path(responses)),
@@ -134,12 +141,35 @@ impl JobArgs {
                 whole,
                 answer_max.map(value::shown_bytes),
             ),
+            Setting::new("fetch-body", results, whole, body(fetch_body)),
+            Setting::new("retry-status", results, whole, retry_status),
+            Setting::new("ok-status", results, whole, ok_status),
+            Setting::new("fail-status", results, whole, fail_status),
         ]
     }
+}
 
-    /// The body of a save, as given or by default.
-    pub(crate) fn body(&self) -> &str {
-        self.body.as_deref().unwrap_or(BODY)
+/// What the statuses of answers mean, where that is not what `inflight explain` says.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = JOB)]
+pub(crate) struct StatusArgs {
+    /// Statuses to try again, such as 409,425; of the fetch if there is one, else of the save
+    #[arg(long, value_name = "STATUS,…")]
+    pub(crate) retry_status: Option<String>,
+
+    /// Statuses that are a success, such as 404
+    #[arg(long, value_name = "STATUS,…")]
+    pub(crate) ok_status: Option<String>,
+
+    /// Statuses that make a dead letter at once, such as 5xx
+    #[arg(long, value_name = "STATUS,…")]
+    pub(crate) fail_status: Option<String>,
+}
+
+impl StatusArgs {
+    /// Whether any is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.retry_status.is_some() || self.ok_status.is_some() || self.fail_status.is_some()
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   inflight run 0..600 --compute bcrypt:8 --save http://127.0.0.1:8080/add
   inflight run words.txt --compute sha256 --save file:hashes.jsonl
   inflight run ids.txt --fetch 'https://example.org/items/{}' --save 'sqlite:items.db?table=items'
+  inflight run users.jsonl --save 'PUT https://example.org/users/{id}' --save-body @user.json
   inflight run items.jsonl --compute 'exec:python3 worker.py' --save file:results.jsonl
   inflight run words.txt --compute sha256 --save 'postgres://me@localhost/night?table=hashes' --create
   inflight init && inflight run job.toml --in-flight 50
@@ -34,7 +35,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TASK", default_value = "none", help_heading = JOB)]
     pub(crate) compute: String,
 
-    /// Where results go: http(s)://URL, sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
+    /// Where results go: [METHOD ]http(s)://URL, POST by default, with {} for the item and {name} for a field;
+    /// sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
     /// lab:?latency=100ms or null:
     #[arg(long, value_name = "SINK", help_heading = JOB)]
     pub(crate) save: String,

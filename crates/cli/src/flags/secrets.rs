@@ -71,7 +71,9 @@ fn words(name: &str) -> impl Iterator<Item = String> {
 
 /// Whether a value says where a secret is to be found, and so is none.
 fn is_place(value: &str) -> bool {
-    value.starts_with("env:") || value.starts_with("file:")
+    ["env:", "file:", "exec:"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme))
 }
 
 /// What stands before the host of an address.

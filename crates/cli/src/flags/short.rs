@@ -32,7 +32,7 @@ const SHORT: &[(&str, &str)] = &[
         "HTTP header of every save; a secret as env:NAME or file:PATH",
     ),
     ("fetch-header", "The same for every fetch"),
-    ("body", "HTTP body of a save: raw, json or form:FIELD"),
+    ("save-body", "HTTP body of a save: raw, json or form:FIELD"),
     (
         "in-flight",
         "Requests at once, where the number that is found does not suit",

@@ -30,6 +30,14 @@ pub(crate) enum Computer {
 }
 
 impl Computation {
+    /// Whether what comes out is what went in.
+    pub(crate) fn keeps_items(&self) -> bool {
+        matches!(
+            self,
+            Computation::Task(Task::None | Task::Sleep(_) | Task::Spin(_))
+        )
+    }
+
     /// Reads `exec:COMMAND`, or a task of ours; `timeout` is how long a worker may take for an item.
     ///
     /// # Errors

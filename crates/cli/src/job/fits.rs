@@ -25,7 +25,9 @@ enum Kind {
 
 impl Kind {
     fn of(sink: &str) -> Option<Kind> {
-        match sink.split_once(':')?.0 {
+        let scheme = sink.split_once(':')?.0;
+        // `PUT https://…`
+        match scheme.rsplit_once(' ').map_or(scheme, |(_, scheme)| scheme) {
             "http" | "https" | "lab" => Some(Kind::Http),
             "file" => Some(Kind::File),
             "postgres" | "postgresql" => Some(Kind::Postgres),
@@ -51,6 +53,11 @@ pub(super) fn check(typed: &Typed<'_>) -> anyhow::Result<()> {
     if !pace.fetch_quotas.is_empty() && job.fetch.is_none() {
         return Err(Usage::error(
             "--fetch-quota is kept by the fetches, and nothing is fetched; add --fetch URL, or write --save-quota",
+        ));
+    }
+    if job.fetch_body.is_some() && job.fetch.is_none() {
+        return Err(Usage::error(
+            "--fetch-body goes with every fetch, and nothing is fetched; add --fetch URL",
         ));
     }
     let sink = public(save);
@@ -103,10 +110,6 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         format_args!("--responses keeps what an HTTP service answers; {sink} has none"),
     )?;
     refuse(
-        job.method.is_some(),
-        format_args!("--method is that of an HTTP request; {sink} gets none"),
-    )?;
-    refuse(
         !job.headers.is_empty(),
         format_args!("--header goes with an HTTP request; {sink} gets none"),
     )?;
@@ -119,8 +122,14 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         format_args!("--answer-max is about the answers of an HTTP service; {sink} is none"),
     )?;
     refuse(
-        job.body.is_some(),
-        format_args!("--body is that of an HTTP request; {sink} gets none"),
+        job.save_body.is_some(),
+        format_args!("--save-body is that of an HTTP request; {sink} gets none"),
+    )?;
+    refuse(
+        job.statuses.is_given() && job.fetch.is_none(),
+        format_args!(
+            "--retry-status, --ok-status and --fail-status are about HTTP; {sink} answers with none"
+        ),
     )?;
     // A fetch is always over HTTP, goes the same way and trusts the same certificates.
     refuse(

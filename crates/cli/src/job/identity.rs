@@ -16,7 +16,7 @@ const FIRST: [&str; 4] = [INPUT, "compute", "fetch", "save"];
 pub(crate) fn job_id(settings: &[Setting]) -> u64 {
     let mut hash = Xxh3::new();
     for key in FIRST {
-        add(&mut hash, &public_of(settings, key).unwrap_or_default());
+        add(&mut hash, &first_of(settings, key).unwrap_or_default());
     }
     // By name and only when given, so that a flag that is yet to come renames no job of today.
     for (key, value) in given(settings) {
@@ -40,12 +40,25 @@ pub(crate) fn id_of(name: &str) -> Option<u64> {
 /// except the input, whose content says more than its name.
 pub(crate) fn identity(settings: &[Setting]) -> Vec<(String, String)> {
     let first = FIRST.iter().filter(|key| **key != INPUT);
-    let first = first.filter_map(|key| Some(((*key).to_owned(), public_of(settings, key)?)));
+    let first = first.filter_map(|key| Some(((*key).to_owned(), first_of(settings, key)?)));
     // No service gets it, but the journal knows how long that file is.
     let files = settings
         .iter()
         .filter(|row| row.decides == Decides::Journal);
     first.chain(named(files)).chain(given(settings)).collect()
+}
+
+/// One of the first settings; of an address without the method that it has anyway, so that to say it makes no other job.
+fn first_of(settings: &[Setting], key: &str) -> Option<String> {
+    let value = public_of(settings, key)?;
+    let method = match key {
+        "fetch" => "GET",
+        "save" => "POST",
+        _ => return Some(value),
+    };
+    let rest = value.trim().strip_prefix(method);
+    let rest = rest.filter(|rest| rest.starts_with(char::is_whitespace));
+    Some(rest.map_or(value.as_str(), str::trim_start).to_owned())
 }
 
 /// What was given beyond the first settings.
@@ -91,8 +104,7 @@ mod tests {
             "--save http://h/ --header X-Api-Key:1",
             "--save http://h/ --header X-Api-Key:2",
         );
-        check("--save http://h/", "--save http://h/ --method POST");
-        check("--save http://h/", "--save http://h/ --body raw");
+        check("--save http://h/", "--save http://h/ --save-body raw");
         check("--save http://h/", "--save http://h/ -j 3 --retries 1");
     }
 
@@ -110,9 +122,11 @@ mod tests {
             "a.jsonl --save http://h/ --field title",
             "a.jsonl --save http://h/ --compute sha256",
             "a.jsonl --save http://h/ --fetch http://f/{}",
-            "a.jsonl --save http://h/ --body json",
-            "a.jsonl --save http://h/ --body form:a",
-            "a.jsonl --save http://h/ --method PUT",
+            "a.jsonl --save http://h/ --save-body json",
+            "a.jsonl --save http://h/ --save-body form:a",
+            "a.jsonl --save http://h/ --ok-status 404",
+            "a.jsonl --save http://h/ --fail-status 404",
+            "a.jsonl --save http://h/ --fetch http://f/{} --fetch-body json",
             "a.jsonl --save http://h/ --header X-Table:a",
             "a.jsonl --save http://h/ --header X-Table:b",
             "a.jsonl --save http://h/ --fetch-header X-Table:a",

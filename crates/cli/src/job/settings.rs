@@ -1,11 +1,12 @@
 //! What connectors are told besides an address, and the connectors made of both.
 
 use inflight::{Found, Strategy};
-use inflight_connectors::{FetchSettings, HttpFetch, Ledger, Resume, Sink, SinkSettings};
+use inflight_connectors::{
+    FetchSettings, Fields, HttpFetch, Ledger, Resume, Sink, SinkSettings, StatusChanges,
+};
 
 use crate::error::{Usage, unfit};
-use crate::flags::job::JobArgs;
-use crate::flags::job::LAB;
+use crate::flags::job::{JobArgs, LAB, StatusArgs};
 use crate::job::identity::name_of;
 use crate::job::target::Place;
 use crate::job::work::usage;
@@ -15,6 +16,33 @@ use crate::job::work::usage;
 pub(crate) struct Settings {
     sink: SinkSettings,
     fetch: FetchSettings,
+}
+
+/// What is known of the items before any is read.
+#[derive(Debug)]
+pub(crate) struct Items {
+    /// Which fields they have.
+    pub(crate) fields: Fields,
+    /// Whether what is saved is something else than the item.
+    pub(crate) is_gone: bool,
+}
+
+/// What the flags make of the statuses of answers.
+///
+/// # Errors
+/// A usage error that names what is no status.
+pub(crate) fn changes(args: &StatusArgs) -> anyhow::Result<StatusChanges> {
+    let list = |list: &Option<String>| list.clone().unwrap_or_default();
+    let (retry, ok, fail) = (
+        list(&args.retry_status),
+        list(&args.ok_status),
+        list(&args.fail_status),
+    );
+    StatusChanges::parse(&retry, &ok, &fail).map_err(|why| {
+        Usage::error(format_args!(
+            "--retry-status, --ok-status, --fail-status: {why}"
+        ))
+    })
 }
 
 /// What is known of the earlier runs of a job.
@@ -30,12 +58,24 @@ pub(crate) struct Earlier {
 
 impl Settings {
     /// What the flags say; `job` tells this job from others in idempotency keys.
-    pub(crate) fn new(args: &JobArgs, job: u64) -> Settings {
-        Settings {
+    ///
+    /// # Errors
+    /// A usage error: a status that is none.
+    pub(crate) fn new(args: &JobArgs, job: u64, items: Items) -> anyhow::Result<Settings> {
+        let changes = changes(&args.statuses)?;
+        // Where both are over HTTP, the answer that is wanted is that to the fetch.
+        let (of_fetch, of_save) = if args.fetch.is_some() {
+            (changes, StatusChanges::default())
+        } else {
+            (StatusChanges::default(), changes)
+        };
+        Ok(Settings {
             sink: SinkSettings {
-                method: args.method().to_owned(),
                 headers: args.headers.clone(),
-                body: args.body().to_owned(),
+                body: args.save_body.clone(),
+                statuses: of_save,
+                fields: items.fields.clone(),
+                is_item_gone: items.is_gone,
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
                 proxy: args.proxy.clone(),
@@ -49,12 +89,16 @@ impl Settings {
             },
             fetch: FetchSettings {
                 headers: args.fetch_headers.clone(),
+                body: args.fetch_body.clone(),
+                statuses: of_fetch,
+                fields: items.fields,
                 ca_file: args.ca_file.clone(),
                 proxy: args.proxy.clone(),
                 answer_bytes_max: args.answer_max,
+                job,
                 ..FetchSettings::default()
             },
-        }
+        })
     }
 
     /// A sink at this place, for a run with this strategy.
@@ -95,7 +139,10 @@ impl Settings {
                 job: earlier.job_id,
                 ..self.sink.clone()
             },
-            fetch: self.fetch.clone(),
+            fetch: FetchSettings {
+                job: earlier.job_id,
+                ..self.fetch.clone()
+            },
         }
     }
 

@@ -12,7 +12,7 @@ use crate::flags::typed::Typed;
 use crate::job::computation::Computation;
 use crate::job::fits;
 use crate::job::identity::job_id;
-use crate::job::settings::Settings;
+use crate::job::settings::{Items, Settings};
 use crate::job::target::Target;
 
 /// What is done with each item.
@@ -51,16 +51,22 @@ impl Work {
             flags::Format::Jsonl => Format::Jsonl,
         });
         let fetch = job.fetch.as_deref();
+        let input = Input::parse(input, format, job.field.clone()).map_err(Usage::error)?;
+        let computation =
+            Computation::parse(compute, pace.compute_timeout).map_err(usage("--compute"))?;
+        let items = Items {
+            fields: input.fields(),
+            is_gone: fetch.is_some() || !computation.keeps_items(),
+        };
         Ok(Work {
-            input: Input::parse(input, format, job.field.clone()).map_err(Usage::error)?,
-            computation: Computation::parse(compute, pace.compute_timeout)
-                .map_err(usage("--compute"))?,
             fetch: fetch
                 .map(Target::parse)
                 .transpose()
                 .map_err(usage("--fetch"))?,
             save: Target::parse(save).map_err(usage("--save"))?,
-            settings: Settings::new(job, job_id(&settings)),
+            settings: Settings::new(job, job_id(&settings), items)?,
+            input,
+            computation,
             typed: settings,
             save_shown: public(save),
             fetch_shown: fetch.map(public),

@@ -89,9 +89,9 @@ fn mistakes_are_said_before_anything_is_sent() {
         "password=env:NAME",
     );
     refused(
-        "run 0..1 --save postgres://me@localhost/d?table=t --body json",
+        "run 0..1 --save postgres://me@localhost/d?table=t --save-body json",
         2,
-        "--body is that of an HTTP",
+        "--save-body is that of an HTTP",
     );
     refused(
         "plan 0..1 --save postgres://me@localhost/d?table=t --repeat-saves",

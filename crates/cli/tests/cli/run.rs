@@ -164,7 +164,7 @@ fn another_field_of_the_same_lines_is_another_job() {
     assert_eq!(run("--field url"), 1);
     assert_eq!(run("--field title"), 2);
     assert_eq!(run("--field url"), 2, "the same job once more");
-    assert_eq!(run("--field url --body json"), 3);
+    assert_eq!(run("--field url --save-body json"), 3);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_value_that_cannot_be_is_refused() {
         &["header", "NAME: VALUE"],
     );
     refused(
-        "run 0..1 --save http://127.0.0.1:1/add --body xml",
+        "run 0..1 --save http://127.0.0.1:1/add --save-body xml",
         &["body", "xml"],
     );
     refused(
@@ -101,9 +101,9 @@ fn a_flag_that_would_do_nothing_is_refused() {
             "--responses r.jsonl",
             &format!("--responses keeps what an HTTP service answers; {sink} has none"),
         );
-        not_http("--method POST", "--method is that of an HTTP request");
+        not_http("--ok-status 404", "are about HTTP");
         not_http("--header A:b", "--header goes with an HTTP request");
-        not_http("--body raw", "--body is that of an HTTP request");
+        not_http("--save-body raw", "--save-body is that of an HTTP request");
         not_http("--ca-file ca.pem", "--ca-file says whom to trust");
     }
     for sink in ["http://127.0.0.1:1/?token=canary", "lab:"] {
@@ -121,8 +121,8 @@ fn a_flag_that_would_do_nothing_is_refused() {
         &["--fetch-header", "--fetch URL"],
     );
     refused(
-        "compare --save null: --body json",
-        &["--body is that of an HTTP request"],
+        "compare --save null: --save-body json",
+        &["--save-body is that of an HTTP request"],
     );
     refused("run words.txt --save null: --field a", &["JSON lines"]);
     refused("run 0..1 --save nul: --append", &["null:"]);
@@ -130,7 +130,7 @@ fn a_flag_that_would_do_nothing_is_refused() {
 
 #[test]
 fn a_flag_that_does_something_is_taken() {
-    inflight("run 0..1 --save lab: --method PUT --header A:b --body json --bulk 1").expect(0);
+    inflight("run 0..1 --save lab: --header A:b --save-body json --bulk 1").expect(0);
     inflight("run 0..1 --save null: --fetch lab: --fetch-header A:b --bulk 2").expect(0);
 }
 

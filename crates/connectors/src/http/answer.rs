@@ -105,6 +105,13 @@ async fn read_packed(
     Ok(text)
 }
 
+/// An answer that is no success.
+pub(super) struct Refusal {
+    pub(super) fault: Fault,
+    /// Whether it is about who asks.
+    pub(super) is_of_credentials: bool,
+}
+
 /// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
 pub(super) async fn refused(
     link: &mut Link,
@@ -112,7 +119,7 @@ pub(super) async fn refused(
     title: &str,
     changes: &StatusChanges,
     answer: &Parts,
-) -> Fault {
+) -> Refusal {
     let status = answer.status;
     let bounds = Bounds {
         keep: verdict::SHOWN_BYTES_MAX,
@@ -154,7 +161,10 @@ pub(super) async fn refused(
     if let Some(wait) = judged.wait {
         fault = fault.retry_after(wait.lasts);
     }
-    fault
+    Refusal {
+        fault,
+        is_of_credentials: judged.is_of_credentials,
+    }
 }
 
 /// Whether a gateway says this of the service behind it: that did not answer at all.
@@ -165,6 +175,7 @@ fn says_of_another(status: StatusCode) -> bool {
 /// What a refusal comes to.
 struct Judged {
     verdict: Verdict,
+    is_of_credentials: bool,
     /// How long the service asks to be left alone.
     wait: Option<Wait>,
     /// Whether a quota over time is the reason.
@@ -187,6 +198,7 @@ fn judge(meaning: Meaning, is_changed: bool, status: StatusCode, headers: &Heade
     if is_overload {
         return Judged {
             verdict: Verdict::Overload,
+            is_of_credentials: false,
             wait: asked.or_else(|| wait::quota_reset(headers, now)),
             is_by_quota: is_quota_refusal || is_used_up,
         };
@@ -196,6 +208,7 @@ fn judge(meaning: Meaning, is_changed: bool, status: StatusCode, headers: &Heade
             Meaning::Transient => Verdict::Transient,
             _ => Verdict::Permanent,
         },
+        is_of_credentials: meaning == Meaning::Credentials,
         wait: None,
         is_by_quota: false,
     }

@@ -1,55 +1,67 @@
-//! What all requests of one sink or fetch have in common, prepared once.
+//! Method and headers of all requests of one kind, prepared once; and what of them depends on the item.
 
+use bytes::Bytes;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST,
     HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper::{Method, Request, Uri};
+use inflight::{Fault, Record};
 
 use super::encoding;
+use super::item::{Fields, bad};
 use super::link::Asked;
-use super::secret::{Headers, Secret};
+use super::secret::{Filled, Headers, Secret};
 use super::url::{Origin, Url};
-use bytes::Bytes;
+use crate::payload::Payload;
 
-/// What makes a repeated save harmless: the same for the same item of the same job.
+/// What makes a repeated request harmless: the same for the same item of the same job.
 pub(super) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Method and headers, as HTTP/1.1 and HTTP/2 want them.
+/// What headers are made of.
+#[derive(Clone)]
+pub(super) struct HeadSpec {
+    /// Where requests go.
+    pub(super) url: Url,
+    /// Headers as typed.
+    pub(super) lines: Vec<String>,
+    pub(super) fields: Fields,
+    /// Whether answers may come in the encodings that are undone here; for whoever reads them.
+    pub(super) takes_packed: bool,
+}
+
+/// Headers, as HTTP/1.1 and HTTP/2 want them.
 pub(super) struct Head {
-    method: Method,
     single: HeaderMap,
     shared: HeaderMap,
+    /// Those that depend on the item.
+    filled: Vec<Filled>,
     secrets: Vec<Secret>,
-}
-
-/// The same place, as HTTP/1.1 and HTTP/2 want it.
-pub(super) struct Place {
-    pub(super) single: Uri,
-    pub(super) shared: Uri,
-}
-
-impl Place {
-    pub(super) fn of(url: &Url) -> Place {
-        Place {
-            single: Uri::from(url.path.clone()),
-            shared: url.origin.uri(url.path.clone()),
-        }
-    }
+    /// Whether the user has said what the body is.
+    has_content_type: bool,
+    /// Which reading of the secrets this is, from 0.
+    pub(super) reading: u64,
 }
 
 impl Head {
-    /// Fails with a sentence: a header that cannot be, or credentials that would be sent in the open.
-    pub(super) fn new(
-        method: &str,
-        url: &Url,
-        lines: &[String],
-        content_type: Option<&'static str>,
-    ) -> Result<Head, String> {
+    /// Reads headers as typed, and the secrets that they name.
+    ///
+    /// Fails with a sentence: a header that cannot be, a secret that is not there, or one that would be sent in the open.
+    pub(super) fn new(spec: &HeadSpec) -> Result<Head, String> {
+        let HeadSpec {
+            url,
+            lines,
+            fields,
+            takes_packed,
+        } = spec;
         let Headers {
             mut map,
+            filled,
             mut secrets,
-        } = Headers::parse(lines)?;
+        } = Headers::parse(lines, fields)?;
+        let has = |name: &HeaderName| {
+            map.contains_key(name) || filled.iter().any(|header| header.name == name)
+        };
         for taken in [
             &CONTENT_LENGTH,
             &TRANSFER_ENCODING,
@@ -57,7 +69,7 @@ impl Head {
             &EXPECT,
             &IDEMPOTENCY_KEY,
         ] {
-            if map.contains_key(taken) {
+            if has(taken) {
                 return Err(format!(
                     "header {taken} is set by inflight itself; leave it out"
                 ));
@@ -66,8 +78,12 @@ impl Head {
         if map.get_all(HOST).iter().count() > 1 {
             return Err("header host is there twice; a request has one".into());
         }
+        if filled.iter().any(|header| header.name == HOST) {
+            return Err("header host: all items go to one host; write it without braces".into());
+        }
+        let has_content_type = has(&CONTENT_TYPE);
         if let Some(credentials) = &url.credentials {
-            if map.contains_key(AUTHORIZATION) {
+            if has(&AUTHORIZATION) {
                 return Err(format!(
                     "{url} has both userinfo and an authorization header"
                 ));
@@ -75,14 +91,10 @@ impl Head {
             map.insert(AUTHORIZATION, credentials.header()?);
             secrets.push(credentials.clone());
         }
-        refuse_in_the_open(&url.origin, &secrets)?;
-        let mut default = |name, value| {
-            map.entry(name).or_insert(HeaderValue::from_static(value));
-        };
-        default(USER_AGENT, concat!("inflight/", env!("CARGO_PKG_VERSION")));
-        default(ACCEPT, "*/*");
-        if let Some(content_type) = content_type {
-            default(CONTENT_TYPE, content_type);
+        let is_secret = !secrets.is_empty() || filled.iter().any(|header| header.is_secret);
+        refuse_in_the_open(&url.origin, is_secret)?;
+        for (name, value) in common(*takes_packed) {
+            map.entry(name).or_insert(value);
         }
         let mut shared = map.clone();
         shared.remove(HOST);
@@ -90,34 +102,89 @@ impl Head {
         for name in ["keep-alive", "proxy-connection", "te", "upgrade"] {
             shared.remove(name);
         }
-        let host = HeaderValue::from_str(url.origin.authority.as_str());
-        map.entry(HOST)
-            .or_insert(host.map_err(|_| format!("{url} has no valid host"))?);
+        map.entry(HOST).or_insert(host(&url.origin)?);
         Ok(Head {
-            method: method_of(method)?,
             single: map,
             shared,
+            filled,
             secrets,
+            has_content_type,
+            reading: 0,
         })
     }
 
-    /// The same, with the encodings that answers may come in; for whoever reads them.
-    pub(super) fn taking_packed(mut self) -> Head {
-        for headers in [&mut self.single, &mut self.shared] {
-            headers
-                .entry(ACCEPT_ENCODING)
-                .or_insert(HeaderValue::from_static(encoding::OFFERED));
-        }
-        self
+    /// What is sent to an origin that is not to see any of this.
+    pub(super) fn elsewhere(origin: &Origin) -> Result<Head, String> {
+        let shared: HeaderMap = common(true).collect();
+        let mut single = shared.clone();
+        single.insert(HOST, host(origin)?);
+        Ok(Head {
+            single,
+            shared,
+            filled: Vec::new(),
+            secrets: Vec::new(),
+            has_content_type: false,
+            reading: 0,
+        })
+    }
+
+    /// Whether a header depends on the item.
+    pub(super) fn is_template(&self) -> bool {
+        !self.filled.is_empty()
+    }
+
+    /// Whether `{}` is in a header.
+    pub(super) fn has_item(&self) -> bool {
+        self.filled.iter().any(Filled::has_item)
+    }
+
+    /// Whether anything is sent that says who asks.
+    pub(super) fn has_secrets(&self) -> bool {
+        !self.secrets.is_empty()
     }
 
     /// One request.
-    pub(super) fn request(&self, is_http2: bool, uri: Uri, body: Bytes) -> Asked {
+    ///
+    /// Fails permanently for an item that makes a header that cannot be.
+    pub(super) fn request(
+        &self,
+        is_http2: bool,
+        method: &Method,
+        uri: Uri,
+        (body, content_type): (Bytes, Option<&'static str>),
+        record: &Record<Payload>,
+    ) -> Result<Asked, Fault> {
         let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
+        *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
-        *request.headers_mut() = if is_http2 { &self.shared } else { &self.single }.clone();
-        request
+        let mut headers = if is_http2 { &self.shared } else { &self.single }.clone();
+        if let (Some(content_type), false) = (content_type, self.has_content_type) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        for header in &self.filled {
+            let mut value = Vec::new();
+            header.text.write(record, &mut value, |name, bytes, to| {
+                if bytes.iter().any(|byte| b"\r\n\0".contains(byte)) {
+                    return Err(bad(
+                        name,
+                        "holds a line break or a zero byte, which no header can carry",
+                    ));
+                }
+                to.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            let mut value = HeaderValue::from_bytes(&value).map_err(|_| {
+                let why = format!(
+                    "item makes a header {} that HTTP does not allow",
+                    header.name
+                );
+                Fault::permanent(why.clone()).counted_as(why)
+            })?;
+            value.set_sensitive(header.is_secret);
+            headers.append(header.name.clone(), value);
+        }
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     /// The text without any secret of these headers.
@@ -128,17 +195,53 @@ impl Head {
     }
 }
 
-fn method_of(text: &str) -> Result<Method, String> {
-    let method = Method::from_bytes(text.as_bytes());
-    // A method without a body saves nothing, and CONNECT is no request to the service at all.
-    let fit = method
-        .ok()
-        .filter(|method| ![Method::CONNECT, Method::HEAD, Method::TRACE].contains(method));
-    fit.ok_or_else(|| format!("method `{text}` cannot be used; POST, PUT and PATCH can"))
+/// What every request carries, unless the user says otherwise.
+fn common(takes_packed: bool) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let agent = concat!("inflight/", env!("CARGO_PKG_VERSION"));
+    let packed = (ACCEPT_ENCODING, HeaderValue::from_static(encoding::OFFERED));
+    let always = [
+        (USER_AGENT, HeaderValue::from_static(agent)),
+        (ACCEPT, HeaderValue::from_static("*/*")),
+    ];
+    always.into_iter().chain(takes_packed.then_some(packed))
 }
 
-fn refuse_in_the_open(origin: &Origin, secrets: &[Secret]) -> Result<(), String> {
-    if secrets.is_empty() || origin.is_private() {
+fn host(origin: &Origin) -> Result<HeaderValue, String> {
+    HeaderValue::from_str(origin.authority.as_str())
+        .map_err(|_| format!("{origin} has no valid host"))
+}
+
+/// Reads `METHOD URL`, or a URL alone: the method, where one is there, and the URL.
+///
+/// Fails with a sentence that names the method.
+pub(super) fn method_and_url(text: &str) -> Result<(Option<Method>, &str), String> {
+    match text.trim().split_once(char::is_whitespace) {
+        Some((method, url)) if !method.contains(':') => {
+            Ok((Some(method_of(method)?), url.trim_start()))
+        }
+        _ => Ok((None, text.trim())),
+    }
+}
+
+fn method_of(text: &str) -> Result<Method, String> {
+    let method = Method::from_bytes(text.as_bytes());
+    // CONNECT is no request to the service at all; the answers to the other two hold nothing.
+    let fit = method
+        .ok()
+        .filter(|method| ![Method::CONNECT, Method::HEAD, Method::TRACE].contains(method))
+        .filter(|method| {
+            method
+                .as_str()
+                .bytes()
+                .all(|byte| !byte.is_ascii_lowercase())
+        });
+    fit.ok_or_else(|| {
+        format!("method `{text}` cannot be used; GET, POST, PUT, PATCH and DELETE can")
+    })
+}
+
+fn refuse_in_the_open(origin: &Origin, is_secret: bool) -> Result<(), String> {
+    if !is_secret || origin.is_private() {
         return Ok(());
     }
     Err(format!(

@@ -4,6 +4,10 @@ use hyper::header::{
     AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
 };
 
+use super::item::{Fields, Name};
+use super::text::Text;
+use crate::secret::is_place;
+
 /// A text that is never shown: it has neither `Debug` nor `Display`.
 #[derive(Clone)]
 pub(super) struct Secret(String);
@@ -32,10 +36,26 @@ impl Secret {
     }
 }
 
+/// A header that depends on the item.
+pub(super) struct Filled {
+    pub(super) name: HeaderName,
+    pub(super) text: Text,
+    /// Whether it says who asks.
+    pub(super) is_secret: bool,
+}
+
+impl Filled {
+    /// Whether `{}` is in it.
+    pub(super) fn has_item(&self) -> bool {
+        self.text.names().any(|name| *name == Name::Item)
+    }
+}
+
 /// Headers ready to be sent, and which of them nobody may see.
 #[derive(Default)]
 pub(super) struct Headers {
     pub(super) map: HeaderMap,
+    pub(super) filled: Vec<Filled>,
     pub(super) secrets: Vec<Secret>,
 }
 
@@ -43,7 +63,7 @@ impl Headers {
     /// Reads `NAME: VALUE` lines; see [`SinkSettings::headers`](crate::SinkSettings::headers).
     ///
     /// Fails with a sentence that names the header, never its value.
-    pub(super) fn parse(lines: &[String]) -> Result<Headers, String> {
+    pub(super) fn parse(lines: &[String], fields: &Fields) -> Result<Headers, String> {
         let mut headers = Headers::default();
         for line in lines {
             let (name, value) = line
@@ -53,21 +73,31 @@ impl Headers {
             let header = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| format!("header `{name}` has a name that HTTP does not allow"))?;
             headers
-                .add(header, value.trim())
+                .add(header, value.trim(), fields)
                 .map_err(|why| format!("header {name}: {why}"))?;
         }
         Ok(headers)
     }
 
-    fn add(&mut self, name: HeaderName, value: &str) -> Result<(), String> {
+    fn add(&mut self, name: HeaderName, value: &str, fields: &Fields) -> Result<(), String> {
         if let Some(secret) = read(value)? {
             self.map.append(name, secret.header()?);
             self.secrets.push(secret);
             return Ok(());
         }
-        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(&name) {
+        let is_secret = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(&name);
+        let text = Text::parse(value, 1, fields).map_err(|wrong| wrong.why)?;
+        let Some(value) = text.fixed() else {
+            self.filled.push(Filled {
+                name,
+                text,
+                is_secret,
+            });
+            return Ok(());
+        };
+        if is_secret {
             return Err(
-                "everybody on this machine sees arguments; give it as env:NAME or file:PATH".into(),
+                "everybody on this machine sees arguments; give it as env:NAME, file:PATH or exec:COMMAND".into(),
             );
         }
         let value = HeaderValue::from_str(value)
@@ -77,14 +107,19 @@ impl Headers {
     }
 }
 
-/// The secret that `env:NAME`, `file:PATH` or `WORD env:NAME` stands for; `None` for any other value.
+/// The word before a place (`Bearer env:TOKEN`), with its space, and the place.
+pub(super) fn scheme_and_place(value: &str) -> (&str, &str) {
+    match value.find(' ') {
+        Some(at) if !is_place(value) => value.split_at(at + 1),
+        _ => ("", value),
+    }
+}
+
+/// The secret that `env:NAME`, `file:PATH`, `exec:COMMAND` or `WORD env:NAME` stands for; `None` for any other value.
 fn read(value: &str) -> Result<Option<Secret>, String> {
-    let (scheme, place) = match value.split_once(' ') {
-        Some((scheme, place)) => (format!("{scheme} "), place),
-        None => (String::new(), value),
-    };
-    let secret = crate::secret::read(place)?;
-    Ok(secret.map(|secret| Secret(scheme + &secret)))
+    let (scheme, place) = scheme_and_place(value);
+    let secret = crate::secret::read(place.trim_start())?;
+    Ok(secret.map(|secret| Secret(format!("{scheme}{secret}"))))
 }
 
 #[cfg(test)]
@@ -92,7 +127,7 @@ mod tests {
     use super::*;
 
     fn check(line: &str, expected: Result<(&str, &[u8], bool), &str>) {
-        match (Headers::parse(&[line.into()]), expected) {
+        match (Headers::parse(&[line.into()], &Fields::Unknown), expected) {
             (Ok(headers), Ok((name, value, is_secret))) => {
                 assert_eq!(headers.map[name].as_bytes(), value, "{line}");
                 assert_eq!(headers.map[name].is_sensitive(), is_secret, "{line}");
@@ -117,8 +152,13 @@ mod tests {
             &format!("Authorization: Bearer file:{path}"),
             Ok(("authorization", b"Bearer canary", true)),
         );
-        check("Authorization: Bearer canary", Err("env:NAME or file:PATH"));
-        check("Cookie: a=b", Err("env:NAME or file:PATH"));
+        check("X-Key: exec:echo can''ary", Ok(("x-key", b"canary", true)));
+        check(
+            "Authorization: Bearer exec:echo can''ary",
+            Ok(("authorization", b"Bearer canary", true)),
+        );
+        check("Authorization: Bearer canary", Err("env:NAME, file:PATH"));
+        check("Cookie: a=b", Err("env:NAME, file:PATH"));
         check(
             "X-Key: env:NO_SUCH_VARIABLE",
             Err("NO_SUCH_VARIABLE is not set"),
@@ -129,6 +169,15 @@ mod tests {
         );
         check("no colon", Err("NAME: VALUE"));
         check("b\u{e4}d: x", Err("does not allow"));
+    }
+
+    #[test]
+    fn braces_make_a_header_of_the_item() {
+        let parse = |line: &str| Headers::parse(&[line.into()], &Fields::Unknown).unwrap();
+        let headers = parse("X-Id: user-{id}");
+        assert_eq!((headers.filled.len(), headers.map.len()), (1, 0));
+        assert!(parse("Authorization: Bearer {token}").filled[0].is_secret);
+        assert_eq!(parse("X-Json: {\"a\":1}").map["x-json"], "{\"a\":1}");
     }
 
     #[test]

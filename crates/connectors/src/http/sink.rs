@@ -1,19 +1,12 @@
-//! Saves each result with one HTTP request.
+//! Saves each result with one HTTP request, `POST` unless told otherwise.
 
 use std::sync::Arc;
 
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
-use super::answer::{self, Bounds};
-use super::body::BodyMode;
-use super::broken;
-use super::client::Client;
-use super::head::{Head, IDEMPOTENCY_KEY, Place};
-use super::key::idempotency_key;
-use super::link::{Asked, Link};
+use super::answer::Bounds;
+use super::request::{Links, Request, Spec};
 use super::responses::Responses;
-use super::url::Url;
-use super::verdict::{Meaning, StatusChanges};
 use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::settings::{ANSWER_BYTES_MAX, SinkSettings};
@@ -40,61 +33,44 @@ const RESPONSE_BYTES_MAX: usize = 1 << 20;
 pub struct HttpSink(Arc<Inner>);
 
 struct Inner {
-    client: Client,
-    head: Head,
-    place: Place,
-    body: BodyMode,
-    job: u64,
+    request: Request,
     declared: Declared,
-    statuses: StatusChanges,
-    /// Method and address, for messages.
-    title: String,
-    address: String,
     kind: Kind,
     responses: Option<Responses>,
     answer_bytes_max: usize,
 }
 
 impl HttpSink {
-    /// A sink at this address. Reads secrets and certificates; connects to nothing.
+    /// A sink at this address, `[METHOD ]URL`, with `{}` for the item and `{name}` for a field in its path or query. Reads secrets
+    /// and certificates; connects to nothing.
     ///
     /// # Errors
     /// A sentence that names the address or setting at fault. Credentials for another machine need `https:`.
-    pub fn new(url: &str, settings: &SinkSettings) -> Result<HttpSink, String> {
-        let url = Url::parse(url)?;
-        let body = BodyMode::parse(&settings.body)?;
-        let mut head = Head::new(
-            &settings.method,
-            &url,
-            &settings.headers,
-            Some(body.content_type()),
-        )?;
-        if settings.responses.is_some() {
-            head = head.taking_packed();
-        }
-        Ok(HttpSink(Arc::new(Inner {
-            head,
-            place: Place::of(&url),
-            body,
+    pub fn new(address: &str, settings: &SinkSettings) -> Result<HttpSink, String> {
+        let request = Request::new(&Spec {
+            address,
+            is_fetch: false,
+            headers: &settings.headers,
+            body: settings.body.as_ref(),
+            fields: &settings.fields,
+            statuses: &settings.statuses,
+            ca_file: settings.ca_file.as_deref(),
+            proxy: settings.proxy.as_deref(),
             job: settings.job,
+            reads_answers: settings.responses.is_some(),
+            is_item_gone: settings.is_item_gone,
+        })?;
+        let responses = settings.responses.clone();
+        Ok(HttpSink(Arc::new(Inner {
+            request,
             declared: settings.declared,
-            statuses: settings.statuses.clone(),
-            title: format!("{} {url}", settings.method),
-            address: url.to_string(),
-            client: Client::to(
-                &url.origin,
-                settings.ca_file.as_deref(),
-                settings.proxy.as_deref(),
-            )?,
-            answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
-            kind: match settings.idempotent {
-                true => Kind::Keyed,
-                false => Kind::Append,
+            kind: if settings.idempotent {
+                Kind::Keyed
+            } else {
+                Kind::Append
             },
-            responses: settings
-                .responses
-                .clone()
-                .map(|path| Responses::new(path, settings)),
+            answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
+            responses: responses.map(|path| Responses::new(path, settings)),
         })))
     }
 
@@ -114,23 +90,9 @@ impl HttpSink {
     }
 }
 
-impl Inner {
-    fn request(&self, record: &Record<Payload>, is_http2: bool) -> Result<Asked, Fault> {
-        let uri = match is_http2 {
-            true => &self.place.shared,
-            false => &self.place.single,
-        };
-        let body = self.body.body(record)?;
-        let mut request = self.head.request(is_http2, uri.clone(), body);
-        let key = idempotency_key(self.job, record);
-        request.headers_mut().insert(&IDEMPOTENCY_KEY, key);
-        Ok(request)
-    }
-}
-
 impl std::fmt::Display for HttpSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.address)
+        f.write_str(self.0.request.shown())
     }
 }
 
@@ -142,7 +104,7 @@ impl Service<Payload> for HttpSink {
     async fn connect(&self) -> Result<HttpConnection, Fault> {
         self.0.responses.as_ref().map_or(Ok(()), Responses::open)?;
         Ok(HttpConnection {
-            link: self.0.client.connect().await?,
+            links: self.0.request.connect().await?,
             sink: Arc::clone(&self.0),
         })
     }
@@ -169,7 +131,7 @@ impl Service<Payload> for HttpSink {
 
 /// One connection of an [`HttpSink`].
 pub struct HttpConnection {
-    link: Link,
+    links: Links,
     sink: Arc<Inner>,
 }
 
@@ -180,23 +142,6 @@ impl Connection<Payload> for HttpConnection {
         let [record] = bulk else {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
-        let broken = |sink: &Inner, broken| broken::save_broken(&sink.title, broken);
-        let request = self.sink.request(record, self.link.is_http2())?;
-        let answer = match self.link.ask(request).await {
-            Ok(answer) => answer,
-            Err(cause) => return Err(broken(&self.sink, cause)),
-        };
-        let status = answer.status;
-        if self.sink.statuses.meaning(status) != Meaning::Done {
-            return Err(answer::refused(
-                &mut self.link,
-                &self.sink.head,
-                &self.sink.title,
-                &self.sink.statuses,
-                &answer,
-            )
-            .await);
-        }
         let is_kept = self.sink.responses.is_some();
         let (keep, most) = if is_kept {
             (self.sink.answer_bytes_max, self.sink.answer_bytes_max)
@@ -204,17 +149,14 @@ impl Connection<Payload> for HttpConnection {
             (0, RESPONSE_BYTES_MAX)
         };
         let bounds = Bounds { keep, most };
-        match answer::read(&mut self.link, &answer.headers, bounds).await {
-            Ok(text) => {
-                let line = || Responses::line(record.index, status, &text);
-                Ok(Reply::one(is_kept.then(line)))
-            }
-            Err(cause) => Err(broken(&self.sink, cause)),
-        }
+        let request = &self.sink.request;
+        let answer = request.ask(&mut self.links, record, bounds).await?;
+        let line = || Responses::line(record.index, answer.head.status, &answer.body);
+        Ok(Reply::one(is_kept.then(line)))
     }
 
     fn is_open(&mut self) -> bool {
-        self.link.is_open()
+        self.links.is_open()
     }
 }
 
@@ -225,12 +167,12 @@ mod tests {
     #[test]
     fn settings_that_cannot_be_are_refused() {
         let check = |url: &str, headers: &[&str], method: &str, part: &str| {
+            let address = format!("{method} {url}");
             let settings = SinkSettings {
                 headers: headers.iter().map(|line| (*line).to_owned()).collect(),
-                method: method.into(),
                 ..SinkSettings::default()
             };
-            let message = HttpSink::new(url, &settings).err().unwrap_or_default();
+            let message = HttpSink::new(&address, &settings).err().unwrap_or_default();
             assert!(message.contains(part), "{url} {headers:?}: {message}");
             assert!(!message.contains("canary"), "{message}");
         };
@@ -265,7 +207,7 @@ mod tests {
             "POST",
             "there twice",
         );
-        check("http://127.0.0.1/", &[], "GE T", "cannot be used");
+        check("http://127.0.0.1/", &[], "GE(T", "cannot be used");
         check("http://127.0.0.1/", &["Authorization: env:PATH"], "PUT", "");
     }
 }

@@ -1,5 +1,6 @@
 //! An address as HTTP needs it: origin, path and credentials apart, and safe to print.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -23,6 +24,7 @@ pub(super) struct Origin {
 }
 
 /// An `http:` or `https:` address. Printed without userinfo and query.
+#[derive(Clone)]
 pub(super) struct Url {
     pub(super) origin: Origin,
     pub(super) path: PathAndQuery,
@@ -34,6 +36,7 @@ impl Url {
     /// Fails with a sentence that shows neither userinfo nor query.
     pub(super) fn parse(text: &str) -> Result<Url, String> {
         let fail = |why: &str| format!("address {}: {why}", redacted(text));
+        let text = &*ascii(text);
         let uri: Uri = text.parse().map_err(|_| {
             fail("is no URL; write it as http://HOST:PORT/PATH, with other characters as %20")
         })?;
@@ -71,6 +74,25 @@ impl Url {
             path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
             credentials: basic(authority.as_str()),
         })
+    }
+}
+
+impl Url {
+    /// The address with its query, as a text.
+    pub(super) fn in_full(&self) -> String {
+        format!("{}{}", self.origin, self.path)
+    }
+}
+
+/// The same address in the letters that HTTP knows: a name as IDNA has it, all else percent-encoded. What is no address stays
+/// as it is.
+fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    match url::Url::parse(text) {
+        Ok(url) => Cow::Owned(url.into()),
+        Err(_) => Cow::Borrowed(text),
     }
 }
 
@@ -164,6 +186,14 @@ mod tests {
         check("http://u:canary@/x", Err("http://"));
         check("http://a b/?canary", Err("is no URL"));
         check("/x", Err("neither"));
+        check(
+            "http://b\u{fc}cher.example/\u{fc}",
+            Ok((
+                "http://xn--bcher-kva.example/%C3%BC",
+                "xn--bcher-kva.example",
+                80,
+            )),
+        );
     }
 
     #[test]

@@ -35,10 +35,10 @@ impl Meaning {
         match self {
             Meaning::Done => "done: the item is fetched or saved",
             Meaning::Redirect => {
-                "elsewhere: GET and HEAD follow at most 5 times; other methods follow 307 and 308 within their origin"
+                "elsewhere: GET goes there, 5 times at most; other methods only on 307 and 308, and within their origin"
             }
             Meaning::Credentials => {
-                "credentials: secrets are read again and the request is sent once more; refused again, the run stops (exit 4)"
+                "credentials: secrets are read again and the request is sent once more; refused again: a dead letter if other requests are served meanwhile, else the run stops (exit 4)"
             }
             Meaning::Overload => {
                 "overload: sent again after a wait, never counted as an attempt; the service gets fewer requests"
@@ -134,7 +134,7 @@ static TABLE: &[Rule] = &[
         Meaning::Transient,
         "service behind the proxy took too long",
     ),
-    rule(529, 529, Meaning::Overload, "overloaded"),
+    rule(529, 529, Meaning::Overload, "service is overloaded"),
     rule(500, 599, Meaning::Transient, "the service failed"),
     rule(100, 999, Meaning::Permanent, "no status that HTTP knows"),
 ];
@@ -367,7 +367,7 @@ mod tests {
     fn every_status_has_a_name_that_can_be_read() {
         let shown = |status| Named(StatusCode::from_u16(status).unwrap()).to_string();
         assert_eq!(shown(404), "404 Not Found");
-        assert_eq!(shown(529), "529 overloaded");
+        assert_eq!(shown(529), "529 service is overloaded");
         assert_eq!(shown(599), "599");
     }
 

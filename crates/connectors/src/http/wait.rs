@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::header::{DATE, HeaderMap, RETRY_AFTER};
 
+/// The same as `Retry-After`, in milliseconds.
+pub(super) const RETRY_AFTER_MS: &str = "retry-after-ms";
+
 /// Longest wait that a service can ask for; more is a mistake or a fight.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(3600);
 
@@ -44,7 +47,7 @@ impl Wait {
 pub(super) fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Wait> {
     let now = clock(headers, now);
     let milliseconds = headers
-        .get("retry-after-ms")
+        .get(RETRY_AFTER_MS)
         .and_then(|value| number(value.to_str().ok()?.trim()))
         .and_then(|ms| Wait::of_seconds(ms / 1e3));
     milliseconds.or_else(|| {

@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use inflight::{Connection, Fault, Record, Reply, Service, Verdict};
-use inflight_connectors::{FetchSettings, HttpFetch, Sink, SinkSettings, StatusChanges};
+use inflight_connectors::{
+    BodySource, FetchSettings, Fields, HttpFetch, Payload, Row, Sink, SinkSettings, StatusChanges,
+};
 use inflight_lab::{Config, Lab};
 
 use crate::server::{Asked, Server, answer};
@@ -244,8 +246,9 @@ fn an_idle_connection_that_the_server_closes_is_found_closed() {
 #[test]
 fn requests_say_what_they_are() {
     let server = Server::canned(&answer("200 OK", "", ""));
-    let ask = |settings: SinkSettings, index, item: &'static str| -> Asked {
-        let sink = Sink::parse(&server.url("/add?a=1"), &settings).unwrap();
+    let ask = |method: &str, settings: SinkSettings, index, item: &'static str| -> Asked {
+        let address = format!("{method} {}", server.url("/add?a=1"));
+        let sink = Sink::parse(&address, &settings).unwrap();
         wait(async {
             let mut connection = connect(&sink).await;
             save(&mut connection, &[record(index, item)]).await.unwrap();
@@ -253,6 +256,7 @@ fn requests_say_what_they_are() {
         server.asked().pop().unwrap()
     };
     let plain = ask(
+        "",
         SinkSettings {
             job: 5,
             ..SinkSettings::default()
@@ -268,19 +272,18 @@ fn requests_say_what_they_are() {
     );
     assert_eq!(
         plain.header("content-type"),
-        Some("application/octet-stream")
+        Some("text/plain; charset=utf-8")
     );
     let key = plain.header("idempotency-key").unwrap();
     assert!(key.len() == 32 && key.bytes().all(|byte| b"0123456789abcdef".contains(&byte)));
 
     let json = SinkSettings {
         job: 5,
-        method: "PUT".into(),
-        body: "json".into(),
+        body: Some(BodySource::read("json").unwrap()),
         headers: vec!["Content-Type: application/x".into(), "X-Team: night".into()],
         ..SinkSettings::default()
     };
-    let json = ask(json, 2, "é");
+    let json = ask("PUT", json, 2, "é");
     assert_eq!(json.line, "PUT /add?a=1 HTTP/1.1");
     assert_eq!(json.body, r#"{"index":2,"result":"é"}"#.as_bytes());
     assert_eq!(json.header("content-type"), Some("application/x"));
@@ -292,10 +295,10 @@ fn requests_say_what_they_are() {
     );
 
     let form = SinkSettings {
-        body: "form:r".into(),
+        body: Some(BodySource::read("form:r").unwrap()),
         ..SinkSettings::default()
     };
-    let form = ask(form, 2, "a b");
+    let form = ask("POST", form, 2, "a b");
     assert_eq!(form.body, b"r=a%20b");
     assert_ne!(form.header("idempotency-key"), Some(key), "another job");
 }
@@ -511,18 +514,20 @@ fn items_are_fetched_and_keep_their_key() {
 }
 
 #[test]
-fn fetches_follow_their_own_origin_only() {
-    let server = Server::start(|asked| {
+fn fetches_follow_wherever_the_answer_lies() {
+    let elsewhere = Server::start(|asked| answer("200 OK", "", &asked.line).into_bytes());
+    let place = elsewhere.url("/end");
+    let server = Server::start(move |asked| {
         let location = match asked.line.split(' ').nth(1).unwrap() {
             "/end" | "/end?next=https://elsewhere/" => {
                 return answer("200 OK", "", "there").into_bytes();
             }
             "/absolute" => format!("http://{}/end", asked.header("host").unwrap()),
             "/folder/relative" => "../end".into(),
-            "/folder/../end" => "/end".into(),
             "/query" => "/end?next=https://elsewhere/".into(),
             "/loop" => "/loop".into(),
-            "/out" => "http://127.0.0.1:1/end".into(),
+            "/out" => place.clone(),
+            "/ftp" => "ftp://127.0.0.1/end".into(),
             "/close" => {
                 return answer("302 Found", "location: /end\r\nconnection: close\r\n", "")
                     .into_bytes();
@@ -531,27 +536,298 @@ fn fetches_follow_their_own_origin_only() {
         };
         answer("302 Found", &format!("location: {location}\r\n"), "moved").into_bytes()
     });
-    for place in [
+    let all = [
         "plain",
         "absolute",
-        "folder%2Frelative",
+        "folder/relative",
         "query",
         "close",
         "end",
-    ] {
-        let place = place.replace("%2F", "/");
-        let template = server.url(&format!("/{place}?{{}}"));
-        let template = template.replace("?{}", "{}");
-        // The item is empty, so that the path is what the template says.
-        assert_eq!(fetch_one(&template, "").unwrap().1, "there", "{place}");
+    ];
+    for place in all {
+        assert_eq!(
+            fetch_one(&server.url("/{+}"), place).unwrap().1,
+            "there",
+            "{place}"
+        );
     }
-    let check = |place: &str, part: &str| {
-        let fault = fetch_one(&server.url(&format!("/{place}{{}}")), "").unwrap_err();
+    let check = |place: &'static str, part: &str| {
+        let fault = fetch_one(&server.url("/{}"), place).unwrap_err();
         assert_eq!(fault.verdict(), Verdict::Permanent);
         assert!(fault.to_string().contains(part), "{fault}");
     };
     check("loop", "redirects more than 5 times");
-    check("out", "redirects to another origin, http://127.0.0.1:1");
+    check("ftp", "starts with neither http://");
+
+    // Nothing that was said of one origin goes to another.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "canary").unwrap();
+    let settings = FetchSettings {
+        headers: vec![
+            format!("X-Key: file:{}", file.path().display()),
+            "X-Team: night".into(),
+        ],
+        ..FetchSettings::default()
+    };
+    let fetch = HttpFetch::new(&server.url("/{}"), &settings).unwrap();
+    wait(async {
+        let mut connection = fetch.connect().await.unwrap();
+        for index in 0..3 {
+            connection.send(&[record(index, "out")]).await.unwrap();
+        }
+    });
+    assert_eq!(
+        server.asked().last().unwrap().header("x-key"),
+        Some("canary")
+    );
+    let seen = elsewhere.asked();
+    assert_eq!(seen.len(), 3);
+    for asked in seen {
+        assert_eq!(asked.header("x-key"), None);
+        assert_eq!(asked.header("x-team"), None);
+        assert_eq!(asked.connection, 0, "kept for the next redirect");
+        assert_eq!(asked.header("host"), Some(&*elsewhere.address.to_string()));
+    }
+}
+
+#[test]
+fn a_save_is_sent_again_only_where_it_stays_what_it_was() {
+    let sent = |status: &'static str, location: &'static str| {
+        let server = Server::start(move |asked| {
+            if asked.line.contains("/add/") {
+                return answer("200 OK", "", "").into_bytes();
+            }
+            answer(status, &format!("location: {location}\r\n"), "").into_bytes()
+        });
+        (save_one(&sink(&server.url("/add"))), server.asked())
+    };
+    for status in ["307 Temporary Redirect", "308 Permanent Redirect"] {
+        let (saved, asked) = sent(status, "add/");
+        saved.unwrap();
+        assert_eq!(asked[1].line, "POST /add/ HTTP/1.1");
+        assert_eq!(asked[1].body, b"x");
+        assert_eq!(
+            asked[1].header("idempotency-key"),
+            asked[0].header("idempotency-key")
+        );
+        let fault = sent(status, "http://127.0.0.1:1/add/").0.unwrap_err();
+        assert!(fault.to_string().contains("stays at its origin"), "{fault}");
+    }
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other"] {
+        let (saved, asked) = sent(status, "/add/");
+        let fault = saved.unwrap_err();
+        assert_eq!(fault.verdict(), Verdict::Permanent);
+        assert!(fault.to_string().contains("Location /add/"), "{fault}");
+        assert_eq!(asked.len(), 1);
+    }
+}
+
+#[test]
+fn a_fetch_by_post_goes_for_its_answer() {
+    let server = Server::start(|asked| {
+        if asked.line.starts_with("POST") {
+            return answer("303 See Other", "location: /answer\r\n", "").into_bytes();
+        }
+        answer("200 OK", "", &asked.line).into_bytes()
+    });
+    let address = format!("POST {}", server.url("/ask"));
+    let (_, bytes) = fetch_one(&address, "what?").unwrap();
+    assert_eq!(bytes, "GET /answer HTTP/1.1");
+    let asked = server.asked();
+    assert_eq!(asked[0].body, b"what?");
+    assert!(asked[0].header("idempotency-key").is_some());
+    assert_eq!(
+        (&asked[1].body[..], asked[1].header("content-type")),
+        (&b""[..], None)
+    );
+    let broken = Server::canned("");
+    let fault = fetch_one(&format!("POST {}", broken.url("/ask")), "x").unwrap_err();
+    assert_eq!(
+        fault.verdict(),
+        Verdict::InDoubt,
+        "what changes something is in doubt"
+    );
+}
+
+#[test]
+fn a_row_is_put_into_address_headers_and_body() {
+    let server = Server::canned(&answer("200 OK", "", ""));
+    let send = |address: &str, body: Option<&str>, row: &'static str| {
+        let settings = SinkSettings {
+            headers: vec!["X-User: user-{id}".into(), "X-Json: {\"a\":1}".into()],
+            body: body.map(|typed| BodySource::read(typed).unwrap()),
+            ..SinkSettings::default()
+        };
+        let address = address.replace("HOST", &server.address.to_string());
+        let sink = Sink::parse(&address, &settings).unwrap();
+        let record = Record::new(4, Payload::of_row(0, Row::json(row).unwrap()));
+        wait(async {
+            let mut connection = connect(&sink).await;
+            save(&mut connection, &[record]).await.map(drop)
+        })
+    };
+    let row = r#"{"id":"a/b","age":41,"name":"x\"y"}"#;
+    let body = r#"{"age":"{age}","who":"<{name}>"}"#;
+    send("PUT http://HOST/users/{id}{?age}", Some(body), row).unwrap();
+    let asked = server.asked().pop().unwrap();
+    assert_eq!(asked.line, "PUT /users/a%2Fb?age=41 HTTP/1.1");
+    assert_eq!(asked.body, br#"{"age":41,"who":"<x\"y>"}"#);
+    assert_eq!(asked.header("x-user"), Some("user-a/b"));
+    assert_eq!(asked.header("x-json"), Some("{\"a\":1}"));
+    assert_eq!(asked.header("content-type"), Some("application/json"));
+    send("http://HOST/", None, row).unwrap();
+    let asked = server.asked().pop().unwrap();
+    assert_eq!(
+        (&asked.body[..], asked.header("content-type")),
+        (row.as_bytes(), Some("application/json"))
+    );
+    send("DELETE http://HOST/users/{id}", None, row).unwrap();
+    let asked = server.asked().pop().unwrap();
+    assert_eq!(asked.line, "DELETE /users/a%2Fb HTTP/1.1");
+    assert_eq!(
+        (&asked.body[..], asked.header("content-type")),
+        (&b""[..], None)
+    );
+    let before = server.asked().len();
+    for (row, part) in [
+        (r#"{"id":"a\r\nX-Evil: 1"}"#, "holds a line break"),
+        (r#"{"id":null}"#, "field `id` is null"),
+        (r#"{"id":""}"#, "field `id` is empty"),
+        (r#"{"age":1}"#, "field `id` is"),
+        (r#"{"id":".."}"#, ". or .."),
+    ] {
+        let fault = send("http://HOST/{id}", None, row).unwrap_err();
+        assert_eq!(fault.verdict(), Verdict::Permanent, "{fault}");
+        assert!(fault.to_string().contains(part), "{row}: {fault}");
+    }
+    assert_eq!(
+        server.asked().len(),
+        before,
+        "nothing was sent of what is bad"
+    );
+}
+
+#[test]
+fn what_cannot_be_a_request_is_refused_beforehand() {
+    let check = |address: &str, settings: SinkSettings, part: &str| {
+        let message = Sink::parse(address, &settings).err().unwrap_or_default();
+        assert!(message.contains(part), "{address}: {message}");
+    };
+    let named = || SinkSettings {
+        fields: Fields::Named {
+            names: vec!["question".into()],
+            input: "reviews.csv".into(),
+        },
+        ..SinkSettings::default()
+    };
+    let plain = || SinkSettings {
+        fields: Fields::None,
+        ..SinkSettings::default()
+    };
+    let guess = "no field \"questoin\" in reviews.csv; did you mean \"question\"?";
+    check("http://a/{questoin}", named(), guess);
+    check("PUT http://a/{id}", plain(), "{} is the item");
+    let body = SinkSettings {
+        body: Some(BodySource::read(r#"{"q":"{questoin}"}"#).unwrap()),
+        ..named()
+    };
+    check("http://a/", body, guess);
+    let header = SinkSettings {
+        headers: vec!["X-Q: {questoin}".into()],
+        ..named()
+    };
+    check("http://a/", header, guess);
+    check(
+        "DELETE http://a/things",
+        plain(),
+        "all requests would be the same",
+    );
+    let gone = SinkSettings {
+        is_item_gone: true,
+        ..plain()
+    };
+    check("PUT http://a/{}", gone, "write {result}");
+    check("PUT file:x", plain(), "file: takes no method");
+    check("put http://a/", plain(), "method `put` cannot be used");
+    check("{+url}", plain(), "unknown scheme");
+    assert!(HttpFetch::new("http://a/items", &FetchSettings::default()).is_err());
+    assert!(HttpFetch::new("{+url}", &FetchSettings::default()).is_err());
+}
+
+#[test]
+fn credentials_that_change_are_read_again() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "old").unwrap();
+    let server = Server::start(|asked| {
+        match asked.header("authorization") {
+            Some("Bearer new") => answer("200 OK", "", ""),
+            _ => answer("401 Unauthorized", "", "who is old?"),
+        }
+        .into_bytes()
+    });
+    let settings = SinkSettings {
+        headers: vec![format!(
+            "Authorization: Bearer exec:cat {}",
+            file.path().display()
+        )],
+        ..SinkSettings::default()
+    };
+    let sink = Sink::parse(&server.url("/"), &settings).unwrap();
+    std::fs::write(&file, "new").unwrap();
+    save_one(&sink).unwrap();
+    save_one(&sink).unwrap();
+    assert_eq!(server.asked().len(), 3, "the new one is kept");
+}
+
+#[test]
+fn credentials_that_stay_refused_stop_the_run() {
+    let server = Server::canned(&answer("401 Unauthorized", "", "who?"));
+    let sink = sink(&server.url("/"));
+    wait(async {
+        let mut connection = connect(&sink).await;
+        let mut index = 0;
+        loop {
+            index += 1;
+            let fault = save(&mut connection, &[record(index, "x")])
+                .await
+                .unwrap_err();
+            assert_ne!(
+                fault.verdict(),
+                Verdict::Permanent,
+                "no item is to blame: {fault}"
+            );
+            if fault.to_string().contains("no credentials were sent") {
+                break;
+            }
+            assert_eq!(fault.wait_asked().is_some(), index > 8, "{fault}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(index < 100, "the run stops");
+        }
+    });
+}
+
+#[test]
+fn an_item_that_is_refused_while_others_are_served_is_to_blame_itself() {
+    let server = Server::start(|asked| {
+        let is_bad = asked.body == b"bad";
+        answer(if is_bad { "403 Forbidden" } else { "200 OK" }, "", "").into_bytes()
+    });
+    let sink = sink(&server.url("/"));
+    wait(async {
+        let mut connection = connect(&sink).await;
+        let mut send = async |index, item: &'static str| {
+            save(&mut connection, &[record(index, item)])
+                .await
+                .map(drop)
+        };
+        send(0, "good").await.unwrap();
+        let undecided = send(1, "bad").await.unwrap_err();
+        assert_eq!(undecided.verdict(), Verdict::Overload, "{undecided}");
+        assert_eq!(undecided.wait_asked(), None, "so that others are tried");
+        send(2, "good").await.unwrap();
+        let decided = send(1, "bad").await.unwrap_err();
+        assert_eq!(decided.verdict(), Verdict::Permanent, "{decided}");
+    });
 }
 
 #[test]

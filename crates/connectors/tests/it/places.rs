@@ -86,7 +86,7 @@ pub(crate) fn http() -> Place {
         name: "http",
         address: format!("http://{address}/add"),
         settings: SinkSettings {
-            body: "json".into(),
+            body: Some(inflight_connectors::BodySource::read("json").unwrap()),
             idempotent: true,
             job: 7,
             ..SinkSettings::default()
