@@ -27,6 +27,10 @@ pub(crate) enum Exit {
     Storage,
     /// Computations did not come back.
     Hung,
+    /// `--once`, and the job was finished before; nothing was sent.
+    Once,
+    /// Stopped because the terminal is gone (SIGHUP).
+    HungUp,
     /// Stopped by Ctrl-C.
     Interrupted,
     /// Stopped by SIGTERM.
@@ -47,6 +51,8 @@ impl Exit {
             Exit::Damaged => 7,
             Exit::Storage => 8,
             Exit::Hung => 9,
+            Exit::Once => 10,
+            Exit::HungUp => 129,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         }

@@ -42,7 +42,7 @@ impl FileSink {
             gets_end: false,
         };
         Ok(FileSink {
-            output: Arc::new(Output::new(path, "", found, settings.resume)),
+            output: Arc::new(Output::new(path, "", found, settings.resume.clone())),
             is_inline: settings.inline,
         })
     }
@@ -53,6 +53,14 @@ impl FileSink {
     /// A sentence that names the file: it cannot be written, holds something already, or is not what the journal knows.
     pub fn check(&self) -> Result<(), String> {
         self.output.check()
+    }
+
+    /// Whether a result could be written now: `false` of a pipe that nobody reads, which may still come.
+    ///
+    /// # Errors
+    /// A fault that names the pipe, when it cannot be opened.
+    pub fn has_reader(&self) -> Result<bool, Fault> {
+        self.output.has_reader()
     }
 
     /// What is promised of a result that is saved here: of a pipe or terminal no more than of any other service.
@@ -75,7 +83,9 @@ impl Service<Payload> for FileSink {
     type Connection = FileConnection;
 
     async fn connect(&self) -> Result<FileConnection, Fault> {
-        let lines = Blocking::open(Arc::clone(&self.output), self.is_inline).await?;
+        // A reader of a pipe may be slow: no other thread waits for it.
+        let is_inline = self.is_inline && self.output.is_file();
+        let lines = Blocking::open(Arc::clone(&self.output), is_inline).await?;
         let output = Arc::clone(&self.output);
         Ok(FileConnection { lines, output })
     }
@@ -97,6 +107,13 @@ impl Service<Payload> for FileSink {
 pub struct FileConnection {
     lines: Blocking<Lines>,
     output: Arc<Output>,
+}
+
+impl Drop for FileConnection {
+    fn drop(&mut self) {
+        // Before the thread is joined: it may wait for a reader that never reads.
+        self.output.give_up();
+    }
 }
 
 impl Connection<Payload> for FileConnection {
@@ -149,7 +166,7 @@ impl Drop for Lines {
     fn drop(&mut self) {
         // There is nobody left to tell, but a journal that asks later is told. What was acknowledged is with the system,
         // which tries on.
-        let _ = self.file.sync();
+        let _ = self.file.close();
     }
 }
 

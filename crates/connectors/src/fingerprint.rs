@@ -26,6 +26,11 @@ impl Fingerprint {
         Fingerprint::of_first(file, bytes)
     }
 
+    /// How long the file was.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// As if the file held only so many bytes, which it does.
     fn of_first(file: &File, bytes: u64) -> io::Result<Fingerprint> {
         let end = bytes.min(END_BYTES);
@@ -58,6 +63,18 @@ impl Fingerprint {
 
     /// Whether the file still is what it was, or has been appended to; else what differs, in a sentence.
     pub(crate) fn continues_in(&self, file: &File, name: &str) -> Result<(), String> {
+        self.begins(file, name)?;
+        let fail = |cause: io::Error| format!("cannot read {name}: {cause}");
+        let bytes = file.metadata().map_err(fail)?.len();
+        let next = read(file, self.bytes, 2.min(bytes - self.bytes)).map_err(fail)?;
+        match self.is_cut && !may_follow_cut(&next) {
+            true => Err(continued(name)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the file begins with what it was, whatever follows; else what differs, in a sentence.
+    pub(crate) fn begins(&self, file: &File, name: &str) -> Result<(), String> {
         let fail = |cause: io::Error| format!("cannot read {name}: {cause}");
         let bytes = file.metadata().map_err(fail)?.len();
         if bytes < self.bytes {
@@ -75,11 +92,7 @@ impl Fingerprint {
                 grouped(self.bytes)
             ));
         }
-        let next = read(file, self.bytes, 2.min(bytes - self.bytes)).map_err(fail)?;
-        match self.is_cut && !may_follow_cut(&next) {
-            true => Err(continued(name)),
-            false => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -29,6 +29,7 @@ mod cutter;
 mod exec;
 #[cfg(feature = "file")]
 mod file;
+mod file_id;
 mod fingerprint;
 #[cfg(feature = "http")]
 mod http;
@@ -43,8 +44,12 @@ mod lines;
 mod nearest;
 mod null;
 #[cfg(any(feature = "http", feature = "file"))]
+mod open_file;
+#[cfg(any(feature = "http", feature = "file"))]
+mod open_pipe;
+#[cfg(any(feature = "http", feature = "file"))]
 mod output;
-#[cfg(any(feature = "http", feature = "sqlite", feature = "file"))]
+#[cfg(any(feature = "sqlite", feature = "file"))]
 mod path;
 mod payload;
 #[cfg(feature = "postgres")]
@@ -70,6 +75,7 @@ mod window;
 pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]
 pub use file::{FileConnection, FileSink};
+pub use file_id::{FileId, full_path, keeps, look};
 #[cfg(feature = "http")]
 pub use http::{
     BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch, HttpSink,

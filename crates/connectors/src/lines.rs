@@ -72,6 +72,10 @@ impl Lines {
             }
         };
         if buffer.is_empty() {
+            let checked = self.reader.check_end(&self.cutter.name);
+            checked
+                .map_err(|cause| self.unreadable(cause))?
+                .map_err(Fault::permanent)?;
             self.end(items);
             return Ok(false);
         }

@@ -1,20 +1,24 @@
-//! A file that lines are appended to: whole ones only, cut back to what was told, made durable when asked.
+//! Where lines are appended to: a file, cut back to what was told and made durable when asked, or a pipe.
 //!
 //! Connections write it, the recorder makes it durable, and a run that goes on cuts it where the journal says. It knows
-//! bytes and lengths; what a line holds is for others.
+//! bytes and lengths; what a line holds is for others. Looking at it creates nothing and removes nothing.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use inflight::{Durable, Fault};
+use nix::fcntl::OFlag;
 
-use crate::path;
+use crate::file_id;
+use crate::open_file::{OpenFile, in_turn};
+use crate::open_pipe::OpenPipe;
 use crate::settings::Resume;
-use crate::tail::{Tail, is_line_end};
+use crate::tail::{Tail, ends_whole, first_foreign, is_line_end};
 
-/// A file of lines, shared by all who write it.
+/// Where lines go, shared by all who write there.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
@@ -36,25 +40,12 @@ pub(crate) struct Found {
     pub(crate) gets_end: bool,
 }
 
-/// The open file.
+/// What was opened.
 #[derive(Debug)]
-pub(crate) struct Opened {
-    file: File,
-    /// What failures are told with.
-    title: String,
-    /// `None` of a pipe or terminal, where nothing can be taken back.
-    lengths: Option<Mutex<Lengths>>,
-    /// Whether a sync has failed. Held while one goes on: of two at once, one would not see the failure.
-    sync_failed: Mutex<bool>,
-}
-
-/// How long the file is.
-#[derive(Debug)]
-struct Lengths {
-    /// With all lines that were written,
-    written: u64,
-    /// and with those only whose writing was answered: what is beyond may be written again.
-    told: u64,
+pub(crate) enum Opened {
+    File(OpenFile),
+    /// A pipe or terminal, where nothing can be taken back.
+    Pipe(OpenPipe),
 }
 
 impl Output {
@@ -83,54 +74,68 @@ impl Output {
         self.path.metadata().map_or(true, |about| about.is_file())
     }
 
-    /// Whether lines can be written there; leaves nothing behind.
+    /// Whether lines can be written there; makes nothing and changes nothing.
     ///
     /// Fails with a sentence that names the file: it cannot be written, holds something already, or is not what the
     /// journal knows.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let is_new = path::is_new(&self.path);
         let fail = |cause: io::Error| format!("{}: {cause}", self.title());
-        if is_new && self.resume.is_some_and(|resume| resume.at > 0) {
-            return Err(self.is_short(0));
+        let Some(about) = file_id::look(&self.path).map_err(fail)? else {
+            return match &self.resume {
+                Some(resume) if resume.at > 0 => Err(self.is_short(0)),
+                _ => Ok(()),
+            };
+        };
+        if about.is_dir() {
+            return Err(fail(io::ErrorKind::IsADirectory.into()));
         }
-        let file = open(&self.path).map_err(fail)?;
-        if is_new {
-            path::remove_created(&self.path);
-            return Ok(());
+        if !about.is_file() {
+            return match &self.resume {
+                Some(_) => Err(format!(
+                    "{} is no file any more, and what earlier runs of this job wrote is not there; \
+                     put it back, or start over with --fresh",
+                    self.path.display()
+                )),
+                None => Ok(()),
+            };
         }
-        match self.resume {
+        let file = OpenOptions::new().read(true).append(true).open(&self.path);
+        let file = file.map_err(fail)?;
+        match &self.resume {
             Some(resume) => self.check_resumed(&file, resume),
             None => self.check_found(&file),
         }
     }
 
-    fn check_resumed(&self, file: &File, resume: Resume) -> Result<(), String> {
-        let length = resume.at;
+    fn check_resumed(&self, file: &File, resume: &Resume) -> Result<(), String> {
+        let at = resume.at;
         let name = self.path.display();
         let fail = |cause: io::Error| format!("cannot read {name}: {cause}");
-        let about = file.metadata().map_err(fail)?;
-        if !about.is_file() {
+        let length = file.metadata().map_err(fail)?.len();
+        if length < at {
+            return Err(self.is_short(length));
+        }
+        if !is_line_end(file, at).map_err(fail)? {
             return Err(format!(
-                "{name} is no file any more, and what earlier runs of this job wrote is not there; \
+                "{name} has been changed: no line ends at byte {at}, where earlier runs of this job had come; \
                  put it back, or start over with --fresh"
             ));
         }
-        if about.len() < length {
-            return Err(self.is_short(about.len()));
+        if resume.is_ended {
+            // What follows is of others, and stays.
+            return match ends_whole(file).map_err(fail)? {
+                true => Ok(()),
+                false => Err(format!(
+                    "{name} ends in a line without an end, which no run of this job wrote; end it, or take it off"
+                )),
+            };
         }
-        if resume.is_complete && about.len() > length {
-            return Err(format!(
-                "{name} holds {} bytes, and earlier runs of this job ended at byte {length}: what follows is of others, and \
-                 would be cut off; move it to another file",
-                about.len()
-            ));
-        }
-        match is_line_end(file, length).map_err(fail)? {
-            true => Ok(()),
-            false => Err(format!(
-                "{name} has been changed: no line ends at byte {length}, where earlier runs of this job had come; \
-                 put it back, or start over with --fresh"
+        match first_foreign(file, at, &resume.finished).map_err(fail)? {
+            Some(byte) => Err(format!(
+                "{name} holds lines from byte {byte} on that no run of this job wrote, and what it did not record would \
+                 be cut off from byte {at}; move them to another file"
             )),
+            None => Ok(()),
         }
     }
 
@@ -138,7 +143,7 @@ impl Output {
         format!(
             "{} holds {length} bytes, and earlier runs of this job wrote {}; put it back, or start over with --fresh",
             self.path.display(),
-            self.resume.map_or(0, |resume| resume.at)
+            self.resume.as_ref().map_or(0, |resume| resume.at)
         )
     }
 
@@ -159,11 +164,30 @@ impl Output {
         }
     }
 
-    /// Opens the file, the first time; what was written and never told is cut off every time.
+    /// Whether somebody reads the pipe, or it is none. A pipe without a reader cannot be opened.
+    ///
+    /// # Errors
+    /// As [`Output::open`].
+    pub(crate) fn has_reader(&self) -> Result<bool, Fault> {
+        if !is_fifo(&self.path) {
+            return Ok(true);
+        }
+        match open_pipe(&self.path) {
+            Err(cause) if is_unread(&cause) => Ok(false),
+            Err(cause) => Err(self.fault(cause)),
+            Ok(pipe) => {
+                let opened = Opened::Pipe(OpenPipe::new(pipe, self.title()));
+                lock(&self.opened).get_or_insert(Arc::new(opened));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Opens it, the first time; what was written and never told is cut off every time.
     pub(crate) fn open(&self) -> Result<Arc<Opened>, Fault> {
         let mut slot = lock(&self.opened);
         if let Some(opened) = &*slot {
-            opened.forget_untold().map_err(|cause| self.fault(cause))?;
+            opened.begin_again().map_err(|cause| self.fault(cause))?;
             return Ok(Arc::clone(opened));
         }
         self.check().map_err(Fault::unreached)?;
@@ -172,38 +196,50 @@ impl Output {
     }
 
     fn begin(&self) -> io::Result<Opened> {
-        let mut file = open(&self.path)?;
-        if file.metadata()?.is_file() {
-            match (self.resume, Tail::of(&file)?) {
-                (Some(resume), _) => file.set_len(resume.at)?,
-                (None, Tail::Whole) => {}
-                (None, _) if self.found.gets_end => file.write_all(b"\n")?,
-                (None, Tail::Cut(length)) => file.set_len(length)?,
-                (None, Tail::Foreign) => return Err(io::ErrorKind::InvalidData.into()),
-            }
+        if !self.is_file() {
+            let pipe = open_pipe(&self.path).map_err(|cause| match is_unread(&cause) {
+                true => io::Error::other("nobody reads it"),
+                false => cause,
+            })?;
+            return Ok(Opened::Pipe(OpenPipe::new(pipe, self.title())));
         }
-        let about = file.metadata()?;
-        let (written, told) = (about.len(), about.len());
-        Ok(Opened {
-            file,
-            title: self.title(),
-            lengths: about
-                .is_file()
-                .then_some(Mutex::new(Lengths { written, told })),
-            sync_failed: Mutex::new(false),
-        })
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&self.path)?;
+        in_turn(&file.try_clone()?, || {
+            match (&self.resume, Tail::of(&file)?) {
+                (Some(resume), _) if !resume.is_ended => file.set_len(resume.at),
+                (_, Tail::Whole) => Ok(()),
+                (None, _) if self.found.gets_end => file.write_all(b"\n"),
+                (None, Tail::Cut(length)) => file.set_len(length),
+                _ => Err(io::ErrorKind::InvalidData.into()),
+            }
+        })?;
+        OpenFile::new(file, self.path.clone(), self.title()).map(Opened::File)
     }
 
     /// The lines written since the last time count: whoever wrote them has been answered.
     pub(crate) fn tell(&self) {
-        if let Some(opened) = &*lock(&self.opened) {
-            opened.tell();
+        if let Some(Opened::File(file)) = lock(&self.opened).as_deref() {
+            file.tell();
         }
     }
 
     /// The length up to the last line that counts; `None` of a pipe or terminal, and before it is opened.
     pub(crate) fn told(&self) -> Option<u64> {
-        lock(&self.opened).as_ref()?.told()
+        match lock(&self.opened).as_deref()? {
+            Opened::File(file) => Some(file.told()),
+            Opened::Pipe(_) => None,
+        }
+    }
+
+    /// Lets go of whoever waits for the reader of a pipe: the connection that asked is closed.
+    pub(crate) fn give_up(&self) {
+        if let Some(Opened::Pipe(pipe)) = lock(&self.opened).as_deref() {
+            pipe.give_up();
+        }
     }
 
     /// What makes it durable; `None` where that means nothing. `is_all`: nothing but what stands here comes of a save, so
@@ -227,68 +263,30 @@ impl Output {
 }
 
 impl Opened {
-    /// Appends whole lines. When that fails half-way, what was written of them is taken back.
+    /// Appends whole lines. When that fails half-way, what was written of them is taken back, where that can be.
     pub(crate) fn append(&self, lines: &[u8]) -> Result<(), Fault> {
-        let mut lengths = self.lengths.as_ref().map(lock);
-        match (&self.file).write_all(lines) {
-            Ok(()) => {
-                if let Some(lengths) = &mut lengths {
-                    lengths.written += lines.len() as u64;
-                }
+        match self {
+            Opened::File(file) => file.append(lines),
+            Opened::Pipe(pipe) => pipe.append(lines),
+        }
+    }
+
+    fn begin_again(&self) -> io::Result<()> {
+        match self {
+            Opened::File(file) => file.forget_untold(),
+            Opened::Pipe(pipe) => {
+                pipe.take_up();
                 Ok(())
             }
-            Err(cause) => {
-                let taken_back = lengths.map(|lengths| self.file.set_len(lengths.written));
-                let fault = match is_storage(&cause) {
-                    true => Fault::storage(&self.title),
-                    false => Fault::transient(&self.title),
-                };
-                Err(match taken_back {
-                    Some(Ok(())) => fault.because(cause),
-                    // Part of a line may be in it.
-                    _ => fault.because(cause).but_in_doubt(),
-                })
-            }
         }
     }
 
-    fn tell(&self) {
-        if let Some(lengths) = &self.lengths {
-            let mut lengths = lock(lengths);
-            lengths.told = lengths.written;
+    /// Ends a connection: takes off what it wrote and was never told of, and waits until the rest is on the disk.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        match self {
+            Opened::File(file) => file.forget_untold().and_then(|()| file.sync()),
+            Opened::Pipe(_) => Ok(()),
         }
-    }
-
-    fn told(&self) -> Option<u64> {
-        self.lengths.as_ref().map(|lengths| lock(lengths).told)
-    }
-
-    /// Takes off what an abandoned connection wrote: its records are sent again.
-    fn forget_untold(&self) -> io::Result<()> {
-        let Some(lengths) = &self.lengths else {
-            return Ok(());
-        };
-        let mut lengths = lock(lengths);
-        if lengths.written > lengths.told {
-            self.file.set_len(lengths.told)?;
-            lengths.written = lengths.told;
-        }
-        Ok(())
-    }
-
-    /// Waits until all lines are on the disk. Once that has failed it fails for ever: the system tells of a write that
-    /// was lost only once, and a sync that succeeds after that says nothing.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        if self.lengths.is_none() {
-            return Ok(());
-        }
-        let mut failed = lock(&self.sync_failed);
-        let outcome = match *failed {
-            true => Err(io::Error::other("an earlier sync has failed")),
-            false => self.file.sync_data(),
-        };
-        *failed |= outcome.is_err();
-        outcome.map_err(|cause| io::Error::new(cause.kind(), format!("{}: {cause}", self.title)))
     }
 }
 
@@ -301,15 +299,17 @@ struct Synced {
 
 impl Durable for Synced {
     fn sync(&mut self) -> io::Result<()> {
-        let opened = lock(&self.output.opened).clone();
-        opened.map_or(Ok(()), |opened| opened.sync())
+        match lock(&self.output.opened).clone().as_deref() {
+            Some(Opened::File(file)) => file.sync(),
+            Some(Opened::Pipe(_)) | None => Ok(()),
+        }
     }
 
     fn mark(&mut self) -> io::Result<Option<u64>> {
         let opened = self.output.open();
-        let opened = opened.map_err(|fault| io::Error::other(fault.to_string()))?;
+        opened.map_err(|fault| io::Error::other(fault.to_string()))?;
         sync_folder(self.output.path());
-        Ok(opened.told())
+        Ok(self.output.told())
     }
 
     fn repeats_nothing(&self) -> bool {
@@ -327,6 +327,33 @@ fn sync_folder(path: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
+fn is_fifo(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|about| about.file_type().is_fifo())
+}
+
+/// Opens a pipe or terminal so that neither opening nor writing blocks.
+fn open_pipe(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+}
+
+/// Whether a pipe could not be opened because nobody reads it.
+fn is_unread(cause: &io::Error) -> bool {
+    cause.raw_os_error() == Some(nix::errno::Errno::ENXIO as i32)
+}
+
+/// What became of a write.
+pub(crate) fn fault_of(title: &str, cause: io::Error) -> Fault {
+    let fault = match is_storage(&cause) {
+        true => Fault::storage(title),
+        false => Fault::transient(title),
+    };
+    fault.because(cause)
+}
+
 /// Whether it is the disk that failed, or is full: trying again helps nobody before somebody has seen to it.
 fn is_storage(cause: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -336,15 +363,7 @@ fn is_storage(cause: &io::Error) -> bool {
         || cause.raw_os_error() == Some(INPUT_OUTPUT)
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is done while it is held leaves the lengths wrong by panicking.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

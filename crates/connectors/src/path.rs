@@ -1,11 +1,8 @@
 //! The path in an address of something local: `file:PATH`, `sqlite:PATH`.
 
-use std::path::Path;
-#[cfg(any(feature = "sqlite", feature = "file"))]
 use std::path::PathBuf;
 
 /// What follows the scheme, as a path; `file:///tmp/x` means `/tmp/x`, as in other programs.
-#[cfg(any(feature = "sqlite", feature = "file"))]
 pub(crate) fn local(text: &str, scheme: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix(scheme).unwrap_or(text);
     let path = match path.strip_prefix("//") {
@@ -25,21 +22,7 @@ pub(crate) fn local(text: &str, scheme: &str) -> Result<PathBuf, String> {
     Ok(path.into())
 }
 
-/// Whether opening this path creates a file: nothing is there, or a link that leads nowhere.
-pub(crate) fn is_new(path: &Path) -> bool {
-    matches!(path.try_exists(), Ok(false))
-}
-
-/// Removes the file that opening a new path created, so that looking leaves nothing behind: what a link leads to, and
-/// never the link.
-pub(crate) fn remove_created(path: &Path) {
-    if let Ok(created) = path.canonicalize() {
-        // If that fails there is an empty file too many, which stops nobody.
-        let _ = std::fs::remove_file(created);
-    }
-}
-
-#[cfg(all(test, any(feature = "sqlite", feature = "file")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

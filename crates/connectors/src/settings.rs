@@ -1,8 +1,10 @@
 //! How results are saved, besides where: everything a sink is told that is not in its address.
 
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use inflight::{Declared, Found};
+use inflight::{Declared, OpenedJournal};
 
 /// Bytes of an answer that are read at most, unless told otherwise. It is held in memory until it is used, and 16 MiB is what a
 /// line may have too.
@@ -47,7 +49,7 @@ pub struct SinkSettings {
     /// What statuses of HTTP saves mean, where that is not what the table says. Default as the table says.
     #[cfg(feature = "http")]
     pub statuses: crate::http::StatusChanges,
-    /// Where responses of HTTP saves are kept, one JSON line each, appended. Default: nowhere.
+    /// Where responses of HTTP saves are kept, one JSON line each. Default: nowhere.
     pub responses: Option<PathBuf>,
     /// Bytes of a response that are kept at most; a longer one is cut, and its line says so. Default [`ANSWER_BYTES_MAX`].
     pub answer_bytes_max: Option<usize>,
@@ -59,7 +61,7 @@ pub struct SinkSettings {
     pub proxy: Option<String>,
     /// Whether a table that is missing in Postgres is made. Default: it is an error. SQLite makes its own.
     pub create: bool,
-    /// Whether a file that holds something already is appended to. Default: it is refused.
+    /// Whether a file of results or responses that holds something already is appended to. Default: it is refused.
     pub append: bool,
     /// What the journal of this job knows of the file of results, or of responses. Default: no journal knows it.
     pub resume: Option<Resume>,
@@ -80,20 +82,32 @@ pub struct SinkSettings {
 }
 
 /// What a journal knows of a file that earlier runs of its job have written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {
     /// What lies before this byte is of this job.
     pub at: u64,
-    /// Whether the last run left nothing to do. Then whatever follows is of others, and is not touched; else that run may
-    /// have left it unanswered, and it is cut off.
-    pub is_complete: bool,
+    /// Whether the last run recorded all that it knew. Then whatever follows is of others, and stays; else that run was
+    /// killed, and what it wrote last is cut off.
+    pub is_ended: bool,
+    /// The items that were finished before, as ranges in their order: a line about one of them that stands behind `at`
+    /// is of others. Empty where that is not known.
+    pub finished: Arc<[Range<u64>]>,
 }
 
 impl Resume {
     /// What this journal knows; `None` where nothing was written.
-    pub fn of(found: &Found) -> Option<Resume> {
-        let is_complete = found.is_complete;
-        found.mark.map(|at| Resume { at, is_complete })
+    pub fn of(opened: &OpenedJournal) -> Option<Resume> {
+        let found = opened.found()?;
+        // A retry writes lines of items that count as finished: they were dead.
+        let finished = match found.began.is_retry {
+            true => Vec::new(),
+            false => opened.finished(),
+        };
+        Some(Resume {
+            at: found.mark?,
+            is_ended: found.is_ended,
+            finished: finished.into(),
+        })
     }
 }
 

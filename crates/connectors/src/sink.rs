@@ -112,6 +112,18 @@ impl Sink {
         }
     }
 
+    /// Whether a result could be written now: `false` of a pipe that nobody reads, which may still come.
+    ///
+    /// # Errors
+    /// A fault that names the pipe, when it cannot be opened.
+    pub fn has_reader(&self) -> Result<bool, Fault> {
+        match self {
+            #[cfg(feature = "file")]
+            Sink::File(sink) => sink.has_reader(),
+            _ => Ok(true),
+        }
+    }
+
     /// What is promised of a result after a crash.
     pub fn kind(&self) -> Kind {
         match self {

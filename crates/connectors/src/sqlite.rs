@@ -14,13 +14,14 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::blocking::{Blocking, Writer};
+use crate::file_id;
 use crate::kind::Kind;
 use crate::ledger::{Account, superseded};
 use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
 use crate::table::identifier;
-use wal::Log;
+use wal::{Log, Written};
 
 /// Rows in one transaction. A transaction costs about as much as some hundred rows; at 8192 its share is
 /// lost in theirs, and the database stays locked for only some ten milliseconds.
@@ -58,6 +59,8 @@ struct Plan {
     path: PathBuf,
     table: String,
     account: Option<Arc<Account>>,
+    /// Which file was opened, once one was.
+    written: Written,
 }
 
 impl SqliteSink {
@@ -77,6 +80,7 @@ impl SqliteSink {
                 path: path::local(place, "sqlite:")?,
                 table: identifier(table)?.into(),
                 account: settings.ledger.clone().map(Account::new).map(Arc::new),
+                written: Written::default(),
             },
             is_inline: settings.inline,
         })
@@ -97,18 +101,23 @@ impl SqliteSink {
             .unwrap_or((address, "table=results"))
     }
 
-    /// Whether rows can be saved there: tries everything but a row, and takes it back.
+    /// Whether rows can be saved there: tries everything but a row, and takes it back. A database that is yet to be made is
+    /// not made.
     ///
     /// # Errors
     /// A fault that names file and table, and what is in the way; unreached when another program keeps the database locked for a
     /// minute.
     pub fn check(&self) -> Result<(), Fault> {
-        let is_new = path::is_new(&self.plan.path);
-        let outcome = self.plan.at_start(|| self.plan.try_out());
-        if is_new {
-            path::remove_created(&self.plan.path);
+        let (path, table) = (self.plan.path.display(), &self.plan.table);
+        match file_id::look(&self.plan.path) {
+            Ok(Some(_)) => self.plan.at_start(|| self.plan.try_out(self.plan.open_old())),
+            // Nothing can be in the way there but the name of the table.
+            Ok(None) => self.plan.try_out(rusqlite::Connection::open_in_memory()),
+            Err(cause) => {
+                let message = format!("cannot save to table {table} of {path}: {cause}");
+                Err(Fault::permanent(message))
+            }
         }
-        outcome
     }
 
     /// What is promised of a result that is saved here.
@@ -175,7 +184,7 @@ impl Service<Payload> for SqliteSink {
     }
 
     fn durable(&self) -> Option<Box<dyn Durable>> {
-        Some(Box::new(Log::beside(&self.plan.path)))
+        Some(Box::new(Log::beside(&self.plan.path, &self.plan.written)))
     }
 }
 
@@ -192,10 +201,17 @@ impl Connection<Payload> for SqliteConnection {
 
 impl Plan {
     fn open(&self) -> rusqlite::Result<rusqlite::Connection> {
+        self.open_with(OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    /// One that is there.
+    fn open_old(&self) -> rusqlite::Result<rusqlite::Connection> {
+        self.open_with(OpenFlags::empty())
+    }
+
+    fn open_with(&self, more: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
         // Without SQLITE_OPEN_URI, so that a path is a path whatever it begins with.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = more | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             rusqlite::Connection::open_with_flags(Path::new(".").join(&self.path), flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -257,9 +273,9 @@ impl Plan {
         }
     }
 
-    fn try_out(&self) -> Result<(), Fault> {
+    fn try_out(&self, opened: rusqlite::Result<rusqlite::Connection>) -> Result<(), Fault> {
         let failed = |cause: Error| self.unfit(&cause, self.message(&cause));
-        let mut connection = self.open().map_err(failed)?;
+        let mut connection = opened.map_err(failed)?;
         // Dropped in the end, which takes all of it back.
         let transaction = self.try_table(&mut connection).map_err(failed)?;
         let account = self.account.as_deref();
@@ -338,6 +354,7 @@ impl Writer for Database {
             if let Some(account) = &plan.account {
                 ledger::join_in(account, &mut connection)?;
             }
+            plan.written.note(&plan.path);
             Ok(connection)
         };
         let connection = open().map_err(|cause| match is_storage(&cause) {

@@ -5,8 +5,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::time::SystemTime;
 
 use xxhash_rust::xxh3::Xxh3;
+
+use crate::fingerprint::{Fingerprint, changed, shorter};
 
 /// Bytes read at once: a system call for each thousand lines or so.
 const READ_BYTES: usize = 256 << 10;
@@ -24,8 +27,8 @@ pub(crate) struct Window {
 }
 
 enum From {
-    /// One in which reading can go on anywhere.
-    File(File),
+    /// One in which reading can go on anywhere, and what it was when it was opened.
+    File(File, Option<Seen>),
     Stream(Box<dyn Read + Send>),
 }
 
@@ -46,7 +49,9 @@ pub(crate) struct Return {
 impl Window {
     /// Over a regular file, at its beginning.
     pub(crate) fn of_file(file: File) -> Window {
-        Window::new(From::File(file))
+        // Without it, only what was appended or cut meanwhile is not noticed.
+        let seen = Seen::of(&file).ok();
+        Window::new(From::File(file, seen))
     }
 
     /// Over what can be read once.
@@ -67,7 +72,7 @@ impl Window {
 
     /// Whether reading can go on anywhere.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self.from, From::File(_))
+        matches!(self.from, From::File(..))
     }
 
     /// Hashes everything from now on; asked at the beginning.
@@ -102,7 +107,7 @@ impl Window {
 
     /// Goes back. Nothing happens in a stream.
     pub(crate) fn go_back(&mut self, to: Return) -> io::Result<()> {
-        let From::File(file) = &mut self.from else {
+        let From::File(file, _) = &mut self.from else {
             return Ok(());
         };
         file.seek(SeekFrom::Start(to.offset))?;
@@ -130,7 +135,7 @@ impl Window {
     /// The next two bytes, or as many as there are; for files.
     pub(crate) fn peek(&mut self) -> io::Result<Vec<u8>> {
         let mut next = Vec::new();
-        if let From::File(file) = &mut self.from {
+        if let From::File(file, _) = &mut self.from {
             let stands_at = file.stream_position()?;
             file.seek(SeekFrom::Start(self.offset))?;
             file.take(2).read_to_end(&mut next)?;
@@ -139,12 +144,70 @@ impl Window {
         Ok(next)
     }
 
+    /// Whether a file, read to its end, still is what it was when it was opened, but for what was appended; else what
+    /// differs, in a sentence. What was read of one that was changed behind the reader is neither the old nor the new.
+    pub(crate) fn check_end(&mut self, name: &str) -> io::Result<Result<(), String>> {
+        let (offset, digest) = (self.offset, self.digest());
+        let From::File(file, Some(seen)) = &mut self.from else {
+            return Ok(Ok(()));
+        };
+        let about = file.metadata()?;
+        let most = seen.bytes().max(offset);
+        if about.len() < most {
+            return Ok(Err(shorter(name, about.len(), most)));
+        }
+        if about.modified().ok() == seen.modified {
+            return Ok(Ok(()));
+        }
+        let stands_at = file.stream_position()?;
+        let mut outcome = seen.fingerprint.begins(file, name);
+        if let (Ok(()), Some(digest)) = (&outcome, digest)
+            && hash_of(file, offset)? != digest
+        {
+            outcome = Err(changed(name, offset));
+        }
+        file.seek(SeekFrom::Start(stands_at))?;
+        Ok(outcome.map_err(|why| format!("{why}; it was changed while it was read")))
+    }
+
     fn hash_taken(&mut self) {
         if let Some(Hash { state, hashed }) = &mut self.hash {
             state.update(&self.buffer[*hashed..self.start]);
             *hashed = self.start;
         }
     }
+}
+
+/// What a file was when reading it began.
+struct Seen {
+    fingerprint: Fingerprint,
+    /// `None` where the file system keeps no time.
+    modified: Option<SystemTime>,
+}
+
+impl Seen {
+    fn of(file: &File) -> io::Result<Seen> {
+        let modified = file.metadata()?.modified().ok();
+        let fingerprint = Fingerprint::of(file)?;
+        (&*file).rewind()?;
+        Ok(Seen {
+            fingerprint,
+            modified,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.fingerprint.bytes()
+    }
+}
+
+/// The hash of the first bytes of a file.
+fn hash_of(mut file: &File, bytes: u64) -> io::Result<u64> {
+    file.rewind()?;
+    let mut window = Window::new(From::Stream(Box::new(file.try_clone()?)));
+    window.hash();
+    window.take_to(bytes)?;
+    Ok(window.digest().unwrap_or_default())
 }
 
 impl Read for Window {
@@ -165,7 +228,7 @@ impl BufRead for Window {
             (self.start, self.end) = (0, 0);
             self.buffer.resize(READ_BYTES, 0);
             self.end = match &mut self.from {
-                From::File(file) => file.read(&mut self.buffer)?,
+                From::File(file, _) => file.read(&mut self.buffer)?,
                 From::Stream(stream) => stream.read(&mut self.buffer)?,
             };
         }
@@ -202,6 +265,46 @@ mod tests {
         }
         assert!(!window.take_to(700_001).unwrap());
         assert_eq!(window.digest(), Some(xxh3_64(&bytes)));
+    }
+
+    #[test]
+    fn a_file_that_was_changed_behind_the_reader_is_known() {
+        let check = |is_hashed: bool, change: fn(&mut File), part: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            std::fs::write(&path, vec![b'x'; 5 << 20]).unwrap();
+            let mut window = Window::of_file(File::open(&path).unwrap());
+            if is_hashed {
+                window.hash();
+            }
+            assert!(window.take_to(4 << 20).unwrap());
+            // Clocks of file systems are coarse.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            change(&mut File::options().read(true).write(true).open(&path).unwrap());
+            while !window.fill_buf().unwrap().is_empty() {
+                let there = window.buffer().len();
+                window.consume(there);
+            }
+            match (window.check_end("a").unwrap(), part) {
+                (Ok(()), None) => {}
+                (Err(why), Some(part)) => assert!(why.contains(part), "{why}"),
+                (got, part) => panic!("{got:?}, expected {part:?}"),
+            }
+        };
+        fn write(file: &mut File, at: u64) {
+            file.seek(SeekFrom::Start(at)).unwrap();
+            io::Write::write_all(file, b"y\n").unwrap();
+        }
+        for is_hashed in [true, false] {
+            check(is_hashed, |_| {}, None);
+            check(is_hashed, |file| file.set_len(9).unwrap(), Some("shorter"));
+            check(is_hashed, |file| file.set_len(0).unwrap(), Some("shorter"));
+        }
+        for is_hashed in [true, false] {
+            check(is_hashed, |file| write(file, 5 << 20), None);
+            check(is_hashed, |file| write(file, 7), Some("not what they were"));
+        }
+        check(true, |file| write(file, 2 << 20), Some("not what they were"));
     }
 
     #[test]

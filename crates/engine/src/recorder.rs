@@ -14,6 +14,7 @@ use crate::halt::Halt;
 use crate::journal::Journal;
 use crate::observer::Observer;
 use crate::planted::planted;
+use crate::service::Durable;
 use crate::stop::{Reason, Stop};
 use crate::tally::Tally;
 
@@ -27,6 +28,8 @@ pub(crate) struct Recorder(JoinHandle<Recording>);
 pub(crate) struct Recording {
     pub(crate) tally: Tally,
     pub(crate) journal: Option<Journal>,
+    /// The sink's own output, where no journal looks after it: asked at the end.
+    pub(crate) output: Option<Box<dyn Durable>>,
     pub(crate) observer: Option<Box<dyn Observer>>,
     /// The most dead letters.
     pub(crate) halt: Option<Halt>,
@@ -134,6 +137,9 @@ impl Recording {
 
     /// Writes what is left. `is_complete`: nothing is left to do.
     pub(crate) fn finish_journal(&mut self, is_complete: bool) {
+        if let Some(Err(error)) = self.output.as_mut().map(|output| output.sync()) {
+            self.stop.because(Reason::Storage(error.to_string()));
+        }
         let Some(journal) = &mut self.journal else {
             return;
         };

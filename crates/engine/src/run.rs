@@ -136,7 +136,12 @@ pub(crate) fn prepare<W: Types>(
     let total = job.source.remaining();
     let before = journal.as_ref().map_or((0, 0), Journal::counts);
     let ahead = Ahead::of::<W>(journal.as_mut(), &mut job)?;
+    let output = match &journal {
+        Some(_) => None,
+        None => job.save.durable(),
+    };
     let recording = Recording {
+        output,
         tally: Tally::new(total, before),
         journal,
         observer: job.watch.observer.take(),
@@ -193,14 +198,14 @@ impl Ahead {
             let (todo, horizon) = (Todo::default(), None);
             return Ok(Ahead { todo, horizon });
         };
-        journal
-            .follow(job.save.durable())
-            .map_err(|error| Error::new(ErrorKind::Storage, journal.failure(&error)))?;
         let todo = journal.take_todo();
         let from = todo.from.as_ref().map(|(_, place)| place);
         job.source
             .resume(from, todo.read_to.as_ref())
             .map_err(|fault| Error::new(ErrorKind::OtherJob, changed(journal, &fault)))?;
+        journal
+            .follow(job.save.durable())
+            .map_err(|error| Error::new(ErrorKind::Storage, journal.failure(&error)))?;
         Ok(Ahead {
             todo,
             horizon: Some(journal.horizon()),

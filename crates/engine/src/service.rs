@@ -67,7 +67,7 @@ pub trait Service<Q>: Send + 'static {
     }
 
     /// What makes results durable that are only with the system when they are answered; asked once, before the first
-    /// connection, and only by a run that keeps a journal. Default: nothing, an answer is good for ever.
+    /// connection. Default: nothing, an answer is good for ever.
     fn durable(&self) -> Option<Box<dyn Durable>> {
         None
     }
@@ -99,11 +99,11 @@ pub trait Service<Q>: Send + 'static {
 
 /// Makes durable what a service has answered. Lives on the recorder's thread.
 pub trait Durable: Send + std::fmt::Debug {
-    /// Waits until everything answered so far would survive a loss of power. Called some times a second, before the
-    /// journal calls the items saved.
+    /// Waits until everything answered so far would survive a loss of power, and looks whether it still is where it was
+    /// asked for. Called some times a second, before the journal calls the items saved, and at the end of every run.
     ///
     /// # Errors
-    /// When it would not. It is not called again then, and the run stops.
+    /// When it would not, or is not there. It is not called again then, and the run stops.
     fn sync(&mut self) -> std::io::Result<()>;
 
     /// Where the output of the service stands before the first save, for one that appends. Asked once and before that,

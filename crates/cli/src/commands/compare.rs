@@ -189,7 +189,7 @@ impl<'a> Comparing<'a> {
         let watch = self.watch(label, &options);
         let summary = self
             .opened
-            .run(sink, &options, watch, self.signals.stop(), None)?;
+            .run(sink, &options, watch, self.signals.stop())?;
         tell(&summary, &self.plan.show.messages);
         self.check(&summary)?;
         Ok(summary.elapsed_s)
@@ -211,7 +211,7 @@ impl<'a> Comparing<'a> {
         let (observer, kept) = self.plan.taking.observer(watch);
         let summary = self
             .opened
-            .run(sink, &options, observer, self.signals.stop(), None)?;
+            .run(sink, &options, observer, self.signals.stop())?;
         tell(&summary, &self.plan.show.messages);
         self.ask_lab(strategy);
         let checked = self.check(&summary);

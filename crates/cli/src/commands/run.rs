@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use inflight::{Ending, Summary};
+use inflight_connectors::Sink;
 
 use crate::commands::checked::CheckedRun;
+use crate::error::{unfit, unread};
 use crate::exit::Exit;
 use crate::flags::command;
 use crate::flags::run::RunArgs;
@@ -20,7 +22,7 @@ use crate::show::shown::Show;
 use crate::show::table;
 use crate::show::taking::{Taking, run_of};
 use crate::terminal::messages::Messages;
-use crate::terminal::signals::Signals;
+use crate::terminal::signals::{LOOK_EVERY, Signals};
 use crate::terminal::stdout;
 
 /// Runs the job that was typed.
@@ -55,6 +57,14 @@ pub(crate) fn run_kept(
         kept.tell(&sink, &plan.options, &messages);
     }
     let signals = Signals::listen(&messages)?;
+    let input = plan.work.input.clone();
+    let Some(items) = signals.unless_stopped(move || input.open())? else {
+        return Ok(stopped_before("the input could be opened", &signals, &messages));
+    };
+    let ready = opened.ready(items.map_err(unread)?)?;
+    if !await_reader(&sink, &signals, &messages)? {
+        return Ok(stopped_before("anybody read the pipe", &signals, &messages));
+    }
     let about = about::begin(&plan.work, &plan.options);
     let watch = Watch::new("run", plan.show.shape, &messages, Pace::of(&plan.options));
     let (observer, drawn) = plan.taking.observer(watch);
@@ -63,7 +73,14 @@ pub(crate) fn run_kept(
         (Some(kept), None) => Some(kept.start()?),
         (Some(kept), Some(only)) => Some(kept.retry(only)?),
     };
-    let summary = opened.run(sink, &plan.options, observer, signals.stop(), journal)?;
+    let summary = opened.run_ready(
+        ready,
+        sink,
+        &plan.options,
+        observer,
+        signals.stop(),
+        journal,
+    )?;
     messages.clear_bars();
     if let Some(profiles) = &profiles {
         profiles.remember(&summary);
@@ -87,6 +104,28 @@ pub(crate) fn run_kept(
         last_line([&summary], None, &messages);
     }
     Ok(exit)
+}
+
+/// Waits until somebody reads the pipe that results go to, if they do; false when a signal came first.
+fn await_reader(sink: &Sink, signals: &Signals, messages: &Messages) -> anyhow::Result<bool> {
+    let mut is_said = false;
+    while !sink.has_reader().map_err(unfit)? {
+        if signals.is_stopped() {
+            return Ok(false);
+        }
+        if !is_said {
+            messages.say(format_args!("waiting for somebody to read {sink}"));
+            is_said = true;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(true)
+}
+
+/// How to leave when a signal came before the run began.
+fn stopped_before(what: &str, signals: &Signals, messages: &Messages) -> Exit {
+    messages.always(format_args!("stopped before {what}; nothing was sent"));
+    signals.exit().unwrap_or(Exit::Internal)
 }
 
 /// The results, for people and for programs.

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
-use inflight_connectors::{Payload, Sink};
+use inflight_connectors::{HttpFetch, Items, Payload, Sink};
 
 use crate::error::unread;
 use crate::job::computation::Computer;
@@ -151,7 +151,20 @@ impl<'a> Opened<'a> {
         Ok(job.stopped_by(stop).run(options)?)
     }
 
-    /// Runs the job into this sink.
+    /// The job with these items, so that nothing can be wrong with what was typed any more.
+    ///
+    /// # Errors
+    /// A usage error, when nothing can be fetched from there.
+    pub(crate) fn ready(&self, items: Items) -> anyhow::Result<Ready> {
+        let fetch = self.fetch.as_ref();
+        let fetch = fetch.map(|place| self.work.settings.fetch(place));
+        Ok(Ready {
+            items,
+            fetch: fetch.transpose()?,
+        })
+    }
+
+    /// Runs the job into this sink, from its first item.
     ///
     /// # Errors
     /// When the input cannot be opened, or the engine could not go on.
@@ -161,9 +174,24 @@ impl<'a> Opened<'a> {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
-        journal: Option<Journal>,
     ) -> anyhow::Result<Summary> {
         let items = self.work.input.open().map_err(unread)?;
+        self.run_ready(self.ready(items)?, sink, options, watch, stop, None)
+    }
+
+    /// Runs the job into this sink.
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub(crate) fn run_ready(
+        &self,
+        Ready { items, fetch }: Ready,
+        sink: Sink,
+        options: &Options,
+        watch: impl Observer,
+        stop: &Stop,
+        journal: Option<Journal>,
+    ) -> anyhow::Result<Summary> {
         let how = How {
             computer: &self.computer,
             sink,
@@ -177,9 +205,8 @@ impl<'a> Opened<'a> {
         if let Some(journal) = journal {
             job = job.recorded_in(journal);
         }
-        match &self.fetch {
-            Some(place) => {
-                let fetch = self.work.settings.fetch(place)?;
+        match fetch {
+            Some(fetch) => {
                 let job = job.fetch_from(fetch);
                 how.run(
                     job.fetched_bytes(Payload::heap_bytes)
@@ -189,6 +216,12 @@ impl<'a> Opened<'a> {
             None => how.run(job.input_payload(Payload::shown)),
         }
     }
+}
+
+/// A job whose input is open, and of which nothing has been done yet.
+pub(crate) struct Ready {
+    items: Items,
+    fetch: Option<HttpFetch>,
 }
 
 /// The cores that this process may use.

@@ -1,6 +1,6 @@
 //! What connectors are told besides an address, and the connectors made of both.
 
-use inflight::{Found, Strategy};
+use inflight::Strategy;
 use inflight_connectors::{
     FetchSettings, Fields, HttpFetch, Ledger, Resume, Sink, SinkSettings, StatusChanges,
 };
@@ -48,8 +48,8 @@ pub(crate) fn changes(args: &StatusArgs) -> anyhow::Result<StatusChanges> {
 /// What is known of the earlier runs of a job.
 #[derive(Debug)]
 pub(crate) struct Earlier {
-    /// What they have done; `None` before the first.
-    pub(crate) found: Option<Found>,
+    /// What they have written into the file of results or responses; `None` where there is none, and before the first.
+    pub(crate) resume: Option<Resume>,
     /// The name that the first of them gave to the job.
     pub(crate) job_id: u64,
     /// The number of the next one, from 1.
@@ -131,7 +131,7 @@ impl Settings {
     pub(super) fn after(&self, earlier: &Earlier) -> Settings {
         Settings {
             sink: SinkSettings {
-                resume: earlier.found.as_ref().and_then(Resume::of),
+                resume: earlier.resume.clone(),
                 ledger: Some(Ledger {
                     job: name_of(earlier.job_id),
                     epoch: earlier.epoch_next,

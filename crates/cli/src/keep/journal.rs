@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use inflight::{Found, Journal, OpenedJournal, Options, Service, Strategy};
-use inflight_connectors::{Kind, Sink};
+use inflight_connectors::{Kind, Resume, Sink};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{OtherInput, Usage, unfit};
@@ -166,6 +166,14 @@ impl Kept {
         self.opened.found().filter(|_| !self.is_over)
     }
 
+    /// What it knows of the file of results or responses.
+    pub(crate) fn resume(&self) -> Option<Resume> {
+        if self.is_over {
+            return None;
+        }
+        Resume::of(&self.opened)
+    }
+
     /// The number of the run, from 1.
     fn epoch_next(&self) -> u64 {
         match self.is_over {
@@ -180,12 +188,12 @@ impl Kept {
     /// As [`Opened::sink_after`]; also when the sink and the journal do not fit together.
     pub(crate) fn sink(&mut self, opened: &Opened<'_>, strategy: Strategy) -> anyhow::Result<Sink> {
         let earlier = Earlier {
-            found: self.found(),
+            resume: self.resume(),
             job_id: self.job_id,
             epoch_next: self.epoch_next(),
         };
         let sink = opened.sink_after(&earlier, strategy)?;
-        if earlier.found.is_none() {
+        if self.found().is_none() {
             // Nothing is known to be saved: the sink's own account would be that of another time.
             sink.forget().map_err(unfit)?;
         }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use inflight_connectors::look;
 
 use crate::error::Usage;
 use crate::terminal::stdout;
@@ -37,18 +38,12 @@ impl OutFile {
     }
 
     fn file(path: &Path) -> io::Result<OutFile> {
-        let is_new = !path.try_exists()?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
-        if !is_new {
-            return Ok(OutFile::Old(file, path.to_owned()));
+        // Only looks: what another program makes there meanwhile is its own.
+        if look(path)?.is_none() {
+            return Ok(OutFile::New(path.to_owned()));
         }
-        // Of a link, what it leads to.
-        fs::remove_file(path.canonicalize()?)?;
-        Ok(OutFile::New(path.to_owned()))
+        let file = File::options().write(true).open(path)?;
+        Ok(OutFile::Old(file, path.to_owned()))
     }
 
     /// Whether standard output belongs to this alone.

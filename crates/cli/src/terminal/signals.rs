@@ -1,9 +1,11 @@
-//! Ctrl-C and SIGTERM: the first drains the run, the second aborts it, the third leaves at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first drains the run, the second aborts it, the third leaves at once.
 //!
 //! Served on a thread of its own, because every other thread may be computing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use inflight::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +16,9 @@ use crate::terminal::messages::Messages;
 /// `SIGXFSZ`: a file has grown to the size that the user allowed. Unheard, it would end the process in the middle of a
 /// write; a full disk does not do that either. Its number is the same on Linux and macOS.
 const FILE_TOO_LARGE: i32 = 25;
+
+/// How long a signal may go unnoticed by who waits for something else: less than anybody notices.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What stops runs when a signal arrives, and remembers which one it was.
 #[derive(Clone, Debug)]
@@ -62,6 +67,37 @@ impl Signals {
         &self.stop
     }
 
+    /// Whether a first signal has said that the runs should end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.first.load(Ordering::Acquire) != 0
+    }
+
+    /// Does what may block for ever, on a thread of its own, and waits for it; `None` if a signal comes first, and the
+    /// thread is left behind.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn unless_stopped<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<Option<T>> {
+        let (sender, outcome) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("inflight-open".to_owned())
+            .spawn(move || {
+                // Nobody waits any more when a signal has come.
+                let _ = sender.send(act());
+            })?;
+        loop {
+            match outcome.recv_timeout(LOOK_EVERY) {
+                Ok(value) => return Ok(Some(value)),
+                Err(RecvTimeoutError::Timeout) if !self.is_stopped() => {}
+                // A panic has been printed by its thread.
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
     /// Whether a second signal has said that nothing in flight should be waited for.
     pub(crate) fn is_urgent(&self) -> bool {
         self.is_urgent.load(Ordering::Acquire)
@@ -70,7 +106,7 @@ impl Signals {
     /// How to leave because of a signal, once one has arrived.
     pub(crate) fn exit(&self) -> Option<Exit> {
         let code = self.first.load(Ordering::Acquire);
-        [Exit::Interrupted, Exit::Terminated]
+        [Exit::Interrupted, Exit::Terminated, Exit::HungUp]
             .into_iter()
             .find(|exit| exit.code() == code)
     }
@@ -85,13 +121,16 @@ pub(crate) fn each(mut act: impl FnMut(u32, Exit) + Send + 'static) -> std::io::
         .enable_io()
         .build()?;
     // Handlers are in place before this returns: a signal that comes early is not lost.
-    let (mut interrupt, mut terminate, too_large) = {
+    let (mut ends, too_large) = {
         let _inside = runtime.enter();
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
-        )
+        let mut ends = vec![
+            (signal(SignalKind::interrupt())?, Exit::Interrupted),
+            (signal(SignalKind::terminate())?, Exit::Terminated),
+        ];
+        if !is_hangup_ignored() {
+            ends.push((signal(SignalKind::hangup())?, Exit::HungUp));
+        }
+        (ends, signal(SignalKind::from_raw(FILE_TOO_LARGE))?)
     };
     std::thread::Builder::new()
         .name("inflight-signal".to_owned())
@@ -99,19 +138,32 @@ pub(crate) fn each(mut act: impl FnMut(u32, Exit) + Send + 'static) -> std::io::
             // The write that failed says so by itself.
             let _heard = too_large;
             for count in 1.. {
-                let exit = runtime.block_on(next(&mut interrupt, &mut terminate));
+                let exit = runtime.block_on(next(&mut ends));
                 act(count, exit);
             }
         })?;
     Ok(())
 }
 
-async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> Exit {
+async fn next(ends: &mut [(Signal, Exit)]) -> Exit {
     std::future::poll_fn(|context| {
-        if interrupt.poll_recv(context).is_ready() {
-            return std::task::Poll::Ready(Exit::Interrupted);
+        for (signal, exit) in &mut *ends {
+            if signal.poll_recv(context).is_ready() {
+                return std::task::Poll::Ready(*exit);
+            }
         }
-        terminate.poll_recv(context).map(|_| Exit::Terminated)
+        std::task::Poll::Pending
     })
     .await
+}
+
+/// Whether the program was started so that it outlives its terminal, as `nohup` does: then it goes on ignoring that.
+fn is_hangup_ignored() -> bool {
+    /// `SIGHUP`, the first bit of the mask in `/proc`.
+    const HANGUP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Where nobody can tell, a run that drains loses nothing.
+    mask.is_some_and(|mask| mask & HANGUP != 0)
 }

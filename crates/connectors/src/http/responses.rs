@@ -21,13 +21,14 @@ use crate::settings::SinkSettings;
 pub(super) struct Responses(Arc<Output>);
 
 impl Responses {
-    /// A file that is appended to; a last line that a crash left unfinished is ended. Nothing is opened yet.
+    /// A file that holds nothing yet, or is to be appended to: then a last line that a crash left unfinished is ended.
+    /// Nothing is opened yet.
     pub(super) fn new(path: PathBuf, settings: &SinkSettings) -> Responses {
         let found = Found {
-            may_be: true,
+            may_be: settings.append,
             gets_end: true,
         };
-        let output = Output::new(path, "responses ", found, settings.resume);
+        let output = Output::new(path, "responses ", found, settings.resume.clone());
         Responses(Arc::new(output))
     }
 

@@ -149,7 +149,7 @@ pub(crate) fn run(
 pub(crate) fn begin(place: &Place, folder: &Path, options: &Options) -> Begun {
     let mut opened = OpenedJournal::open(&folder.join("journal")).unwrap();
     let settings = SinkSettings {
-        resume: opened.found().and_then(|found| Resume::of(&found)),
+        resume: Resume::of(&opened),
         ledger: Some(Ledger {
             job: "night".into(),
             epoch: opened.epoch_next(),

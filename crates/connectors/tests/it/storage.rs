@@ -51,7 +51,7 @@ fn check(test: &str, items: u64, run: impl Fn(&Path) -> Summary, look: impl FnOn
 fn go_on(folder: &Path, address: &str, items: u64, settings: SinkSettings) -> Summary {
     let mut opened = OpenedJournal::open(&folder.join("journal")).unwrap();
     let settings = SinkSettings {
-        resume: opened.found().and_then(|found| Resume::of(&found)),
+        resume: Resume::of(&opened),
         ledger: Some(Ledger {
             job: "night".into(),
             epoch: opened.epoch_next(),

@@ -24,13 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fact::Fact;
+use crate::fault::Verdict;
 use crate::planted::planted;
 use crate::service::Durable;
 pub use dead_letters::DeadLetter;
 use dead_letters::DeadLetters;
 use disk::Disk;
 pub use frame::{Began, Command};
-use frame::{Entry, Frame, Progress};
+use frame::{Entry, Frame, MAGIC, Progress};
 pub(crate) use horizon::Horizon;
 use horizon::UNRECORDED_MAX;
 pub use opened::{Found, OpenedJournal};
@@ -57,6 +58,12 @@ pub struct Journal {
     state: State,
     /// Where the next frame goes.
     end: u64,
+    /// Where the journal ended before this run.
+    before: u64,
+    /// What the run begins with; until it is written.
+    unwritten: Option<Began>,
+    /// Whether anything was sent or given up. A run that did neither leaves no trace.
+    has_effect: bool,
     /// Whether all before that is on the disk.
     is_synced: bool,
     /// Whether nothing was left to do before this run.
@@ -83,7 +90,35 @@ impl Journal {
 
     /// The number of this run, from 1; see [`Began::epoch`].
     pub fn epoch(&self) -> u64 {
-        self.state.began.epoch
+        let began = self.unwritten.as_ref().unwrap_or(&self.state.began);
+        began.epoch
+    }
+
+    /// Writes that the run has begun, which is known of it if it is killed. Before that nothing may be sent.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        let Some(began) = self.unwritten.take() else {
+            return Ok(());
+        };
+        // What a crash tore off must not stand behind what is written now.
+        self.disk.cut(self.before)?;
+        if self.before == 0 {
+            self.disk.write_at(0, &[&MAGIC[..], &self.salt].concat())?;
+        }
+        self.disk.sync()?;
+        self.append(Entry::Began(began))?;
+        self.sync(Duration::ZERO)
+    }
+
+    /// Takes back that the run has begun.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn forget(&mut self) -> io::Result<()> {
+        self.disk.cut(self.before)?;
+        self.disk.sync()
     }
 
     /// What is left to do, for the reader.
@@ -103,8 +138,11 @@ impl Journal {
         (self.state.saved, self.state.dead.saturating_sub(again))
     }
 
-    /// What is said of a disk that failed.
+    /// What is said of a disk that failed, or of an output that is not what was written.
     pub(crate) fn failure(&self, error: &io::Error) -> String {
+        if error.get_ref().is_some_and(|cause| cause.is::<OutputFailed>()) {
+            return error.to_string();
+        }
         format!(
             "failed to write the journal {} or what belongs to it: {error}; what it says is still good",
             self.path.display()
@@ -119,8 +157,18 @@ impl Journal {
     /// unless an earlier run has.
     ///
     /// # Errors
-    /// When the disk fails, or the output cannot be opened.
+    /// When the disk fails, or the output cannot be opened; then the run has not begun.
     pub(crate) fn follow(&mut self, durable: Option<Box<dyn Durable>>) -> io::Result<()> {
+        self.begin()?;
+        let followed = self.try_to_follow(durable);
+        if followed.is_err() {
+            // What follows is the failure that counts.
+            let _ = self.forget();
+        }
+        followed
+    }
+
+    fn try_to_follow(&mut self, durable: Option<Box<dyn Durable>>) -> io::Result<()> {
         self.durable = durable;
         let Some(durable) = &mut self.durable else {
             return Ok(());
@@ -129,7 +177,7 @@ impl Journal {
             self.horizon.repeats_nothing();
         }
         if self.state.mark.is_none()
-            && let Some(mark) = durable.mark()?
+            && let Some(mark) = durable.mark().map_err(OutputFailed::of)?
         {
             let mark = Some(mark);
             self.append(Entry::Progress(Progress {
@@ -150,6 +198,11 @@ impl Journal {
 
     /// Takes note of what a fact says of items, to be written when it is due.
     pub(crate) fn note(&mut self, fact: &Fact) {
+        self.has_effect |= match fact {
+            Fact::Attempt(attempt) => attempt.verdict != Some(Verdict::Unreached),
+            Fact::Dead { .. } | Fact::Abandoned { .. } => true,
+            _ => false,
+        };
         match fact {
             Fact::Dead { .. } => {
                 self.letters.add(fact);
@@ -188,8 +241,14 @@ impl Journal {
     /// # Errors
     /// When the disk fails.
     pub(crate) fn finish(&mut self, now: Duration, is_complete: bool) -> io::Result<()> {
+        if !is_complete && !self.has_effect {
+            return self.forget();
+        }
         if !self.pending.is_empty() {
             self.write(now)?;
+        } else if let Some(durable) = &mut self.durable {
+            // Whether the output still is what was written is asked once more, however long ago that was.
+            durable.sync().map_err(OutputFailed::of)?;
         }
         // A retry that saw its end says nothing of what was left before it.
         let is_complete = is_complete && (!self.state.began.is_retry || self.was_complete);
@@ -210,7 +269,7 @@ impl Journal {
         if let Some(durable) = &mut self.durable
             && !planted!(OutputSyncSkipped)
         {
-            durable.sync()?;
+            durable.sync().map_err(OutputFailed::of)?;
         }
         if !planted!(LetterAfterJournal) {
             self.letters.write()?;
@@ -228,6 +287,7 @@ impl Journal {
     }
 
     fn append(&mut self, entry: Entry) -> io::Result<()> {
+        debug_assert!(self.unwritten.is_none(), "a run is begun before it is recorded");
         let frame = Frame {
             sequence: self.state.sequence,
             chain: self.state.chain,
@@ -252,3 +312,21 @@ impl Journal {
         Ok(())
     }
 }
+
+/// What a sink said of its own output: it needs no more words, and it is not the journal that failed.
+#[derive(Debug)]
+struct OutputFailed(io::Error);
+
+impl OutputFailed {
+    fn of(cause: io::Error) -> io::Error {
+        io::Error::new(cause.kind(), OutputFailed(cause))
+    }
+}
+
+impl std::fmt::Display for OutputFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for OutputFailed {}

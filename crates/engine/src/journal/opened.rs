@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Journal;
 use super::dead_letters::DeadLetters;
 use super::disk::Disk;
-use super::frame::{Began, Command, Entry, HEAD, MAGIC};
+use super::frame::{Began, Command, Entry, HEAD};
 use super::horizon::Horizon;
 use super::pending::Pending;
 use super::recover::{Damage, Recovered, recover};
@@ -185,10 +185,11 @@ impl OpenedJournal {
         Ok(())
     }
 
-    /// Begins a run of the job with these names and values, which goes on where the last one stopped.
+    /// Begins a run of the job with these names and values, which goes on where the last one stopped. Nothing is written
+    /// before the run does.
     ///
     /// # Errors
-    /// When the journal is that of a job with other values (`OtherJob`, with what differs), or cannot be written (`Storage`).
+    /// When the journal is that of a job with other values (`OtherJob`, with what differs).
     pub fn start(self, job: &[(String, String)], command: Command) -> Result<Journal, Error> {
         let items = Items::Rest(self.state().finished.clone());
         self.begin(job, command, items, false)
@@ -215,7 +216,7 @@ impl OpenedJournal {
     }
 
     fn begin(
-        mut self,
+        self,
         job: &[(String, String)],
         command: Command,
         items: Items,
@@ -224,27 +225,9 @@ impl OpenedJournal {
         if let Some(found) = self.found.as_ref().filter(|found| found.good > 0) {
             same_job(&self.path, &found.state.began.job, job)?;
         }
-        let failed = |error| {
-            Error::new(
-                ErrorKind::Storage,
-                format!(
-                    "failed to write the journal {}: {error}",
-                    self.path.display()
-                ),
-            )
-        };
         let Recovered {
             salt, state, good, ..
         } = self.found.unwrap_or_else(new);
-        let is_new = good == 0;
-        // What a crash tore off must not stand behind what is written now.
-        self.disk.cut(good).map_err(failed)?;
-        if is_new {
-            self.disk
-                .write_at(0, &[&MAGIC[..], &salt].concat())
-                .map_err(failed)?;
-        }
-        self.disk.sync().map_err(failed)?;
         let began = Began {
             epoch: state.began.epoch + 1,
             at_s: now_s(),
@@ -261,11 +244,14 @@ impl OpenedJournal {
             read_to: state.read_to().map(|at| at.place.clone()),
             items,
         };
-        let mut journal = Journal {
+        Ok(Journal {
             path: self.path,
             disk: self.disk,
             salt,
             end: good.max(HEAD as u64),
+            before: good,
+            unwritten: Some(began),
+            has_effect: false,
             is_synced: true,
             was_complete: state.is_complete,
             pending: Pending::default(),
@@ -276,20 +262,7 @@ impl OpenedJournal {
             durable: None,
             written_at: Duration::ZERO,
             synced_at: Duration::ZERO,
-        };
-        let begun = journal
-            .append(Entry::Began(began))
-            .and_then(|()| journal.sync(Duration::ZERO));
-        begun.map_err(|error| {
-            Error::new(
-                ErrorKind::Storage,
-                format!(
-                    "failed to write the journal {}: {error}",
-                    journal.path.display()
-                ),
-            )
-        })?;
-        Ok(journal)
+        })
     }
 }
 

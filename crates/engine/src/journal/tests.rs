@@ -50,6 +50,7 @@ impl World {
 
     /// One run: tells of items in a random order until some moment.
     fn run(&mut self, journal: &mut Journal) -> io::Result<()> {
+        journal.begin()?;
         for _ in 0..self.random.u32(0..40) {
             let start = self.next + self.random.u64(0..20);
             let count = self.random.u64(1..20);
@@ -243,6 +244,44 @@ fn what_was_changed_on_the_disk_is_seen_or_done_again() {
     assert!(seen > 100, "{seen}");
 }
 
+/// Begins a run that is killed at once.
+fn begin(opened: OpenedJournal, job: &[(String, String)]) {
+    let mut journal = opened.start(job, Command::default()).unwrap();
+    journal.begin().unwrap();
+}
+
+#[test]
+fn a_run_that_sent_nothing_leaves_no_trace() {
+    let world = World::new(1);
+    let bytes = || world.journal.lock().unwrap().len();
+    let run = |act: fn(&mut Journal)| {
+        let opened = world.open().unwrap();
+        let mut journal = opened.start(&[], Command::default()).unwrap();
+        let before = bytes();
+        act(&mut journal);
+        (before, bytes())
+    };
+    let start_only = run(|_| {});
+    assert_eq!(start_only, (0, 0));
+    let nothing_came_of_it = run(|journal| {
+        journal.begin().unwrap();
+        journal.finish(Duration::ZERO, false).unwrap();
+    });
+    assert_eq!(nothing_came_of_it, (0, 0));
+    assert_eq!(world.open().unwrap().found(), None);
+    let (_, something) = run(|journal| {
+        journal.begin().unwrap();
+        journal.note(&saved(0..3));
+        journal.finish(Duration::ZERO, false).unwrap();
+    });
+    let later = run(|journal| {
+        journal.begin().unwrap();
+        journal.finish(Duration::ZERO, false).unwrap();
+    });
+    assert_eq!(later, (something, something));
+    assert_eq!(world.open().unwrap().found().unwrap().began.epoch, 1);
+}
+
 #[test]
 fn a_journal_of_another_job_is_refused_and_says_what_differs() {
     let world = World::new(1);
@@ -252,13 +291,7 @@ fn a_journal_of_another_job_is_refused_and_says_what_differs() {
             ("sink".to_owned(), "null:".to_owned()),
         ]
     };
-    drop(
-        world
-            .open()
-            .unwrap()
-            .start(&job("sha256"), Command::default())
-            .unwrap(),
-    );
+    begin(world.open().unwrap(), &job("sha256"));
     let error = world
         .open()
         .unwrap()
@@ -307,7 +340,7 @@ fn a_journal_that_is_cut_off_anywhere_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     let opened = OpenedJournal::open(&path).unwrap();
-    drop(opened.start(&[], Command::default()).unwrap());
+    begin(opened, &[]);
     let whole = std::fs::read(&path).unwrap();
     let path = folder.path().join("cut");
     for length in 0..=whole.len() {
