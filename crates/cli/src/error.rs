@@ -37,6 +37,18 @@ impl fmt::Display for Away {
 
 impl std::error::Error for Away {}
 
+/// The job was finished before, and is not to be done again.
+#[derive(Debug)]
+pub(crate) struct Finished(pub(crate) String);
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Finished {}
+
 /// The journal is that of another input.
 #[derive(Debug)]
 pub(crate) struct OtherInput(pub(crate) String);

@@ -2,7 +2,7 @@
 
 use inflight::{Ending, ErrorKind, Summary};
 
-use crate::error::{Away, OtherInput, Usage};
+use crate::error::{Away, Finished, OtherInput, Usage};
 
 /// The exit codes, as documented in `inflight --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,9 @@ impl Exit {
         }
         if error.is::<OtherInput>() {
             return Exit::OtherJob;
+        }
+        if error.is::<Finished>() {
+            return Exit::Once;
         }
         if error.is::<Away>() {
             return Exit::Halted;

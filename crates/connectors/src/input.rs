@@ -166,6 +166,14 @@ impl Input {
         }
     }
 
+    /// The file that it reads, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(Path::new(path)),
+            _ => None,
+        }
+    }
+
     /// Whether the input can be read only once, so that a second run over it gets nothing.
     pub fn is_stdin(&self) -> bool {
         self.place == Place::Stdin

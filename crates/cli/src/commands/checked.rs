@@ -7,10 +7,13 @@ use inflight::{Options, Strategy};
 use crate::error::Usage;
 use crate::flags::compare::CompareArgs;
 use crate::flags::keep::DeadPayload;
+use crate::flags::output::OutputArgs;
+use crate::flags::pictures::PictureArgs;
 use crate::flags::run::RunArgs;
 use crate::job::options::{limit_unsaid, options};
+use crate::job::paths::Paths;
 use crate::job::work::Work;
-use crate::keep::journal::Keep;
+use crate::keep::journal::{Keep, letters_beside};
 use crate::show::shown::Show;
 use crate::show::taking::Taking;
 
@@ -69,6 +72,7 @@ impl CheckedRun {
             )?
         };
         let keep = Keep::new(&args, &work)?;
+        paths(&args, &work, &keep).check()?;
         let show = Show::new(&args.output)?;
         Ok(CheckedRun {
             taking: Taking::new(&args.recording, &work, 1, &show.json)?,
@@ -78,6 +82,28 @@ impl CheckedRun {
             keep,
             show,
         })
+    }
+}
+
+/// The files that a run reads and writes.
+fn paths(args: &RunArgs, work: &Work, keep: &Keep) -> Paths {
+    let mut paths = Paths::default();
+    paths.add("the input", work.input.file());
+    paths.add_address("--save", &args.save);
+    paths.add("--responses", args.job.responses.as_deref());
+    if let Some(journal) = keep.path() {
+        paths.add("the journal", Some(journal));
+        paths.add("the file of dead letters", Some(&letters_beside(journal)));
+    }
+    add_shown(&mut paths, &args.output, &args.pictures);
+    paths
+}
+
+/// Adds the files that what happened is written to.
+fn add_shown(paths: &mut Paths, output: &OutputArgs, pictures: &PictureArgs) {
+    paths.add("--json", output.json.as_deref());
+    for (flag, path) in pictures.files() {
+        paths.add(flag, path);
     }
 }
 
@@ -109,6 +135,10 @@ impl CheckedCompare {
                 work.save_shown,
             )));
         }
+        let mut paths = Paths::default();
+        paths.add("the input", work.input.file());
+        add_shown(&mut paths, &args.output, &args.pictures);
+        paths.check()?;
         let show = Show::new(&args.output)?;
         let taking = Taking::new(&args.recording, work, runs, &show.json)?;
         Ok(CheckedCompare {

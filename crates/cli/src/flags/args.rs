@@ -32,7 +32,8 @@ Exit codes:
   7    the journal is damaged; nothing was sent
   8    the journal, dead letters or a file of results could not be written; can be resumed
   9    computations did not come back
-  130  stopped by Ctrl-C (143: by SIGTERM)";
+  10   the job was finished before, and --once refuses to do it again; nothing was sent
+  130  stopped by Ctrl-C (143: by SIGTERM, 129: by SIGHUP)";
 
 const REPORT_EXAMPLES: &str = "Examples:
   inflight report

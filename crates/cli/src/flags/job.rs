@@ -47,7 +47,7 @@ pub(crate) struct JobArgs {
     #[command(flatten)]
     pub(crate) statuses: StatusArgs,
 
-    /// Keep what the service answered to each save in this file, as JSON lines
+    /// Keep what the service answered to each save in this file, as JSON lines; one that is not empty needs --append
     #[arg(long, value_name = "FILE")]
     pub(crate) responses: Option<PathBuf>,
 
@@ -67,7 +67,7 @@ pub(crate) struct JobArgs {
     #[arg(long)]
     pub(crate) create: bool,
 
-    /// Let file: add to a file that is not empty
+    /// Let file: and --responses add to a file that is not empty
     #[arg(long)]
     pub(crate) append: bool,
 

@@ -24,6 +24,10 @@ pub(crate) struct KeepArgs {
     #[arg(long, conflicts_with = "no_journal")]
     pub(crate) fresh: bool,
 
+    /// Refuse with exit code 10 to do a job again that was finished before [default: say so, and do all of it again]
+    #[arg(long, conflicts_with_all = ["no_journal", "fresh"])]
+    pub(crate) once: bool,
+
     /// What a dead letter, beside the journal, shows of its item: none of it, or what it was at the step that failed, up to
     /// 1 MiB (secrets in the data included)
     #[arg(
@@ -50,6 +54,7 @@ impl KeepArgs {
             journal,
             no_journal,
             fresh,
+            once,
             dead_payload,
         } = self;
         let (course, nothing) = (Decides::Course, Report::Nothing);
@@ -62,6 +67,7 @@ impl KeepArgs {
             Setting::new("journal", course, nothing, path),
             Setting::switch("no-journal", course, nothing, *no_journal),
             Setting::switch("fresh", course, nothing, *fresh),
+            Setting::switch("once", course, nothing, *once),
             Setting::new("dead-payload", course, nothing, [payload]),
         ]
     }

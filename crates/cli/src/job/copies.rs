@@ -19,11 +19,11 @@ pub(crate) struct Copies {
 
 /// A sink that is a file.
 #[derive(Debug, PartialEq)]
-struct Local {
-    scheme: &'static str,
-    path: PathBuf,
+pub(crate) struct Local {
+    pub(crate) scheme: &'static str,
+    pub(crate) path: PathBuf,
     /// From the question mark on, or empty.
-    query: String,
+    pub(crate) query: String,
 }
 
 impl Copies {
@@ -71,7 +71,8 @@ impl Copies {
 }
 
 impl Local {
-    fn parse(sink: &str) -> Option<Local> {
+    /// What an address of a local file or database leads to; `None` of any other.
+    pub(crate) fn parse(sink: &str) -> Option<Local> {
         let local = |scheme, path: &str, query| Local {
             scheme,
             path: path.into(),

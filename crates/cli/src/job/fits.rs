@@ -90,8 +90,8 @@ fn one_record(sink: &str, pace: &PaceArgs) -> anyhow::Result<()> {
 
 fn no_file(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     refuse(
-        job.append,
-        format_args!("--append lets file: add to a file; {sink} is none"),
+        job.append && job.responses.is_none(),
+        format_args!("--append lets file: and --responses add to a file; {sink} is none"),
     )
 }
 

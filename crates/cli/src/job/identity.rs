@@ -2,9 +2,13 @@
 //!
 //! Passwords and tokens are no part of a job: they change, and they must not be printed.
 
+use std::path::Path;
+
+use inflight_connectors::full_path;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::flags::setting::{Decides, Setting, public_of};
+use crate::job::paths::spelled_in_full;
 
 const INPUT: &str = "input";
 
@@ -45,7 +49,17 @@ pub(crate) fn identity(settings: &[Setting]) -> Vec<(String, String)> {
     let files = settings
         .iter()
         .filter(|row| row.decides == Decides::Journal);
-    first.chain(named(files)).chain(given(settings)).collect()
+    let all = first.chain(named(files)).chain(given(settings));
+    // Files are what they are, however they are spelled.
+    all.map(|(key, value)| match key.as_str() {
+        "save" => (key, spelled_in_full(&value)),
+        "responses" => {
+            let full = full_path(Path::new(&value));
+            (key, full.map_or(value, |path| path.display().to_string()))
+        }
+        _ => (key, value),
+    })
+    .collect()
 }
 
 /// One of the first settings; of an address without the method that it has anyway, so that to say it makes no other job.

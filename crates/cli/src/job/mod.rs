@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod leash;
 pub(crate) mod open_files;
 pub(crate) mod opened;
+pub(crate) mod paths;
 pub(crate) mod options;
 pub(crate) mod settings;
 pub(crate) mod target;

@@ -3,23 +3,25 @@
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use inflight::{Found, Journal, OpenedJournal, Options, Service, Strategy};
 use inflight_connectors::{Kind, Resume, Sink};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::{OtherInput, Usage, unfit};
+use crate::error::{Finished, OtherInput, Usage, unfit};
 use crate::flags::command;
 use crate::flags::keep::KeepArgs;
 use crate::flags::run::RunArgs;
 use crate::flags::secrets::public;
 use crate::job::identity::{id_of, identity, name_of};
 use crate::job::opened::Opened;
+use crate::job::paths::spelled_in_full;
 use crate::job::settings::Earlier;
 use crate::job::work::Work;
 use crate::keep::state;
 use crate::terminal::messages::Messages;
-use crate::terminal::quantity::count;
+use crate::terminal::quantity::{count, grouped};
 
 /// Journals of the same job that were finished, and are kept beside the one in use.
 const ARCHIVED_MAX: usize = 10;
@@ -34,12 +36,22 @@ pub(crate) enum Keep {
         /// Named by the user, so that what is finished stays finished.
         is_named: bool,
         is_fresh: bool,
+        /// Whether a finished job is refused rather than done again.
+        is_once: bool,
         /// The names and values that make it this job.
         job: Vec<(String, String)>,
     },
 }
 
 impl Keep {
+    /// Where the journal lies, if one is kept.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Keep::Nothing => None,
+            Keep::Journal { path, .. } => Some(path),
+        }
+    }
+
     /// What the flags and the input make of it.
     ///
     /// # Errors
@@ -49,6 +61,7 @@ impl Keep {
             journal,
             no_journal,
             fresh,
+            once,
             ..
         } = &args.keep;
         if *no_journal {
@@ -74,21 +87,25 @@ impl Keep {
             path,
             is_named: journal.is_some(),
             is_fresh: *fresh,
+            is_once: *once,
             job: identity(&work.typed),
         })
     }
 }
 
-/// A folder named by a hash of input and sink: the same in every working folder, unless they name files in it.
+/// Where the dead letters of a journal lie.
+pub(crate) fn letters_beside(journal: &Path) -> PathBuf {
+    let mut path = journal.as_os_str().to_owned();
+    path.push(".dead.jsonl");
+    PathBuf::from(path)
+}
+
+/// A folder named by a hash of input and sink: the same in every working folder and for every spelling of a file.
 fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
     let path = fs::canonicalize(&args.input);
     let mut place = path.map_or_else(|_| args.input.clone().into(), PathBuf::into_os_string);
     place.push("\0");
-    place.push(public(&args.save));
-    if args.save.starts_with("file:") || args.save.starts_with("sqlite:") {
-        // The same words mean another file in another folder.
-        place.push(std::env::current_dir()?);
-    }
+    place.push(public(&spelled_in_full(&args.save)));
     let name = format!("{:016x}", xxh3_64(place.as_encoded_bytes()));
     let jobs = state::folder("jobs").ok_or_else(|| {
         Usage::error(
@@ -128,6 +145,7 @@ impl Kept {
             path,
             is_named,
             is_fresh,
+            is_once,
             mut job,
         } = keep
         else {
@@ -141,8 +159,16 @@ impl Kept {
             return Ok(None);
         };
         let opened = OpenedJournal::open(&path)?;
-        let is_over = |found: Found| is_fresh || (found.is_complete && !is_named);
-        let is_over = opened.found().is_some_and(is_over);
+        let found = opened.found();
+        let finished = found.filter(|found| found.is_complete && !is_fresh && !is_named);
+        if let Some(found) = &finished {
+            let earlier = finished_before(found, &path);
+            if is_once {
+                return Err(Finished(format!("{earlier}, and --once does no job twice; nothing was sent")).into());
+            }
+            messages.say(format_args!("{earlier}; doing all of it again"));
+        }
+        let is_over = finished.is_some() || (is_fresh && opened.found().is_some());
         let mut kept = Kept {
             opened,
             is_over,
@@ -281,6 +307,20 @@ fn repeats_max(sink: &Sink, options: &Options) -> u64 {
     (options.in_flight_max() * bulk) as u64 + Journal::UNRECORDED_MAX
 }
 
+/// When a job was finished, and what came of it.
+fn finished_before(found: &Found, journal: &Path) -> String {
+    let began = UNIX_EPOCH + Duration::from_secs(found.began.at_s);
+    // Nothing is written to a journal after the end of its last run.
+    let ended = fs::metadata(journal).and_then(|about| about.modified());
+    let time = humantime::format_rfc3339_seconds(ended.unwrap_or(began).max(UNIX_EPOCH)).to_string();
+    let (date, time) = (&time[..10], &time[11..16]);
+    let dead = match found.dead {
+        0 => String::new(),
+        dead => format!(", {} given up", grouped(dead)),
+    };
+    format!("finished {date} {time} UTC, {} saved{dead}", grouped(found.saved))
+}
+
 /// The value of this name in what makes the job of a journal.
 fn value<'a>(name: &str, found: &'a Found) -> Option<&'a str> {
     let mut pairs = found.began.job.iter();
@@ -310,7 +350,7 @@ fn archive(path: &Path, found: &Found) -> anyhow::Result<()> {
         name.push(end);
         PathBuf::from(name)
     };
-    let began = std::time::UNIX_EPOCH + std::time::Duration::from_secs(found.began.at_s);
+    let began = UNIX_EPOCH + Duration::from_secs(found.began.at_s);
     let time = humantime::format_rfc3339_seconds(began)
         .to_string()
         .replace(':', "-");
