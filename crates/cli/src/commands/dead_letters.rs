@@ -6,17 +6,19 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use inflight::{Command, DeadLetter};
+use inflight::{Command, DeadLetter, Source};
 
 use crate::commands::checked::CheckedRun;
 use crate::commands::journal;
-use crate::commands::run::run_kept;
-use crate::error::Usage;
+use crate::commands::run::{Again, run_kept};
+use crate::error::{Usage, unread};
 use crate::exit::Exit;
 use crate::flags::args::{Command as Typed, DeadLettersCommand};
+use crate::flags::command::shown;
 use crate::flags::layers::{self, Refused};
 use crate::flags::run::RunArgs;
 use crate::keep::journal::{Keep, Kept};
+use crate::keep::state::is_own;
 use crate::terminal::quantity::count;
 use crate::terminal::stdout;
 
@@ -27,7 +29,12 @@ const NAMED_MAX: usize = 8;
 pub(crate) fn dead_letters(command: DeadLettersCommand) -> anyhow::Result<Exit> {
     match command {
         DeadLettersCommand::List { run, json } => list(&run, json),
-        DeadLettersCommand::Retry { run, command } => retry(&run, command),
+        DeadLettersCommand::Retry {
+            run,
+            trust,
+            quiet,
+            command,
+        } => retry(&run, trust, quiet, command),
     }
 }
 
@@ -107,7 +114,12 @@ fn without_numbers(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-fn retry(path: &Path, typed: Vec<String>) -> anyhow::Result<Exit> {
+fn retry(
+    path: &Path,
+    is_trusted: bool,
+    is_quiet: bool,
+    typed: Vec<String>,
+) -> anyhow::Result<Exit> {
     let (mut opened, found) = journal::open(path)?;
     let dead = opened.dead()?;
     drop(opened);
@@ -116,9 +128,24 @@ fn retry(path: &Path, typed: Vec<String>) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let path = std::path::absolute(path)?;
-    enter(&found.began.command)?;
-    let args = command(&found.began.command, typed)?;
+    let stored = &found.began.command;
+    let is_stored = typed.is_empty();
+    if is_stored && !is_trusted && !is_own(&path) {
+        return Err(Usage::error(format_args!(
+            "the journal {} is not in your own state directory, and says what to run: {}; add --trust to run that, or give \
+             a command after --",
+            path.display(),
+            shown(&stored.words)
+        )));
+    }
+    enter(stored)?;
+    let mut args = command(stored, typed)?;
+    args.output.quiet |= is_quiet;
     let mut plan = CheckedRun::new(args)?;
+    if is_stored {
+        let messages = &plan.show.messages;
+        messages.say(format_args!("runs {}", shown(&stored.words)));
+    }
     if let Keep::Journal {
         path: place,
         is_named,
@@ -130,7 +157,22 @@ fn retry(path: &Path, typed: Vec<String>) -> anyhow::Result<Exit> {
     }
     let keep = std::mem::take(&mut plan.keep);
     let kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
-    run_kept(plan, kept, Some(dead))
+    let left = match found.is_complete {
+        true => 0,
+        false => count_items(&plan)?.saturating_sub(found.saved + found.dead),
+    };
+    let again = Again {
+        dead,
+        left,
+        resume: stored.words.clone(),
+    };
+    run_kept(plan, kept, Some(again))
+}
+
+/// How many items the input holds.
+fn count_items(plan: &CheckedRun) -> anyhow::Result<u64> {
+    let mut items = plan.work.input.open().map_err(unread)?;
+    Ok(items.count_rest().unwrap_or(0))
 }
 
 /// The command of the run, or the one that was typed in its place.

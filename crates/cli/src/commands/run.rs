@@ -16,12 +16,14 @@ use crate::keep::about;
 use crate::keep::journal::Kept;
 use crate::keep::profiles::{self, Profiles};
 use crate::keep::recording::{About, Group, Recording, Run};
+use crate::keep::state::is_own;
 use crate::show::json;
 use crate::show::progress::{DEAD_SHOWN_MAX, Pace, Watch};
 use crate::show::shown::Show;
 use crate::show::table;
 use crate::show::taking::{Taking, run_of};
 use crate::terminal::messages::Messages;
+use crate::terminal::quantity::count;
 use crate::terminal::signals::{LOOK_EVERY, Signals};
 use crate::terminal::stdout;
 
@@ -33,11 +35,20 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     run_kept(plan, kept, None)
 }
 
-/// Runs a job from where its journal is; only these items, if any are named.
+/// Items that were given up, to be tried again and no others.
+pub(crate) struct Again {
+    pub(crate) dead: Vec<u64>,
+    /// Items of the job that no run has finished, which this one does not try.
+    pub(crate) left: u64,
+    /// The command that would do them.
+    pub(crate) resume: Vec<String>,
+}
+
+/// Runs a job from where its journal is; only some items, if any are named.
 pub(crate) fn run_kept(
     mut plan: CheckedRun,
     mut kept: Option<Kept>,
-    only: Option<Vec<u64>>,
+    again: Option<Again>,
 ) -> anyhow::Result<Exit> {
     let messages = plan.show.messages.clone();
     open_files::allow(plan.options.in_flight_max());
@@ -68,12 +79,12 @@ pub(crate) fn run_kept(
     let about = about::begin(&plan.work, &plan.options);
     let watch = Watch::new("run", plan.show.shape, &messages, Pace::of(&plan.options));
     let (observer, drawn) = plan.taking.observer(watch);
-    let journal = match (kept, only) {
+    let journal = match (kept, &again) {
         (None, _) => None,
         (Some(kept), None) => Some(kept.start()?),
-        (Some(kept), Some(only)) => Some(kept.retry(only)?),
+        (Some(kept), Some(again)) => Some(kept.retry(again.dead.clone())?),
     };
-    let summary = opened.run_ready(
+    let mut summary = opened.run_ready(
         ready,
         sink,
         &plan.options,
@@ -87,6 +98,20 @@ pub(crate) fn run_kept(
     }
     tell(&summary, &messages);
     let mut exit = Exit::of(&summary, signals.exit());
+    let mut resume = command::this().words;
+    if let Some(again) = again {
+        // What is told is the whole job.
+        summary.items += again.left;
+        summary.left += again.left;
+        if again.left > 0 && summary.ending == Ending::Complete {
+            messages.say(format_args!(
+                "{} of the job were never tried; the command in resume= does them",
+                count(again.left, "item")
+            ));
+            exit = Exit::Halted;
+        }
+        resume = again.resume;
+    }
     let run = run_of("run", summary.clone(), &plan.options, drawn);
     let shown = show(&summary, plan.show, plan.taking.wants_stdout());
     if let Err(error) = shown.and_then(|()| record(about, run, plan.taking, &messages)) {
@@ -99,7 +124,7 @@ pub(crate) fn run_kept(
         if summary.left > 0 && command::has_secrets() {
             messages.say("the command that goes on lacks the secrets that were typed in an address: add them again");
         }
-        last_line([&summary], Some(&command::this().words), &messages);
+        last_line([&summary], Some(&resume), &messages);
     } else {
         last_line([&summary], None, &messages);
     }
@@ -172,13 +197,10 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
 /// Where the dead letters are, and how to try them again.
 fn tell_dead(summary: &Summary, journal: &Path, messages: &Messages) {
     if summary.dead > 0 {
-        let retry = [
-            "inflight",
-            "dead-letters",
-            "retry",
-            &journal.display().to_string(),
-        ]
-        .map(str::to_owned);
+        let mut retry = ["inflight", "dead-letters", "retry"].map(str::to_owned).to_vec();
+        // Whoever has just run it knows what it runs.
+        retry.extend((!is_own(journal)).then(|| "--trust".to_owned()));
+        retry.push(journal.display().to_string());
         messages.say(format_args!(
             "dead letters: {}.dead.jsonl; to try them again: {}",
             journal.display(),

@@ -103,6 +103,12 @@ pub(crate) enum DeadLettersCommand {
     Retry {
         /// The journal of the run: its file, as shown by the run
         run: PathBuf,
+        /// Run the command that stands in a journal outside of your own state directory: whoever wrote it chose what is run
+        #[arg(long)]
+        trust: bool,
+        /// Say nothing but the result
+        #[arg(short, long)]
+        quiet: bool,
         /// Another command to try them with, from `run` on; for one whose secrets were typed, as those are not kept
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<String>,

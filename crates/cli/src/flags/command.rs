@@ -38,6 +38,9 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
+    if word.chars().any(is_control) {
+        return escaped(word);
+    }
     let mut quoted = String::from("\"");
     for letter in word.chars() {
         if matches!(letter, '"' | '\\' | '$' | '`') {
@@ -49,6 +52,31 @@ fn quoted(word: &str) -> String {
     quoted
 }
 
+/// Whether a terminal acts on this character instead of showing it: control characters, and those that change the direction
+/// of the text or have no width.
+pub(crate) fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A word in the form of a shell that names bytes, `$'a\x0ab'`: what would move the cursor reaches no terminal.
+fn escaped(word: &str) -> String {
+    let mut text = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' => text.push_str("\\x27"),
+            '\\' => text.push_str("\\\\"),
+            _ if is_control(c) => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    text.push_str(&format!("\\x{byte:02x}"));
+                }
+            }
+            _ => text.push(c),
+        }
+    }
+    text + "'"
+}
+
 /// A command as the value of a variable, in single quotes.
 pub(crate) fn assigned(command: &str) -> String {
     format!("'{}'", command.replace('\'', r"'\''"))
@@ -57,6 +85,14 @@ pub(crate) fn assigned(command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        let word = |text: &str| shown(&[text.to_owned()]);
+        assert_eq!(word("a\u{202e}b"), r"$'a\xe2\x80\xaeb'");
+        assert_eq!(word("it's \\ \x1b[2J\n"), r"$'it\x27s \\ \x1b[2J\x0a'");
+        assert_eq!(word("값"), "값");
+    }
 
     #[test]
     fn a_shell_reads_the_words_as_they_were() {

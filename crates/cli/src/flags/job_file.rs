@@ -62,7 +62,11 @@ pub(crate) fn read(
             .and_then(|values| {
                 values
                     .iter()
-                    .map(|text| expanded(text, environment))
+                    .map(|text| {
+                        let is_header = HEADERS.contains(&&*key);
+                        let read = is_header.then(|| read_from(text, environment)).flatten();
+                        read.map_or_else(|| expanded(text, environment), Ok)
+                    })
                     .collect()
             })
             .map_err(|why| format!("key `{key}`: {why}"))?;
@@ -105,6 +109,23 @@ fn one(value: &Value) -> Result<String, String> {
             Err("takes a text or a number".into())
         }
     }
+}
+
+/// The keys whose values are headers.
+const HEADERS: [&str; 2] = ["header", "fetch-header"];
+
+/// A header whose value is a variable, perhaps after one word, as one that is read from there: what it holds may be a secret,
+/// and so is neither kept nor shown. `None` of any other, and where there is no such variable.
+fn read_from(header: &str, environment: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (name, value) = header.split_once(':')?;
+    let value = value.trim();
+    let (word, value) = match value.split_once(' ') {
+        Some((word, rest)) => (format!("{word} "), rest),
+        None => (String::new(), value),
+    };
+    let variable = value.strip_prefix("${")?.strip_suffix('}')?;
+    environment(variable)?;
+    Some(format!("{name}: {word}env:{variable}"))
 }
 
 /// Puts variables where `${NAME}` or `${NAME:-otherwise}` stands; `$${` is a literal `${`.

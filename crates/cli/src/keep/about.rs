@@ -17,7 +17,7 @@ pub(crate) fn begin(work: &Work, options: &Options) -> About {
         version: 1,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         id: String::new(),
-        started: format_rfc3339_seconds(SystemTime::now()).to_string(),
+        started: format_rfc3339_seconds(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string(),
         command: repeat::repeated(std::env::args_os().map(|word| word.to_string_lossy().into())),
         work: format!("{} → {}", work.computation, sink(work)),
         cores: cores(),

@@ -21,6 +21,14 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     Some(state.join("inflight").join(name))
 }
 
+/// Whether the journal is one that this user's own runs keep.
+pub(crate) fn is_own(journal: &Path) -> bool {
+    let jobs = folder("jobs").and_then(|jobs| jobs.canonicalize().ok());
+    let journal = journal.canonicalize().ok();
+    jobs.zip(journal)
+        .is_some_and(|(jobs, journal)| journal.starts_with(jobs))
+}
+
 /// Makes a folder that is there, for its owner alone.
 ///
 /// # Errors

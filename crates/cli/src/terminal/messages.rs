@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
+use crate::flags::command::is_control;
 use crate::flags::output::OutputArgs;
 
 /// Speaks on standard error. Clones share the bars.
@@ -85,9 +86,23 @@ impl Messages {
     }
 }
 
+/// The text without characters on which a terminal would act: file names and answers of services may hold any. Our own line
+/// ends and tabs stay.
+fn plain(text: &str) -> String {
+    let is_kept = |c: char| matches!(c, '\n' | '\t') || !is_control(c);
+    if text.chars().all(is_kept) {
+        return text.to_owned();
+    }
+    let shown = |c: char| match is_kept(c) {
+        true => c.to_string(),
+        false => format!("\\u{{{:x}}}", u32::from(c)),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// One line on standard error.
 pub(crate) fn line(message: &impl Display) {
     // In one piece, so that lines of several threads do not mix.
-    let text = format!("{message}\n");
+    let text = plain(&message.to_string()) + "\n";
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -147,7 +147,7 @@ fn dead_letters_of_a_job_file_are_tried_again_from_anywhere() {
     fs::write(&worker, script).unwrap();
     let journal = folder.path().join("journal").display().to_string();
     let elsewhere = tempfile::tempdir().unwrap();
-    let retry = ["dead-letters", "retry", &journal];
+    let retry = ["dead-letters", "retry", "--trust", &journal];
     let (code, _, stderr) = inflight_in(elsewhere.path(), &retry, &[]);
     assert_eq!(code, 0, "{stderr}");
     let saved = fs::read_to_string(folder.path().join("enriched.jsonl")).unwrap();

@@ -93,6 +93,8 @@ impl Head {
         }
         let is_secret = !secrets.is_empty() || filled.iter().any(|header| header.is_secret);
         refuse_in_the_open(&url.origin, is_secret)?;
+        // Whoever typed them into the address has decided; but a service may send them back.
+        secrets.extend(url.secrets());
         for (name, value) in common(*takes_packed) {
             map.entry(name).or_insert(value);
         }

@@ -1,8 +1,6 @@
 //! Headers as typed, with values read from the environment or a file, so that no secret is an argument.
 
-use hyper::header::{
-    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
-};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::item::{Fields, Name};
 use super::text::Text;
@@ -85,7 +83,7 @@ impl Headers {
             self.secrets.push(secret);
             return Ok(());
         }
-        let is_secret = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(&name);
+        let is_secret = crate::secret::is_secret(name.as_str());
         let text = Text::parse(value, 1, fields).map_err(|wrong| wrong.why)?;
         let Some(value) = text.fixed() else {
             self.filled.push(Filled {
@@ -159,6 +157,9 @@ mod tests {
         );
         check("Authorization: Bearer canary", Err("env:NAME, file:PATH"));
         check("Cookie: a=b", Err("env:NAME, file:PATH"));
+        check("X-Api-Key: canary", Err("env:NAME, file:PATH"));
+        check("x-amz-security-token: canary", Err("env:NAME, file:PATH"));
+        check("X-Author: canary", Ok(("x-author", b"canary", false)));
         check(
             "X-Key: env:NO_SUCH_VARIABLE",
             Err("NO_SUCH_VARIABLE is not set"),

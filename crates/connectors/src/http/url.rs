@@ -10,6 +10,7 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use percent_encoding::percent_decode_str;
 
 use super::secret::Secret;
+use crate::secret::is_secret;
 use crate::tls::is_loopback;
 
 /// Scheme, host and port: what a connection leads to.
@@ -82,6 +83,19 @@ impl Url {
     pub(super) fn in_full(&self) -> String {
         format!("{}{}", self.origin, self.path)
     }
+
+    /// The values of its query whose names are those of secrets, as they stand there and as a service reads them.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let pairs = self.path.query().unwrap_or_default().split('&');
+        let secret = pairs.filter_map(|pair| pair.split_once('='));
+        secret
+            .filter(|(name, _)| is_secret(name))
+            .flat_map(|(_, value)| {
+                let read = percent_decode_str(value).decode_utf8_lossy();
+                [Secret::new(value), Secret::new(read)]
+            })
+            .collect()
+    }
 }
 
 /// The same address in the letters that HTTP knows: a name as IDNA has it, all else percent-encoded. What is no address stays
@@ -132,9 +146,17 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What can be shown of a text that may be no URL: all before the query, and nothing before an `@`.
+/// What can be shown of a text that may be no URL: all before the query, and nothing before an `@`. Where a password may
+/// hold what ends it, nothing of the host is shown.
 pub(super) fn redacted(text: &str) -> String {
     let shown = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, host) = match shown.split_once("://") {
+        Some((scheme, host)) => (format!("{scheme}://"), host),
+        None => (String::new(), shown),
+    };
+    if !host.contains(['/', '@']) && text[shown.len()..].contains('@') {
+        return scheme + "…";
+    }
     match (shown.split_once("://"), shown.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
         (None, Some((_, rest))) => rest.into(),
@@ -184,6 +206,9 @@ mod tests {
         check("ftp://u:canary@a/", Err("neither http://"));
         check("http://u:canary@a:99999/", Err("no valid port"));
         check("http://u:canary@/x", Err("http://"));
+        check("http://u:canary#x@a/b", Err("http://…"));
+        check("http://u:canary?x@a/b", Err("http://…"));
+        check("u:canary#x@a/b", Err("is no URL"));
         check("http://a b/?canary", Err("is no URL"));
         check("/x", Err("neither"));
         check(

@@ -87,7 +87,7 @@ impl DeadLetters {
             verdict: fault.verdict(),
             attempts: *attempts,
             reason: fault.to_string(),
-            time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            time: humantime::format_rfc3339_seconds(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string(),
             payload: payload.clone(),
         };
         serde_json::to_writer(&mut self.lines, &letter).expect("numbers and strings are JSON");
