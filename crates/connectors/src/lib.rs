@@ -56,7 +56,9 @@ mod payload;
 mod postgres;
 mod range;
 mod row;
+#[cfg(any(feature = "http", feature = "postgres"))]
 mod secret;
+mod secret_name;
 mod settings;
 mod sink;
 #[cfg(feature = "sqlite")]
@@ -88,7 +90,7 @@ pub use payload::Payload;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConnection, PostgresSink};
 pub use row::{Header, Row, Value};
-pub use secret::is_secret;
+pub use secret_name::is_secret;
 pub use settings::{ANSWER_BYTES_MAX, Ledger, Resume, SinkSettings};
 pub use sink::{Sink, SinkConnection};
 #[cfg(feature = "sqlite")]

@@ -8,7 +8,7 @@ use crate::error::Usage;
 use crate::flags::compare::CompareArgs;
 use crate::flags::keep::DeadPayload;
 use crate::flags::output::OutputArgs;
-use crate::flags::pictures::PictureArgs;
+use crate::flags::pictures::RecordingArgs;
 use crate::flags::run::RunArgs;
 use crate::job::options::{limit_unsaid, options};
 use crate::job::paths::Paths;
@@ -95,16 +95,14 @@ fn paths(args: &RunArgs, work: &Work, keep: &Keep) -> Paths {
         paths.add("the journal", Some(journal));
         paths.add("the file of dead letters", Some(&letters_beside(journal)));
     }
-    add_shown(&mut paths, &args.output, &args.pictures);
+    add_shown(&mut paths, &args.output, &args.recording);
     paths
 }
 
 /// Adds the files that what happened is written to.
-fn add_shown(paths: &mut Paths, output: &OutputArgs, pictures: &PictureArgs) {
+fn add_shown(paths: &mut Paths, output: &OutputArgs, recording: &RecordingArgs) {
     paths.add("--json", output.json.as_deref());
-    for (flag, path) in pictures.files() {
-        paths.add(flag, path);
-    }
+    paths.add("--report", recording.report.as_deref());
 }
 
 impl CheckedCompare {
@@ -137,7 +135,7 @@ impl CheckedCompare {
         }
         let mut paths = Paths::default();
         paths.add("the input", work.input.file());
-        add_shown(&mut paths, &args.output, &args.pictures);
+        add_shown(&mut paths, &args.output, &args.recording);
         paths.check()?;
         let show = Show::new(&args.output)?;
         let taking = Taking::new(&args.recording, work, runs, &show.json)?;

@@ -1,6 +1,6 @@
 //! What was typed of pictures and recordings.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -26,18 +26,6 @@ pub(crate) struct PictureArgs {
     /// Write the result as a Markdown table; `-` is standard output, and nothing else goes there
     #[arg(long, value_name = "FILE.md")]
     pub(crate) markdown: Option<PathBuf>,
-}
-
-impl PictureArgs {
-    /// The files that are written, each with its flag.
-    pub(crate) fn files(&self) -> [(&'static str, Option<&Path>); 4] {
-        [
-            ("--report", self.report.as_deref()),
-            ("--svg", self.svg.as_deref()),
-            ("--trace", self.trace.as_deref()),
-            ("--markdown", self.markdown.as_deref()),
-        ]
-    }
 }
 
 /// What is kept of a run, and drawn at its end.

@@ -83,7 +83,7 @@ impl Headers {
             self.secrets.push(secret);
             return Ok(());
         }
-        let is_secret = crate::secret::is_secret(name.as_str());
+        let is_secret = crate::secret_name::is_secret(name.as_str());
         let text = Text::parse(value, 1, fields).map_err(|wrong| wrong.why)?;
         let Some(value) = text.fixed() else {
             self.filled.push(Filled {

@@ -10,7 +10,7 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use percent_encoding::percent_decode_str;
 
 use super::secret::Secret;
-use crate::secret::is_secret;
+use crate::secret_name::is_secret;
 use crate::tls::is_loopback;
 
 /// Scheme, host and port: what a connection leads to.
