@@ -156,7 +156,10 @@ mod tests {
         fs::write(at("new"), "").unwrap();
         check(true);
         fs::hard_link(at("new"), at("hard")).unwrap();
-        assert_eq!(FileId::of(&at("hard")).unwrap(), FileId::of(&at("new")).unwrap());
+        assert_eq!(
+            FileId::of(&at("hard")).unwrap(),
+            FileId::of(&at("new")).unwrap()
+        );
     }
 
     #[test]

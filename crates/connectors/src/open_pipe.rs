@@ -115,13 +115,18 @@ mod tests {
     fn pipe() -> (File, OpenPipe) {
         let (read, write) = pipe2(OFlag::O_NONBLOCK).unwrap();
         let file = |end: OwnedFd| File::from(end);
-        (file(read), OpenPipe::new(file(write), "cannot write to p".into()))
+        (
+            file(read),
+            OpenPipe::new(file(write), "cannot write to p".into()),
+        )
     }
 
     #[test]
     fn a_reader_sees_whole_lines_though_writing_was_given_up() {
         let (mut reader, pipe) = pipe();
-        let lines: Vec<u8> = (0..100_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        let lines: Vec<u8> = (0..100_000)
+            .flat_map(|n| format!("{n}\n").into_bytes())
+            .collect();
         std::thread::scope(|scope| {
             let writing = scope.spawn(|| pipe.append(&lines));
             std::thread::sleep(Duration::from_millis(30));

@@ -110,7 +110,9 @@ impl SqliteSink {
     pub fn check(&self) -> Result<(), Fault> {
         let (path, table) = (self.plan.path.display(), &self.plan.table);
         match file_id::look(&self.plan.path) {
-            Ok(Some(_)) => self.plan.at_start(|| self.plan.try_out(self.plan.open_old())),
+            Ok(Some(_)) => self
+                .plan
+                .at_start(|| self.plan.try_out(self.plan.open_old())),
             // Nothing can be in the way there but the name of the table.
             Ok(None) => self.plan.try_out(rusqlite::Connection::open_in_memory()),
             Err(cause) => {

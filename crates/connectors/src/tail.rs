@@ -128,7 +128,10 @@ mod tests {
         check("{\"index\":2", None);
         check("{\"ind", None);
         check("{\"index\":10,\"result\":1}\n\0\0\0", None);
-        check("{\"index\":10,\"result\":1}\n{\"index\":5,\"result\":1}\n", Some(31));
+        check(
+            "{\"index\":10,\"result\":1}\n{\"index\":5,\"result\":1}\n",
+            Some(31),
+        );
         check("{\"index\":20,\"result\":1}\n", Some(7));
         check("a note\n", Some(7));
     }

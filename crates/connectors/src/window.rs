@@ -304,7 +304,11 @@ mod tests {
             check(is_hashed, |file| write(file, 5 << 20), None);
             check(is_hashed, |file| write(file, 7), Some("not what they were"));
         }
-        check(true, |file| write(file, 2 << 20), Some("not what they were"));
+        check(
+            true,
+            |file| write(file, 2 << 20),
+            Some("not what they were"),
+        );
     }
 
     #[test]

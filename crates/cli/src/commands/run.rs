@@ -70,7 +70,11 @@ pub(crate) fn run_kept(
     let signals = Signals::listen(&messages)?;
     let input = plan.work.input.clone();
     let Some(items) = signals.unless_stopped(move || input.open())? else {
-        return Ok(stopped_before("the input could be opened", &signals, &messages));
+        return Ok(stopped_before(
+            "the input could be opened",
+            &signals,
+            &messages,
+        ));
     };
     let ready = opened.ready(items.map_err(unread)?)?;
     if !await_reader(&sink, &signals, &messages)? {
@@ -197,7 +201,9 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
 /// Where the dead letters are, and how to try them again.
 fn tell_dead(summary: &Summary, journal: &Path, messages: &Messages) {
     if summary.dead > 0 {
-        let mut retry = ["inflight", "dead-letters", "retry"].map(str::to_owned).to_vec();
+        let mut retry = ["inflight", "dead-letters", "retry"]
+            .map(str::to_owned)
+            .to_vec();
         // Whoever has just run it knows what it runs.
         retry.extend((!is_own(journal)).then(|| "--trust".to_owned()));
         retry.push(journal.display().to_string());

@@ -21,7 +21,10 @@ impl Paths {
 
     /// Adds an address, if it is that of a local file.
     pub(crate) fn add_address(&mut self, what: &'static str, address: &str) {
-        self.add(what, Local::parse(address).map(|local| local.path).as_deref());
+        self.add(
+            what,
+            Local::parse(address).map(|local| local.path).as_deref(),
+        );
     }
 
     /// Whether no two of them are one file: what is written to one would destroy the other.
@@ -86,7 +89,10 @@ mod tests {
                 Err(error) => {
                     assert!(!is_fine, "{error}");
                     let said = error.to_string();
-                    assert!(said.starts_with("--save and the input are one file"), "{said}");
+                    assert!(
+                        said.starts_with("--save and the input are one file"),
+                        "{said}"
+                    );
                 }
             }
         };

@@ -164,7 +164,10 @@ impl Kept {
         if let Some(found) = &finished {
             let earlier = finished_before(found, &path);
             if is_once {
-                return Err(Finished(format!("{earlier}, and --once does no job twice; nothing was sent")).into());
+                return Err(Finished(format!(
+                    "{earlier}, and --once does no job twice; nothing was sent"
+                ))
+                .into());
             }
             messages.say(format_args!("{earlier}; doing all of it again"));
         }
@@ -312,13 +315,17 @@ fn finished_before(found: &Found, journal: &Path) -> String {
     let began = UNIX_EPOCH + Duration::from_secs(found.began.at_s);
     // Nothing is written to a journal after the end of its last run.
     let ended = fs::metadata(journal).and_then(|about| about.modified());
-    let time = humantime::format_rfc3339_seconds(ended.unwrap_or(began).max(UNIX_EPOCH)).to_string();
+    let time =
+        humantime::format_rfc3339_seconds(ended.unwrap_or(began).max(UNIX_EPOCH)).to_string();
     let (date, time) = (&time[..10], &time[11..16]);
     let dead = match found.dead {
         0 => String::new(),
         dead => format!(", {} given up", grouped(dead)),
     };
-    format!("finished {date} {time} UTC, {} saved{dead}", grouped(found.saved))
+    format!(
+        "finished {date} {time} UTC, {} saved{dead}",
+        grouped(found.saved)
+    )
 }
 
 /// The value of this name in what makes the job of a journal.

@@ -266,13 +266,21 @@ fn dead_letters_are_kept_listed_and_tried_again() {
         "{}",
         list.stdout
     );
-    let vain = in_folder(folder.path(), &format!("dead-letters retry --trust {journal}")).expect(3);
+    let vain = in_folder(
+        folder.path(),
+        &format!("dead-letters retry --trust {journal}"),
+    )
+    .expect(3);
     assert_eq!(vain.last_line(), "saved=99 dead=1 in_doubt=0 left=0");
     // The cause is fixed.
     let loose = r#"alter table results rename to old; create table results("index" integer primary key, result text);
         insert into results select * from old; drop table old"#;
     connection.execute_batch(loose).unwrap();
-    let retried = in_folder(folder.path(), &format!("dead-letters retry --trust {journal}")).expect(0);
+    let retried = in_folder(
+        folder.path(),
+        &format!("dead-letters retry --trust {journal}"),
+    )
+    .expect(0);
     assert_eq!(retried.last_line(), "saved=100 dead=0 in_doubt=0 left=0");
     let rows: i64 = connection
         .query_row("select count(distinct result) from results", [], |row| {

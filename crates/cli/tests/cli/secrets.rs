@@ -86,7 +86,10 @@ fn no_secret_is_written_anywhere() {
         for journal in &journals {
             all.extend(written(folder.path(), &["journal", "show", journal]));
             all.extend(written(folder.path(), &["dead-letters", "list", journal]));
-            all.extend(written(folder.path(), &["dead-letters", "retry", "--trust", journal]));
+            all.extend(written(
+                folder.path(),
+                &["dead-letters", "retry", "--trust", journal],
+            ));
         }
         assert!(!journals.is_empty(), "a journal is among what is searched");
         let at = all

@@ -155,7 +155,10 @@ fn what_the_journal_does_not_know_is_cut_off() {
             finished: std::iter::once(2..3).collect(),
             ..killed(50)
         };
-        refused(knows_more, "holds lines from byte 50 on that no run of this job wrote");
+        refused(
+            knows_more,
+            "holds lines from byte 50 on that no run of this job wrote",
+        );
         resumed(&path, inline, ended(79)).check().unwrap();
         refused(killed(51), "no line ends at byte 51");
         std::fs::remove_file(&path).unwrap();
@@ -198,7 +201,9 @@ fn whoever_appends_at_the_same_time_loses_nothing() {
                 for part in 0..20 {
                     let sink = Sink::parse(address, &settings(true, true)).unwrap();
                     sink.check().unwrap();
-                    let bulk: Vec<_> = (0..50).map(|n| record(job * 1000 + part * 50 + n, "x")).collect();
+                    let bulk: Vec<_> = (0..50)
+                        .map(|n| record(job * 1000 + part * 50 + n, "x"))
+                        .collect();
                     wait(async { save(&mut connect(&sink).await, &bulk).await.unwrap() });
                 }
             });
@@ -215,7 +220,8 @@ fn an_output_that_is_lost_is_said() {
     let check = |lose: fn(&Path), part: &str| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
-        let sink = Sink::parse(&format!("file:{}", path.display()), &settings(true, false)).unwrap();
+        let sink =
+            Sink::parse(&format!("file:{}", path.display()), &settings(true, false)).unwrap();
         let mut durable = Service::durable(&sink).unwrap();
         wait(async {
             let mut connection = connect(&sink).await;
@@ -255,7 +261,11 @@ fn a_pipe_without_a_reader_is_no_place_to_save_to_yet() {
     while !sink.has_reader().unwrap() {
         std::thread::yield_now();
     }
-    wait(async { save(&mut connect(&sink).await, &[record(0, "a")]).await.unwrap() });
+    wait(async {
+        save(&mut connect(&sink).await, &[record(0, "a")])
+            .await
+            .unwrap()
+    });
     drop(sink);
     assert_eq!(reading.join().unwrap(), "{\"index\":0,\"result\":\"a\"}\n");
 }

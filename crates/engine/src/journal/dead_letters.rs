@@ -87,7 +87,8 @@ impl DeadLetters {
             verdict: fault.verdict(),
             attempts: *attempts,
             reason: fault.to_string(),
-            time: humantime::format_rfc3339_seconds(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string(),
+            time: humantime::format_rfc3339_seconds(SystemTime::now().max(SystemTime::UNIX_EPOCH))
+                .to_string(),
             payload: payload.clone(),
         };
         serde_json::to_writer(&mut self.lines, &letter).expect("numbers and strings are JSON");

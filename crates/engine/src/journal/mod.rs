@@ -140,7 +140,10 @@ impl Journal {
 
     /// What is said of a disk that failed, or of an output that is not what was written.
     pub(crate) fn failure(&self, error: &io::Error) -> String {
-        if error.get_ref().is_some_and(|cause| cause.is::<OutputFailed>()) {
+        if error
+            .get_ref()
+            .is_some_and(|cause| cause.is::<OutputFailed>())
+        {
             return error.to_string();
         }
         format!(
@@ -287,7 +290,10 @@ impl Journal {
     }
 
     fn append(&mut self, entry: Entry) -> io::Result<()> {
-        debug_assert!(self.unwritten.is_none(), "a run is begun before it is recorded");
+        debug_assert!(
+            self.unwritten.is_none(),
+            "a run is begun before it is recorded"
+        );
         let frame = Frame {
             sequence: self.state.sequence,
             chain: self.state.chain,
