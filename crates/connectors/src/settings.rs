@@ -53,6 +53,8 @@ pub struct SinkSettings {
     pub responses: Option<PathBuf>,
     /// Bytes of a response that are kept at most; a longer one is cut, and its line says so. Default [`ANSWER_BYTES_MAX`].
     pub answer_bytes_max: Option<usize>,
+    /// Whether responses are searched for the tokens that they have cost, for a quota of tokens. Default: no.
+    pub counts_tokens: bool,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
     /// The HTTP proxy to use, as `http://[USER:PASSWORD@]HOST:PORT`, or `env:NAME` or `file:PATH` where that is to be found;

@@ -354,6 +354,20 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Null(_) => None,
         }
     }
+
+    fn cost(&self) -> Option<f64> {
+        match self {
+            #[cfg(feature = "http")]
+            SinkConnection::Http(connection) => connection.cost(),
+            #[cfg(feature = "sqlite")]
+            SinkConnection::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            SinkConnection::Postgres(_) => None,
+            #[cfg(feature = "file")]
+            SinkConnection::File(_) => None,
+            SinkConnection::Null(_) => None,
+        }
+    }
 }
 
 /// The same reply of a service that has nothing to say but that.

@@ -7,6 +7,8 @@ use inflight_connectors::{
 
 use crate::error::{Usage, unfit};
 use crate::flags::job::{JobArgs, LAB, StatusArgs};
+use crate::flags::pace::PaceArgs;
+use crate::flags::value::QuotaOf;
 use crate::job::identity::name_of;
 use crate::job::target::Place;
 use crate::job::work::usage;
@@ -99,6 +101,17 @@ impl Settings {
                 ..FetchSettings::default()
             },
         })
+    }
+
+    /// The same, with answers that are searched for tokens where a quota counts those.
+    pub(crate) fn counting(mut self, pace: &PaceArgs) -> Settings {
+        let of_tokens = |quotas: &[QuotaOf]| {
+            let mut quotas = quotas.iter();
+            quotas.any(|quota| matches!(quota, QuotaOf::Tokens(_)))
+        };
+        self.fetch.counts_tokens = of_tokens(&pace.fetch_quotas);
+        self.sink.counts_tokens = of_tokens(&pace.save_quotas);
+        self
     }
 
     /// A sink at this place, for a run with this strategy.

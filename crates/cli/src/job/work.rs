@@ -64,7 +64,7 @@ impl Work {
                 .transpose()
                 .map_err(usage("--fetch"))?,
             save: Target::parse(save).map_err(usage("--save"))?,
-            settings: Settings::new(job, job_id(&settings), items)?,
+            settings: Settings::new(job, job_id(&settings), items)?.counting(pace),
             input,
             computation,
             typed: settings,

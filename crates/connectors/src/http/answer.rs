@@ -14,6 +14,8 @@ use super::head::Head;
 use super::link::Link;
 use super::verdict::{self, Meaning, Named, StatusChanges};
 use super::wait::{self, Wait};
+use crate::jsonl;
+use crate::row::Value;
 
 /// Bytes of a refusal that are read, so that its connection can be used again; a longer one is cut.
 const REFUSAL_BYTES_MAX: usize = 1 << 20;
@@ -33,6 +35,17 @@ pub(super) struct Text {
     pub(super) bytes: Vec<u8>,
     /// Whether the body went on beyond the cap.
     pub(super) is_cut: bool,
+}
+
+impl Text {
+    /// How many tokens the answer says that it has cost, in `usage.total_tokens`; `None` where it says none.
+    pub(super) fn tokens(&self) -> Option<f64> {
+        let text = std::str::from_utf8(&self.bytes).ok()?;
+        match jsonl::field(text, "usage.total_tokens")? {
+            Value::Json(number) => number.parse().ok().filter(|cost: &f64| *cost >= 0.0),
+            Value::Text(_) | Value::Null => None,
+        }
+    }
 }
 
 /// Reads the body of an answer with these headers to its end, so that the connection can be used again, or to the cap.

@@ -34,6 +34,8 @@ pub struct FetchSettings {
     pub job: u64,
     /// Bytes of an answer at most; a longer one is a permanent fault. Default [`ANSWER_BYTES_MAX`].
     pub answer_bytes_max: Option<usize>,
+    /// Whether answers are searched for the tokens that they have cost, for a quota of tokens. Default: no.
+    pub counts_tokens: bool,
     /// What is known of the service. Default nothing: it is measured.
     pub declared: Declared,
 }
@@ -58,6 +60,7 @@ struct Inner {
     request: Request,
     declared: Declared,
     answer_bytes_max: usize,
+    counts_tokens: bool,
 }
 
 impl HttpFetch {
@@ -83,6 +86,7 @@ impl HttpFetch {
             request,
             declared: settings.declared,
             answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
+            counts_tokens: settings.counts_tokens,
         })))
     }
 }
@@ -101,6 +105,7 @@ impl Service<Payload> for HttpFetch {
         Ok(FetchConnection {
             links: self.0.request.connect().await?,
             fetch: Arc::clone(&self.0),
+            tokens: None,
         })
     }
 
@@ -113,6 +118,8 @@ impl Service<Payload> for HttpFetch {
 pub struct FetchConnection {
     links: Links,
     fetch: Arc<Inner>,
+    /// What the last answer has cost.
+    tokens: Option<f64>,
 }
 
 impl Connection<Payload> for FetchConnection {
@@ -125,7 +132,11 @@ impl Connection<Payload> for FetchConnection {
         let most = self.fetch.answer_bytes_max;
         let bounds = Bounds { keep: most, most };
         let request = &self.fetch.request;
+        self.tokens = None;
         let answer = request.ask(&mut self.links, record, bounds).await?;
+        if self.fetch.counts_tokens {
+            self.tokens = answer.body.tokens();
+        }
         if answer.body.is_cut {
             let why = format!(
                 "answered more than {}; --answer-max takes more",
@@ -138,5 +149,9 @@ impl Connection<Payload> for FetchConnection {
 
     fn is_open(&mut self) -> bool {
         self.links.is_open()
+    }
+
+    fn cost(&self) -> Option<f64> {
+        self.tokens
     }
 }

@@ -38,6 +38,7 @@ struct Inner {
     kind: Kind,
     responses: Option<Responses>,
     answer_bytes_max: usize,
+    counts_tokens: bool,
 }
 
 impl HttpSink {
@@ -57,7 +58,7 @@ impl HttpSink {
             ca_file: settings.ca_file.as_deref(),
             proxy: settings.proxy.as_deref(),
             job: settings.job,
-            reads_answers: settings.responses.is_some(),
+            reads_answers: settings.responses.is_some() || settings.counts_tokens,
             is_item_gone: settings.is_item_gone,
         })?;
         let responses = settings.responses.clone();
@@ -70,6 +71,7 @@ impl HttpSink {
                 Kind::Append
             },
             answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
+            counts_tokens: settings.counts_tokens,
             responses: responses.map(|path| Responses::new(path, settings)),
         })))
     }
@@ -106,6 +108,7 @@ impl Service<Payload> for HttpSink {
         Ok(HttpConnection {
             links: self.0.request.connect().await?,
             sink: Arc::clone(&self.0),
+            tokens: None,
         })
     }
 
@@ -133,6 +136,8 @@ impl Service<Payload> for HttpSink {
 pub struct HttpConnection {
     links: Links,
     sink: Arc<Inner>,
+    /// What the last answer has cost.
+    tokens: Option<f64>,
 }
 
 impl Connection<Payload> for HttpConnection {
@@ -143,20 +148,28 @@ impl Connection<Payload> for HttpConnection {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
         let is_kept = self.sink.responses.is_some();
-        let (keep, most) = if is_kept {
+        let (keep, most) = if is_kept || self.sink.counts_tokens {
             (self.sink.answer_bytes_max, self.sink.answer_bytes_max)
         } else {
             (0, RESPONSE_BYTES_MAX)
         };
         let bounds = Bounds { keep, most };
         let request = &self.sink.request;
+        self.tokens = None;
         let answer = request.ask(&mut self.links, record, bounds).await?;
+        if self.sink.counts_tokens {
+            self.tokens = answer.body.tokens();
+        }
         let line = || Responses::line(record.index, answer.head.status, &answer.body);
         Ok(Reply::one(is_kept.then(line)))
     }
 
     fn is_open(&mut self) -> bool {
         self.links.is_open()
+    }
+
+    fn cost(&self) -> Option<f64> {
+        self.tokens
     }
 }
 

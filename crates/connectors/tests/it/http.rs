@@ -755,6 +755,42 @@ fn what_cannot_be_a_request_is_refused_beforehand() {
 }
 
 #[test]
+fn an_answer_says_what_it_has_cost() {
+    let server = Server::start(|asked| {
+        let is_counted = asked.line.contains("/7");
+        let body = if is_counted {
+            r#"{"usage":{"total_tokens":42}}"#
+        } else {
+            r#"{"usage":{"total_tokens":null}}"#
+        };
+        answer("200 OK", "", body).into_bytes()
+    });
+    let cost = |counts_tokens, item: &'static str| {
+        let settings = FetchSettings {
+            counts_tokens,
+            ..FetchSettings::default()
+        };
+        let fetch = HttpFetch::new(&server.url("/{}"), &settings).unwrap();
+        let settings = SinkSettings {
+            counts_tokens,
+            ..SinkSettings::default()
+        };
+        let sink = Sink::parse(&server.url("/{}"), &settings).unwrap();
+        wait(async {
+            let mut fetched = fetch.connect().await.unwrap();
+            fetched.send(&[record(0, item)]).await.unwrap();
+            let mut saved = connect(&sink).await;
+            save(&mut saved, &[record(0, item)]).await.unwrap();
+            assert_eq!(fetched.cost(), saved.cost());
+            fetched.cost()
+        })
+    };
+    assert_eq!(cost(true, "7"), Some(42.0));
+    assert_eq!(cost(true, "8"), None);
+    assert_eq!(cost(false, "7"), None);
+}
+
+#[test]
 fn credentials_that_change_are_read_again() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, "old").unwrap();
