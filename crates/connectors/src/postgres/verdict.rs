@@ -4,7 +4,7 @@
 
 use inflight::Fault;
 use tokio_postgres::Error;
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, Severity};
 
 /// Characters of a message that are shown, of its detail and of its place each.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -55,6 +55,10 @@ fn judged(place: &str, refusal: &DbError) -> Fault {
     match of(refusal) {
         Meaning::Row => Fault::permanent(said),
         Meaning::Load => Fault::overload(said),
+        // A server that goes away ends the connection with its answer; any other is there, and has looked at the rows.
+        Meaning::Passing if refusal.parsed_severity() == Some(Severity::Error) => {
+            Fault::transient(said).answered()
+        }
         Meaning::Passing => Fault::transient(said),
         Meaning::Hopeless => Fault::stops_run(match way_out(refusal) {
             Some(way_out) => format!("{said}; {way_out}"),

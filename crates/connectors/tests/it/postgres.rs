@@ -809,6 +809,18 @@ fn a_code_of_a_functions_own_is_about_the_row() {
 }
 
 #[test]
+fn two_rows_that_fail_again_and_again_are_no_outage() {
+    // With a code that passes in other cases: the server has answered, so that it is not away.
+    let body = "IF new.\"index\" IN (3, 250) THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'not yet'; END IF;";
+    let place = Place::with(&format!("{PLAIN}; {}", trigger(body)));
+    let job = Job::new(0..500).compute(|n: u64| Payload::read(n.to_string()));
+    let begun = std::time::Instant::now();
+    let summary = job.save_to(place.plain()).run(&Options::default()).unwrap();
+    assert_eq!((summary.saved, summary.dead), (498, 2));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+}
+
+#[test]
 fn connections_that_cannot_be_had_are_done_without() {
     let place = Place::with(&format!(
         "{PLAIN}; DROP ROLE IF EXISTS narrow; CREATE ROLE narrow LOGIN CONNECTION LIMIT 2; GRANT ALL ON t TO narrow"
