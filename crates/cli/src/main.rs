@@ -40,11 +40,12 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     use commands::{
-        compare, completions, dead_letters, explain, init, journal, lab, plan, report, run,
+        compare, completions, dead_letters, explain, init, journal, lab, plan, report, run, try_run,
     };
     match cli.command {
         Command::Compare(args) => compare::compare(*args),
         Command::Run(args) => run::run(*args),
+        Command::Try(args) => try_run::try_run(*args),
         Command::Plan(args) => plan::plan(*args),
         Command::Init(args) => init::init(&args),
         Command::Report(args) => report::report(&args),

@@ -23,6 +23,7 @@ mod item;
 mod json;
 mod key;
 mod link;
+mod preview;
 mod proxy;
 mod redirect;
 mod request;

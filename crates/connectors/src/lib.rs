@@ -19,10 +19,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
-#[cfg(any(feature = "http", feature = "file"))]
 mod columns;
 mod cutter;
 #[cfg(feature = "exec")]
@@ -54,6 +54,7 @@ mod path;
 mod payload;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod preview;
 mod range;
 mod row;
 #[cfg(any(feature = "http", feature = "postgres"))]
@@ -72,6 +73,7 @@ mod task;
 mod tls;
 mod window;
 
+pub use address::{Abilities, Address, Scheme};
 #[cfg(feature = "exec")]
 pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]
@@ -89,6 +91,7 @@ pub use null::NullSink;
 pub use payload::Payload;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConnection, PostgresSink};
+pub use preview::{HeaderPreview, Preview, RequestPreview};
 pub use row::{Header, Row, Value};
 pub use secret_name::is_secret;
 pub use settings::{ANSWER_BYTES_MAX, Ledger, Resume, SinkSettings};

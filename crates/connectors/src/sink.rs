@@ -5,36 +5,21 @@ use std::ops::Range;
 
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
+use crate::address::{Address, Scheme};
+use crate::columns;
 #[cfg(feature = "file")]
 use crate::file::{FileConnection, FileSink};
 #[cfg(feature = "http")]
 use crate::http::{HttpConnection, HttpSink};
 use crate::kind::Kind;
-use crate::nearest::unknown;
 use crate::null::NullSink;
 use crate::payload::Payload;
 #[cfg(feature = "postgres")]
 use crate::postgres::{PostgresConnection, PostgresSink};
+use crate::preview::Preview;
 use crate::settings::SinkSettings;
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{SqliteConnection, SqliteSink};
-
-/// The schemes that this build knows.
-const KNOWN: &[&str] = &[
-    #[cfg(feature = "http")]
-    "http:",
-    #[cfg(feature = "http")]
-    "https:",
-    #[cfg(feature = "sqlite")]
-    "sqlite:",
-    #[cfg(feature = "postgres")]
-    "postgres:",
-    #[cfg(feature = "postgres")]
-    "postgresql:",
-    #[cfg(feature = "file")]
-    "file:",
-    "null:",
-];
 
 /// Where results are saved. Printed without secrets.
 pub enum Sink {
@@ -60,35 +45,53 @@ impl Sink {
     /// # Errors
     /// A sentence that names what is wrong, and the nearest known scheme where there is none of this name.
     pub fn parse(text: &str, settings: &SinkSettings) -> Result<Sink, String> {
-        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
-        // `PUT https://…`: a method stands before an address of HTTP alone.
-        let (method, scheme) = match scheme.and_then(|scheme| scheme.rsplit_once(' ')) {
-            Some((method, scheme)) => (Some(method), Some(scheme)),
-            None => (None, scheme),
-        };
-        if let (Some(method), Some(scheme)) = (method, scheme)
-            && !["http", "https"].contains(&scheme)
-            && method.bytes().all(|byte| byte.is_ascii_uppercase())
-        {
-            return Err(format!("{scheme}: takes no method; leave out {method}"));
-        }
-        match scheme {
+        Sink::at(&Address::parse(text, settings.more_schemes)?, settings)
+    }
+
+    /// A sink at an address. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// A sentence that names what is wrong with the rest of the address, or with a setting.
+    pub fn at(address: &Address, settings: &SinkSettings) -> Result<Sink, String> {
+        let text = address.text();
+        match address.scheme() {
             #[cfg(feature = "http")]
-            Some("http" | "https") => HttpSink::new(text, settings).map(Sink::Http),
+            Scheme::Http => HttpSink::new(text, settings).map(Sink::Http),
             #[cfg(feature = "sqlite")]
-            Some("sqlite") => SqliteSink::new(text, settings).map(Sink::Sqlite),
+            Scheme::Sqlite => SqliteSink::new(text, settings).map(Sink::Sqlite),
             #[cfg(feature = "postgres")]
-            Some("postgres" | "postgresql") => {
-                PostgresSink::new(text, settings).map(Sink::Postgres)
-            }
+            Scheme::Postgres => PostgresSink::new(text, settings).map(Sink::Postgres),
             #[cfg(feature = "file")]
-            Some("file") => FileSink::new(text, settings).map(Sink::File),
-            Some("null") if text == "null:" => Ok(Sink::Null(NullSink)),
-            Some("null") => Err(format!("address `{text}`: null: takes nothing after it")),
-            _ => {
-                let known: Vec<&str> = [KNOWN, settings.more_schemes].concat();
-                let name = scheme.map_or_else(|| text.to_owned(), |scheme| format!("{scheme}:"));
-                Err(unknown("scheme", &name, &known))
+            Scheme::File => FileSink::new(text, settings).map(Sink::File),
+            Scheme::Null => Ok(Sink::Null(NullSink)),
+            Scheme::Served => Err(format!(
+                "{text} is served by whoever asks, who has to say where it listens"
+            )),
+        }
+    }
+
+    /// What would be saved of this result: a request, or a row.
+    ///
+    /// # Errors
+    /// Permanent, when it cannot be saved there.
+    pub fn preview(&self, record: &Record<Payload>) -> Result<Preview, Fault> {
+        let row = || {
+            let mut row = Vec::new();
+            columns::write(record, &mut row)?;
+            Ok(Preview::Row(String::from_utf8_lossy(&row).into_owned()))
+        };
+        match self {
+            #[cfg(feature = "http")]
+            Sink::Http(sink) => sink.preview(record).map(Preview::Request),
+            #[cfg(feature = "sqlite")]
+            Sink::Sqlite(_) => row(),
+            #[cfg(feature = "postgres")]
+            Sink::Postgres(_) => row(),
+            #[cfg(feature = "file")]
+            Sink::File(_) => row(),
+            Sink::Null(_) => {
+                let _ = row;
+                Ok(Preview::Nothing)
             }
         }
     }

@@ -126,7 +126,7 @@ impl CheckedCompare {
             ));
         }
         let runs = points.len() * args.strategies.len();
-        if !work.save.is_harmless() && !args.repeat_saves {
+        if !work.abilities.may_be_repeated && !args.repeat_saves {
             return Err(Usage::error(format_args!(
                 "compare saves everything once for each strategy, a file or SQLite database as temporary copies; add \
                  --repeat-saves if {} may get it {runs} times",

@@ -6,7 +6,8 @@ use inflight::{Ending, Summary};
 use inflight_connectors::Sink;
 
 use crate::commands::checked::CheckedRun;
-use crate::error::{unfit, unread};
+use crate::commands::dry_run::dry_run;
+use crate::error::{Usage, unfit, unread};
 use crate::exit::Exit;
 use crate::flags::command;
 use crate::flags::run::RunArgs;
@@ -29,6 +30,14 @@ use crate::terminal::stdout;
 
 /// Runs the job that was typed.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
+    if args.dry_run {
+        return dry_run(args);
+    }
+    if args.first.is_some() {
+        return Err(Usage::error(
+            "-n says how many items are shown; add --dry-run, or use inflight try",
+        ));
+    }
     let mut plan = CheckedRun::new(args)?;
     let keep = std::mem::take(&mut plan.keep);
     let kept = Kept::open(keep, &plan.work, &plan.show.messages)?;

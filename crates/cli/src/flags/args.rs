@@ -12,6 +12,7 @@ use crate::flags::lab::LabArgs;
 use crate::flags::pictures::PictureArgs;
 use crate::flags::plan::{self, PlanArgs};
 use crate::flags::run::{self, RunArgs};
+use crate::flags::try_run::{self, TryArgs};
 
 const ABOUT: &str = "Runs fetch, compute, save jobs close to the physical limit, loses no item, and says what the wall was.";
 
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// Run a job: fetch, compute, save every item
     #[command(after_help = run::EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Do the first items of a job for real, show each step, and save nothing
+    #[command(after_help = try_run::EXAMPLES)]
+    Try(Box<TryArgs>),
     /// Say how long a job will take with each strategy, from a small sample
     #[command(after_help = plan::EXAMPLES)]
     Plan(Box<PlanArgs>),
@@ -141,9 +145,12 @@ pub(crate) enum JournalCommand {
 /// `inflight init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Where to write it; `-` is standard output. A file that exists is left alone
-    #[arg(default_value = "job.toml")]
-    pub(crate) file: String,
+    /// The input of the job: its fields are listed in the job file. Without one, the job file is an example that works
+    pub(crate) input: Option<String>,
+
+    /// Where to write the job file; `-` is standard output. A file that exists is left alone
+    #[arg(short, long, value_name = "FILE", default_value = "job.toml")]
+    pub(crate) output: String,
 }
 
 /// `inflight report`.

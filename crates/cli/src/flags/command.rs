@@ -5,6 +5,7 @@ use std::env;
 use inflight::Command;
 
 use crate::flags::secrets::public;
+use crate::flags::shell;
 
 /// How this process was started, without passwords and tokens.
 pub(crate) fn this() -> Command {
@@ -30,51 +31,9 @@ pub(crate) fn has_secrets() -> bool {
 /// Quoted with double quotes, so that the whole may stand between single ones.
 pub(crate) fn shown(words: &[String]) -> String {
     let kept = words.iter().filter(|word| *word != "--fresh");
-    kept.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    if word.chars().any(is_control) {
-        return escaped(word);
-    }
-    let mut quoted = String::from("\"");
-    for letter in word.chars() {
-        if matches!(letter, '"' | '\\' | '$' | '`') {
-            quoted.push('\\');
-        }
-        quoted.push(letter);
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Whether a terminal acts on this character instead of showing it: control characters, and those that change the direction
-/// of the text or have no width.
-pub(crate) fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// A word in the form of a shell that names bytes, `$'a\x0ab'`: what would move the cursor reaches no terminal.
-fn escaped(word: &str) -> String {
-    let mut text = String::from("$'");
-    for c in word.chars() {
-        match c {
-            '\'' => text.push_str("\\x27"),
-            '\\' => text.push_str("\\\\"),
-            _ if is_control(c) => {
-                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    text.push_str(&format!("\\x{byte:02x}"));
-                }
-            }
-            _ => text.push(c),
-        }
-    }
-    text + "'"
+    kept.map(|word| shell::double_quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A command as the value of a variable, in single quotes.

@@ -18,13 +18,14 @@ use crate::flags::job_file::{self, Takes};
 use crate::flags::short;
 
 /// The commands that do a job: the ones a job file is for.
-pub(crate) const JOB_COMMANDS: [&str; 3] = ["run", "compare", "plan"];
+pub(crate) const JOB_COMMANDS: [&str; 4] = ["run", "compare", "plan", "try"];
 
 /// The key of the one argument that is no flag.
 const INPUT: &str = "input";
 
-/// Arguments that are no part of a job: to start over is said once, or a run could never go on.
-const NO_KEYS: [&str; 3] = ["help", "version", "fresh"];
+/// Arguments that are no part of a job: to start over is said once, or a run could never go on; to look at it is said where
+/// that is meant.
+pub(crate) const NO_KEYS: [&str; 6] = ["help", "version", "fresh", "dry_run", "first", "save_too"];
 
 /// What a job file is called, at its end.
 const ENDING: &str = ".toml";
@@ -80,6 +81,7 @@ pub(crate) fn parse(
             Command::Run(args) => args.input.clone_from(input),
             Command::Compare(args) => args.input.clone_from(input),
             Command::Plan(args) => args.run.input.clone_from(input),
+            Command::Try(args) => args.run.input.clone_from(input),
             // Nothing else does a job.
             _ => {}
         }

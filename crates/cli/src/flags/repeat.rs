@@ -3,6 +3,7 @@
 //! What is kept of an address is less than a terminal shows: a recording is passed on.
 
 use crate::flags::secrets::public;
+use crate::flags::shell;
 
 /// Flags whose value is an HTTP header.
 const HEADERS: [&str; 2] = ["--header", "--fetch-header"];
@@ -22,7 +23,7 @@ pub(crate) fn repeated(words: impl IntoIterator<Item = String>) -> String {
             _ => address(&word),
         };
         is_header = HEADERS.contains(&word.as_str());
-        shown.push(quoted(&word_shown));
+        shown.push(shell::quoted(&word_shown));
     }
     shown.join(" ")
 }
@@ -44,16 +45,6 @@ pub(crate) fn header(text: &str) -> String {
         Some((_, value)) if value.contains("env:") || value.contains("file:") => text.to_owned(),
         Some((name, _)) => format!("{name}: {LEFT_OUT}"),
         None => LEFT_OUT.to_owned(),
-    }
-}
-
-/// The word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@+".contains(letter);
-    match word {
-        "" => "''".to_owned(),
-        _ if word.chars().all(is_plain) => word.to_owned(),
-        _ => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

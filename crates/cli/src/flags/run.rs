@@ -41,6 +41,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SINK", help_heading = JOB)]
     pub(crate) save: String,
 
+    /// Show the first requests as curl commands, check all that can be checked, and send and save nothing. A secret stays
+    /// where it is, as $NAME or $(cat FILE); what is saved must be computed, and so it is
+    #[arg(long, help_heading = JOB)]
+    pub(crate) dry_run: bool,
+
+    /// How many items --dry-run and `inflight try` show, 1 to 1000 [default: 3]
+    #[arg(short = 'n', long, value_name = "N", help_heading = JOB)]
+    pub(crate) first: Option<usize>,
+
     /// Neither begin with what earlier runs have learnt of the service, nor keep what this one learns
     #[arg(long, help_heading = PACE)]
     pub(crate) no_profile: bool,
@@ -71,6 +80,8 @@ impl RunArgs {
             compute,
             save,
             strategy,
+            dry_run,
+            first,
             no_profile,
             job,
             pace,
@@ -89,6 +100,8 @@ impl RunArgs {
                 Report::Whole,
                 [strategy.name()],
             ),
+            Setting::switch("dry-run", Decides::Course, Report::Nothing, *dry_run),
+            Setting::new("first", Decides::Course, Report::Nothing, *first),
             Setting::switch("no-profile", Decides::Course, Report::Whole, *no_profile),
         ];
         [

@@ -64,7 +64,7 @@ pub(crate) fn public_header(header: &str) -> &str {
 }
 
 /// Whether an address is that of a Postgres table or query.
-pub(crate) fn is_postgres(address: &str) -> bool {
+fn is_postgres(address: &str) -> bool {
     let schemes = ["postgres://", "postgresql://"];
     schemes.iter().any(|scheme| address.starts_with(scheme))
 }

@@ -32,7 +32,10 @@ const SHORT: &[(&str, &str)] = &[
         "HTTP header of every save; a secret as env:NAME or file:PATH",
     ),
     ("fetch-header", "The same for every fetch"),
-    ("save-body", "HTTP body of a save: raw, json or form:FIELD"),
+    (
+        "save-body",
+        "HTTP body of a save: raw, json, form, @FILE or a JSON template",
+    ),
     (
         "in-flight",
         "Requests at once, where the number that is found does not suit",
@@ -58,7 +61,6 @@ const SHORT: &[(&str, &str)] = &[
         "json",
         "Write the result as one JSON object; `-` is standard output",
     ),
-    ("verbose", "Also tell of each failed attempt"),
     (
         "quiet",
         "Nothing on standard error but errors and the last line",
@@ -77,6 +79,7 @@ const SHORT_OF_ONE: &[(&str, &str)] = &[
         "Allow a sink that keeps what it gets, such as http:, to get results more than once",
     ),
     ("no-probe", "Save nothing, not even a sample"),
+    ("save-too", "Save these items for real"),
 ];
 
 /// The command line, with short and long help.

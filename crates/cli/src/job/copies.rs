@@ -6,24 +6,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use inflight_connectors::SqliteSink;
+use inflight_connectors::Address;
 use tempfile::TempDir;
 
+use crate::flags::job::LAB;
+
 /// Copies of one local sink, a fresh one for each run; all are deleted when this is dropped.
-#[derive(Debug)]
 pub(crate) struct Copies {
     folder: TempDir,
-    sink: Local,
+    sink: Address,
+    path: PathBuf,
     made: u32,
-}
-
-/// A sink that is a file.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Local {
-    pub(crate) scheme: &'static str,
-    pub(crate) path: PathBuf,
-    /// From the question mark on, or empty.
-    pub(crate) query: String,
 }
 
 impl Copies {
@@ -32,10 +25,14 @@ impl Copies {
     /// # Errors
     /// When nothing can be written beside the original.
     pub(crate) fn of(sink: &str) -> io::Result<Option<Copies>> {
-        let Some(sink) = Local::parse(sink) else {
+        // What is wrong with an address is said by whoever saves there.
+        let Ok(sink) = Address::parse(sink, &[LAB]) else {
             return Ok(None);
         };
-        let beside = match sink.path.parent() {
+        let Some(path) = sink.path() else {
+            return Ok(None);
+        };
+        let beside = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
@@ -44,6 +41,7 @@ impl Copies {
                 .prefix(".inflight-compare-")
                 .tempdir_in(beside)?,
             sink,
+            path,
             made: 0,
         }))
     }
@@ -57,33 +55,11 @@ impl Copies {
         self.made += 1;
         let folder = self.folder.path().join(self.made.to_string());
         fs::create_dir(&folder)?;
-        let copy = folder.join(self.sink.path.file_name().unwrap_or_default());
-        if self.sink.scheme == "sqlite:" {
-            copy_database(&self.sink.path, &copy)?;
+        let copy = folder.join(self.path.file_name().unwrap_or_default());
+        if self.sink.abilities().keeps_account {
+            copy_database(&self.path, &copy)?;
         }
-        Ok(format!(
-            "{}{}{}",
-            self.sink.scheme,
-            copy.display(),
-            self.sink.query
-        ))
-    }
-}
-
-impl Local {
-    /// What an address of a local file or database leads to; `None` of any other.
-    pub(crate) fn parse(sink: &str) -> Option<Local> {
-        let local = |scheme, path: &str, query| Local {
-            scheme,
-            path: path.into(),
-            query,
-        };
-        if let Some(path) = sink.strip_prefix("file:") {
-            return Some(local("file:", path, String::new()));
-        }
-        let (place, query) = SqliteSink::parts(sink);
-        let path = place.strip_prefix("sqlite:")?;
-        Some(local("sqlite:", path, format!("?{query}")))
+        Ok(self.sink.with_path(&copy).text().to_owned())
     }
 }
 
@@ -106,33 +82,6 @@ fn copy_database(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn local_sinks_are_recognised() {
-        let local = |scheme, path: &str, query: &str| Local {
-            scheme,
-            path: path.into(),
-            query: query.to_owned(),
-        };
-        assert_eq!(
-            Local::parse("file:a?b.jsonl"),
-            Some(local("file:", "a?b.jsonl", ""))
-        );
-        assert_eq!(
-            Local::parse("sqlite:d/a.db?table=t"),
-            Some(local("sqlite:", "d/a.db", "?table=t"))
-        );
-        assert_eq!(
-            Local::parse("sqlite:a?b.db?table=t"),
-            Some(local("sqlite:", "a?b.db", "?table=t"))
-        );
-        assert_eq!(
-            Local::parse("sqlite:a.db"),
-            Some(local("sqlite:", "a.db", "?table=results"))
-        );
-        assert_eq!(Local::parse("http://h/file:"), None);
-        assert_eq!(Local::parse("null:"), None);
-    }
 
     #[test]
     fn a_copy_holds_what_the_original_holds_and_goes_away() {

@@ -1,8 +1,10 @@
 //! Refuses flags that would do nothing where the job saves: whoever gives one expects something of it.
 //!
-//! A scheme that is none passes: what is wrong with it is said where addresses are read.
+//! What a sink can do with a flag, its kind says of itself.
 
 use std::fmt::Display;
+
+use inflight_connectors::Abilities;
 
 use crate::error::Usage;
 use crate::flags::job::JobArgs;
@@ -11,37 +13,11 @@ use crate::flags::secrets::public;
 use crate::flags::typed::Typed;
 use crate::flags::value::OrAuto;
 
-/// What a sink does with flags.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A request for each record: `http:`, `https:`, `lab:`.
-    Http,
-    File,
-    /// `postgres:`, `postgresql:`.
-    Postgres,
-    /// `sqlite:`, `null:`.
-    Other,
-}
-
-impl Kind {
-    fn of(sink: &str) -> Option<Kind> {
-        let scheme = sink.split_once(':')?.0;
-        // `PUT https://…`
-        match scheme.rsplit_once(' ').map_or(scheme, |(_, scheme)| scheme) {
-            "http" | "https" | "lab" => Some(Kind::Http),
-            "file" => Some(Kind::File),
-            "postgres" | "postgresql" => Some(Kind::Postgres),
-            "sqlite" | "null" => Some(Kind::Other),
-            _ => None,
-        }
-    }
-}
-
 /// Whether each flag means something to this sink.
 ///
 /// # Errors
 /// A usage error: a sentence that names the flag and why it would do nothing.
-pub(super) fn check(typed: &Typed<'_>) -> anyhow::Result<()> {
+pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
     let Typed {
         save, job, pace, ..
     } = *typed;
@@ -61,23 +37,23 @@ pub(super) fn check(typed: &Typed<'_>) -> anyhow::Result<()> {
         ));
     }
     let sink = public(save);
-    let kind = Kind::of(save);
-    if kind.is_some_and(|kind| kind != Kind::Postgres) {
-        refuse(
-            job.create,
-            format_args!("--create makes a missing table in Postgres; {sink} is none"),
-        )?;
+    refuse(
+        job.create && !able.makes_tables,
+        format_args!("--create makes a missing table in Postgres; {sink} is none"),
+    )?;
+    if !able.is_http {
+        no_http(&sink, job)?;
     }
-    match kind {
-        None => Ok(()),
-        Some(Kind::Http) => one_record(&sink, pace)
-            .and_then(|()| no_file(&sink, job))
-            .and_then(|()| no_lines(&sink, job)),
-        Some(Kind::File) => no_http(&sink, job),
-        Some(Kind::Postgres | Kind::Other) => no_http(&sink, job)
-            .and_then(|()| no_file(&sink, job))
-            .and_then(|()| no_lines(&sink, job)),
+    if !able.takes_bulks {
+        one_record(&sink, pace)?;
     }
+    if !able.appends {
+        no_file(&sink, job)?;
+    }
+    if !able.keeps_order {
+        no_lines(&sink, job)?;
+    }
+    Ok(())
 }
 
 fn one_record(sink: &str, pace: &PaceArgs) -> anyhow::Result<()> {

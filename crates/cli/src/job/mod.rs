@@ -12,5 +12,6 @@ pub(crate) mod opened;
 pub(crate) mod options;
 pub(crate) mod paths;
 pub(crate) mod settings;
+pub(crate) mod single;
 pub(crate) mod target;
 pub(crate) mod work;

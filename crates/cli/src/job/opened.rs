@@ -65,6 +65,17 @@ impl<'a> Opened<'a> {
         settings.sink(&self.save, strategy, 0)
     }
 
+    /// What fetches, if the job does.
+    ///
+    /// # Errors
+    /// As [`Settings::fetch`](crate::job::settings::Settings::fetch).
+    pub(crate) fn fetcher(&self) -> anyhow::Result<Option<HttpFetch>> {
+        let fetch = self.fetch.as_ref();
+        fetch
+            .map(|place| self.work.settings.fetch(place))
+            .transpose()
+    }
+
     /// Another sink, with the settings of the job.
     ///
     /// # Errors

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use inflight_connectors::{FileId, full_path, keeps};
+use inflight_connectors::{Address, FileId, full_path, keeps};
 
 use crate::error::Usage;
-use crate::job::copies::Local;
+use crate::flags::job::LAB;
 
 /// The files that a command reads and writes, each with what it is for.
 #[derive(Debug, Default)]
@@ -21,10 +21,7 @@ impl Paths {
 
     /// Adds an address, if it is that of a local file.
     pub(crate) fn add_address(&mut self, what: &'static str, address: &str) {
-        self.add(
-            what,
-            Local::parse(address).map(|local| local.path).as_deref(),
-        );
+        self.add(what, local(address).map(|(_, path)| path).as_deref());
     }
 
     /// Whether no two of them are one file: what is written to one would destroy the other.
@@ -55,14 +52,21 @@ impl Paths {
 
 /// An address in the spelling that is the same in every folder and for every link, if it is that of a local file.
 pub(crate) fn spelled_in_full(address: &str) -> String {
-    let Some(local) = Local::parse(address) else {
+    let Some((sink, path)) = local(address) else {
         return address.to_owned();
     };
-    match full_path(&local.path) {
-        Ok(path) => format!("{}{}{}", local.scheme, path.display(), local.query),
+    match full_path(&path) {
+        Ok(path) => sink.with_path(&path).text().to_owned(),
         // It is refused where it is opened.
         Err(_) => address.to_owned(),
     }
+}
+
+/// A sink that is a file of this machine, and that file. What is no address of a sink is refused where it is read.
+fn local(address: &str) -> Option<(Address, PathBuf)> {
+    let address = Address::parse(address, &[LAB]).ok()?;
+    let path = address.path()?;
+    Some((address, path))
 }
 
 #[cfg(test)]

@@ -60,14 +60,6 @@ impl Target {
         Ok(Target::Lab(Box::new(config)))
     }
 
-    /// Whether saving there several times does no harm.
-    pub(crate) fn is_harmless(&self) -> bool {
-        match self {
-            Target::Lab(_) => true,
-            Target::Address(address) => address == "null:",
-        }
-    }
-
     /// Starts the lab, on a free port of this machine, if it is one.
     ///
     /// # Errors

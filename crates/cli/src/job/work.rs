@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
-use inflight_connectors::{Format, Input};
+use inflight_connectors::{Abilities, Address, Format, Input};
 
 use crate::error::Usage;
-use crate::flags::job as flags;
+use crate::flags::job::{self as flags, LAB};
 use crate::flags::secrets::public;
 use crate::flags::setting::Setting;
 use crate::flags::typed::Typed;
@@ -22,6 +22,8 @@ pub(crate) struct Work {
     pub(crate) computation: Computation,
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
+    /// What the place where it saves can do.
+    pub(crate) abilities: Abilities,
     pub(crate) settings: Settings,
     /// Every setting of the command.
     pub(crate) typed: Vec<Setting>,
@@ -37,7 +39,8 @@ impl Work {
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(typed: Typed<'_>) -> anyhow::Result<Work> {
-        fits::check(&typed)?;
+        let sink = Address::parse(typed.save, &[LAB]).map_err(usage("--save"))?;
+        fits::check(&typed, sink.abilities())?;
         let Typed {
             input,
             compute,
@@ -63,6 +66,7 @@ impl Work {
                 .map(Target::parse)
                 .transpose()
                 .map_err(usage("--fetch"))?,
+            abilities: sink.abilities(),
             save: Target::parse(save).map_err(usage("--save"))?,
             settings: Settings::new(job, job_id(&settings), items)?.counting(pace),
             input,

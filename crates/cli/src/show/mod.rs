@@ -1,5 +1,6 @@
 //! What people and programs see of a run: progress, tables, JSON, pictures.
 
+pub(crate) mod curl;
 pub(crate) mod json;
 pub(crate) mod pictures;
 pub(crate) mod progress;

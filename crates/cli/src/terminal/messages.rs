@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-use crate::flags::command::is_control;
 use crate::flags::output::OutputArgs;
+use crate::flags::shell::is_control;
 
 /// Speaks on standard error. Clones share the bars.
 #[derive(Clone, Debug)]

@@ -25,6 +25,16 @@ fn compare() {
 }
 
 #[test]
+fn try_run() {
+    check("try", "try --help");
+}
+
+#[test]
+fn short() {
+    check("run_short", "run -h");
+}
+
+#[test]
 fn plan() {
     check("plan", "plan --help");
 }

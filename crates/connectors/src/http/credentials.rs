@@ -77,6 +77,11 @@ impl Credentials {
         })
     }
 
+    /// The headers as typed.
+    pub(super) fn lines(&self) -> &[String] {
+        &self.spec.lines
+    }
+
     pub(super) fn head(&self) -> Arc<Head> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -11,6 +11,7 @@ use super::item::Fields;
 use super::request::{Links, Request, Spec};
 use super::verdict::StatusChanges;
 use crate::payload::Payload;
+use crate::preview::RequestPreview;
 use crate::settings::{ANSWER_BYTES_MAX, shown_bytes};
 
 /// How items are fetched, besides from where.
@@ -88,6 +89,14 @@ impl HttpFetch {
             answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
             counts_tokens: settings.counts_tokens,
         })))
+    }
+
+    /// The request that fetches for this item, as it would be sent.
+    ///
+    /// # Errors
+    /// Permanent, when none can be made of it.
+    pub fn preview(&self, record: &Record<Payload>) -> Result<RequestPreview, Fault> {
+        self.0.request.preview(record)
     }
 }
 

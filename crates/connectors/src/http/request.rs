@@ -19,10 +19,12 @@ use super::head::{Head, HeadSpec, IDEMPOTENCY_KEY, method_and_url};
 use super::item::Fields;
 use super::key::idempotency_key;
 use super::link::{Asked, Link};
+use super::preview;
 use super::redirect::{self, Next};
 use super::url::Url;
 use super::verdict::{Meaning, StatusChanges};
 use crate::payload::Payload;
+use crate::preview::RequestPreview;
 
 /// Bytes of the answer with a redirect that are read, so that its connection can be used again.
 const REDIRECT_BYTES_MAX: usize = 1 << 20;
@@ -132,6 +134,18 @@ impl Request {
     /// Method and address, for messages.
     pub(super) fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The request for this item, as it would be sent over HTTP/1.1.
+    ///
+    /// Fails as [`Request::ask`] would before anything is sent.
+    pub(super) fn preview(&self, record: &Record<Payload>) -> Result<RequestPreview, Fault> {
+        let uri = self.address.of(record, false)?;
+        let body = self.body.of(record)?;
+        let head = self.credentials.head();
+        let url = self.url_of(&uri)?;
+        let request = self.request(&head, false, &self.method, uri, body, record)?;
+        Ok(preview::of(&request, &url, self.credentials.lines()))
     }
 
     pub(super) async fn connect(&self) -> Result<Links, Fault> {

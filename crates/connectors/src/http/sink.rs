@@ -9,6 +9,7 @@ use super::request::{Links, Request, Spec};
 use super::responses::Responses;
 use crate::kind::Kind;
 use crate::payload::Payload;
+use crate::preview::RequestPreview;
 use crate::settings::{ANSWER_BYTES_MAX, SinkSettings};
 
 /// Bytes of a response that are read where it is not kept. The answer to a save is short; one that is not is given up,
@@ -84,6 +85,14 @@ impl HttpSink {
     pub fn check(&self) -> Result<(), String> {
         let responses = self.0.responses.as_ref();
         responses.map_or(Ok(()), Responses::check)
+    }
+
+    /// The request that saves this result, as it would be sent.
+    ///
+    /// # Errors
+    /// Permanent, when none can be made of it.
+    pub fn preview(&self, record: &Record<Payload>) -> Result<RequestPreview, Fault> {
+        self.0.request.preview(record)
     }
 
     /// What is promised of a result that is saved here: no more than the service promises.

@@ -13,7 +13,6 @@ use super::table;
 use crate::error::Usage;
 use crate::exit::Exit;
 use crate::flags::plan::PlanArgs;
-use crate::flags::secrets::is_postgres;
 use crate::job::open_files;
 use crate::job::opened::{Opened, cores};
 use crate::job::options::{limit_unsaid, options};
@@ -62,7 +61,7 @@ impl Asked {
         let clock = work.computation.clock();
         let options = Strategy::ALL
             .map(|strategy| options(pace, &run.driving, strategy, clock, limit_unsaid(strategy)));
-        let is_a_table = is_postgres(&run.save);
+        let is_a_table = work.abilities.replaces_by_key && !work.abilities.is_local;
         if is_a_table && repeat_saves && !no_probe {
             return Err(Usage::error(format_args!(
                 "a sample has no rows of its own: saved to {}, it would write over those of other items; plan with \
@@ -70,7 +69,7 @@ impl Asked {
                 work.save_shown
             )));
         }
-        let probes = !no_probe && (work.save.is_harmless() || repeat_saves);
+        let probes = !no_probe && (work.abilities.may_be_repeated || repeat_saves);
         let show = Show::new(&run.output)?;
         if !probes && !no_probe {
             show.messages.say(format_args!(

@@ -64,12 +64,12 @@ impl Probing<'_> {
         let is_bulk = sink.bulk_max() > 1;
         let most = self.options.in_flight_max().min(sink.connections_max());
         // Nothing is learnt of nothing by asking it more often.
-        let most = match self.opened.save.address == "null:" {
+        let most = match self.job.abilities.is_nothing {
             true => 1,
             false => most.min(LADDER_MAX),
         };
         drop(sink);
-        if !self.job.save.is_harmless() {
+        if !self.job.abilities.may_be_repeated {
             messages.say(format_args!(
                 "saving a sample to {}: up to {} requests, up to {most} in flight",
                 self.job.save_shown,
@@ -123,7 +123,7 @@ impl Probing<'_> {
                 )));
             }
         }
-        if probed.handling.is_none() && self.job.save.is_harmless() {
+        if probed.handling.is_none() && self.job.abilities.may_be_repeated {
             self.handle_some(&mut probed, sinks.next()?)?;
         }
         if is_bulk {

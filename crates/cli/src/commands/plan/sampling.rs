@@ -108,7 +108,12 @@ impl<'a> Sampling<'a> {
             compute,
             compute_beside: self.beside.computed.figure().unwrap_or(compute),
             fetch,
-            save: traffic::of_save(opened, self.options, self.probed.as_ref()),
+            save: traffic::of_save(
+                opened,
+                self.job.abilities,
+                self.options,
+                self.probed.as_ref(),
+            ),
         }
     }
 

@@ -5,6 +5,8 @@ use inflight::forecast::{Figure, Requests, Traffic};
 use inflight::{Options, Service};
 
 use super::ladder::Probed;
+use inflight_connectors::Abilities;
+
 use crate::job::opened::Opened;
 use crate::job::target::Place;
 
@@ -16,13 +18,15 @@ const LOCAL_S: f64 = 1e-4;
 const HANDLING_S: f64 = 6e-5;
 
 /// The requests that save.
-pub(super) fn of_save(opened: &Opened<'_>, options: &Options, probed: Option<&Probed>) -> Traffic {
+pub(super) fn of_save(
+    opened: &Opened<'_>,
+    able: Abilities,
+    options: &Options,
+    probed: Option<&Probed>,
+) -> Traffic {
     let learnt = options.learnt_save;
     let place = &opened.save;
-    let is_local = ["file:", "sqlite:"]
-        .iter()
-        .any(|scheme| place.address.starts_with(scheme));
-    let is_null = place.address == "null:";
+    let (is_local, is_null) = (able.is_local, able.is_nothing);
     // What is wrong with a sink is said by whoever saves there.
     let sink = opened.sink(options.strategy, 0).ok();
     let connections = sink.as_ref().map(Service::<_>::connections_max);
