@@ -250,7 +250,7 @@ impl Options {
             ));
         }
         let halt_fits = match self.halt {
-            None => true,
+            None | Some(Halt::Most) => true,
             Some(Halt::Count(most)) => most > 0,
             Some(Halt::Share(most)) => (0.0..1.0).contains(&most),
         };

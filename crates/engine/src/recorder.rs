@@ -9,8 +9,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::fact::Fact;
-use crate::halt::Halt;
+use crate::fact::{Fact, Step};
+use crate::halt::{Halt, Recent};
 use crate::journal::Journal;
 use crate::observer::Observer;
 use crate::planted::planted;
@@ -33,6 +33,8 @@ pub(crate) struct Recording {
     pub(crate) observer: Option<Box<dyn Observer>>,
     /// The most dead letters.
     pub(crate) halt: Option<Halt>,
+    /// How the last items ended, for it.
+    pub(crate) recent: Recent,
     /// Stopped when there are more, or when the journal cannot be written.
     pub(crate) stop: Stop,
     pub(crate) clock: Clock,
@@ -116,11 +118,29 @@ impl Recording {
         if let Some(observer) = &mut self.observer {
             observer.observe(fact, self.tally.counts());
         }
-        let is_dead = matches!(fact, Fact::Dead { .. });
-        let halt = self.halt.filter(|_| is_dead);
-        let reached = |halt: Halt| halt.reached(self.tally.counts(), self.tally.before.1);
-        if let Some(why) = halt.and_then(reached) {
+        if let Some(why) = self.too_many(fact) {
             self.stop.because(Reason::Halted(why));
+        }
+    }
+
+    /// Why the run should stop because of its dead letters, if it should.
+    fn too_many(&mut self, fact: &Fact) -> Option<String> {
+        let halt = self.halt?;
+        match fact {
+            Fact::Attempt(attempt) if attempt.step == Step::Save => {
+                self.recent.saved(attempt.done.len());
+                None
+            }
+            Fact::Dead { fault, .. } => {
+                self.recent.failed();
+                halt.reached(
+                    self.tally.counts(),
+                    self.tally.before.1,
+                    &self.recent,
+                    fault,
+                )
+            }
+            _ => None,
         }
     }
 

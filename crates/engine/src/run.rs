@@ -146,6 +146,7 @@ pub(crate) fn prepare<W: Types>(
         journal,
         observer: job.watch.observer.take(),
         halt: options.halt,
+        recent: crate::halt::Recent::default(),
         stop: stop.clone(),
         clock,
     };

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use inflight::{Command, DeadLetter, Source};
+use inflight::{Command, DeadLetter, Halt, Source};
 
 use crate::commands::checked::CheckedRun;
 use crate::commands::journal;
@@ -142,6 +142,8 @@ fn retry(
     let mut args = command(stored, typed)?;
     args.output.quiet |= is_quiet;
     let mut plan = CheckedRun::new(args)?;
+    // That these items fail is known.
+    plan.options.halt = plan.options.halt.filter(|halt| *halt != Halt::Most);
     if is_stored {
         let messages = &plan.show.messages;
         messages.say(format_args!("runs {}", shown(&stored.words)));

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use humantime::format_duration;
-use inflight::Halt;
 
 use crate::flags::headings::PACE;
 use crate::flags::setting::{Decides, Report, Setting};
-use crate::flags::value::{self, OrAuto, QuotaOf};
+use crate::flags::value::{self, OrAuto, OrNoHalt, QuotaOf};
 
 /// How many at once, how fast, how often again.
 #[derive(Clone, Debug, Args)]
@@ -65,9 +64,10 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = value::duration)]
     pub(crate) max_outage: Duration,
 
-    /// Stop when items have failed: so many, such as 10, or more than a share of them, such as fail=3%
-    #[arg(long, value_name = "N|fail=N%", value_parser = value::halt)]
-    pub(crate) halt: Option<Halt>,
+    /// Stop when items have failed: most of the last hundred, so many, such as 10, more than a share of all, such as fail=3%, or
+    /// never
+    #[arg(long, value_name = "most|N|fail=N%|never", default_value = "most", value_parser = value::or_no_halt)]
+    pub(crate) halt: OrNoHalt,
 
     /// Stop, so that the run can be resumed, when it has taken so long [default: no bound]
     #[arg(long, value_name = "DURATION", value_parser = value::duration)]
@@ -113,7 +113,7 @@ impl PaceArgs {
             row("compute-timeout", format_duration(*compute_timeout)),
             row("retries", retries),
             row("max-outage", format_duration(*max_outage)),
-            unset("halt", halt.map(value::shown_halt)),
+            row("halt", halt),
             unset("deadline", deadline.map(format_duration)),
             each("fetch-quota", fetch_quotas),
             each("save-quota", save_quotas),

@@ -47,7 +47,7 @@ const SHORT: &[(&str, &str)] = &[
     ("retries", "Extra tries of an item after its first"),
     (
         "halt",
-        "Stop at so many failed items, such as 10, or at a share, such as fail=3%",
+        "Stop at so many failed items, such as 10, or never; by default when most of the last fail",
     ),
     (
         "fresh",

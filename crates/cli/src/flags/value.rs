@@ -68,10 +68,47 @@ pub(crate) fn duration_or_never(text: &str) -> Result<OrNever, String> {
     }
 }
 
-/// So many dead letters, `10`, or more than a share of the items, `fail=3%`.
-pub(crate) fn halt(text: &str) -> Result<Halt, String> {
-    let expected =
-        || "expected a number of items, such as 10, or a share, such as fail=3%".to_owned();
+/// At how many dead letters a run stops: at so many, or never.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum OrNoHalt {
+    At(Halt),
+    Never,
+}
+
+impl OrNoHalt {
+    /// As the engine takes it.
+    pub(crate) fn bound(self) -> Option<Halt> {
+        match self {
+            OrNoHalt::At(halt) => Some(halt),
+            OrNoHalt::Never => None,
+        }
+    }
+}
+
+impl fmt::Display for OrNoHalt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OrNoHalt::At(Halt::Count(count)) => write!(f, "{count}"),
+            OrNoHalt::At(Halt::Share(share)) => write!(f, "fail={}%", share * 100.0),
+            OrNoHalt::At(Halt::Most) => f.write_str("most"),
+            OrNoHalt::Never => f.write_str("never"),
+        }
+    }
+}
+
+/// `most` of the last items, `never`, so many dead letters, `10`, or more than a share of the items, `fail=3%`.
+pub(crate) fn or_no_halt(text: &str) -> Result<OrNoHalt, String> {
+    match text {
+        "never" => Ok(OrNoHalt::Never),
+        "most" => Ok(OrNoHalt::At(Halt::Most)),
+        _ => halt(text).map(OrNoHalt::At),
+    }
+}
+
+fn halt(text: &str) -> Result<Halt, String> {
+    let expected = || {
+        "expected a number of items, such as 10, a share, such as fail=3%, most or never".to_owned()
+    };
     let Some(share) = text.strip_prefix("fail=") else {
         return text.parse().map(Halt::Count).map_err(|_| expected());
     };
@@ -82,14 +119,6 @@ pub(crate) fn halt(text: &str) -> Result<Halt, String> {
         None => return share.parse().map(Halt::Count).map_err(|_| expected()),
     }
     .map_err(|_| expected())
-}
-
-/// What [`halt`] reads, written again.
-pub(crate) fn shown_halt(halt: Halt) -> String {
-    match halt {
-        Halt::Count(count) => count.to_string(),
-        Halt::Share(share) => format!("fail={}%", share * 100.0),
-    }
 }
 
 /// A number of bytes, from `500KiB`, `16MiB`, `1GiB` or the bare number.
@@ -256,6 +285,9 @@ mod tests {
         assert_eq!(halt("10"), Ok(Halt::Count(10)));
         assert_eq!(halt("fail=10"), Ok(Halt::Count(10)));
         assert_eq!(halt("fail=3%"), Ok(Halt::Share(0.03)));
+        for text in ["never", "most", "10", "fail=3%"] {
+            assert_eq!(or_no_halt(text).unwrap().to_string(), text);
+        }
         for wrong in ["3%", "fail=", "some", "-1"] {
             assert!(halt(wrong).is_err(), "{wrong}");
         }

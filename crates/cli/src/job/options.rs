@@ -54,7 +54,7 @@ pub(crate) fn options(
         save_quota: together(
             (pace.save_quotas.iter().copied()).chain(pace.rate.map(QuotaOf::Requests)),
         ),
-        halt: pace.halt,
+        halt: pace.halt.bound(),
         deadline: pace.deadline,
         retries: pace.retries,
         connect_timeout: pace.connect_timeout,

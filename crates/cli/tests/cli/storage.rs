@@ -73,7 +73,7 @@ fn the_dead_letters_do_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.jsonl");
     fs::write(&input, "no JSON\n".repeat(3000) + &"1\n".repeat(100)).unwrap();
-    let line = format!("run {} --save null:", input.display());
+    let line = format!("run {} --save null: --halt never", input.display());
     check(folder.path(), 100, &line, 3100, 3000);
 }
 
