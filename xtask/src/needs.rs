@@ -36,6 +36,11 @@ pub(crate) const TEST: &[Need] = &[
         command: "tinyproxy",
         package: "tinyproxy",
     },
+    // What filters are compared with.
+    Need {
+        command: "jq",
+        package: "jq",
+    },
     POSTGRES,
     Need {
         command: "pgbouncer",

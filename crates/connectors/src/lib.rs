@@ -35,6 +35,7 @@ mod fingerprint;
 mod http;
 mod input;
 mod items;
+mod jq;
 mod jsonl;
 mod kind;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -86,6 +87,7 @@ pub use http::{
 };
 pub use input::{Format, Input};
 pub use items::Items;
+pub use jq::{Jq, JqInput};
 pub use kind::Kind;
 pub use null::NullSink;
 pub use payload::Payload;

@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 use crate::nearest::unknown;
 use crate::payload::Payload;
 
-/// `exec:` is no task of ours, but can be meant by whoever mistypes one.
+/// `jq:` and `exec:` are no tasks of ours, but can be meant by whoever mistypes one.
 const KNOWN: &[&str] = &[
     "none",
     "bcrypt:COST",
     "sha256[:ROUNDS]",
     "sleep:D",
     "spin:D",
+    "jq:FILTER",
     #[cfg(feature = "exec")]
     "exec:COMMAND",
 ];

@@ -28,7 +28,7 @@ pub(crate) struct CompareArgs {
     #[arg(default_value = "0..120")]
     pub(crate) input: String,
 
-    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, jq:FILTER, or exec:COMMAND
     /// for worker processes of your own
     #[arg(long, value_name = "TASK", default_value = "bcrypt:8", help_heading = JOB)]
     pub(crate) compute: String,

@@ -30,7 +30,7 @@ pub(crate) struct RunArgs {
     /// postgres://USER@HOST/DATABASE?table=T&key=COLUMN (or query=SELECT), or a job file such as job.toml
     pub(crate) input: String,
 
-    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, or exec:COMMAND
+    /// The CPU work on one item: none, bcrypt:COST, sha256[:ROUNDS], sleep:DURATION, spin:DURATION, jq:FILTER, or exec:COMMAND
     /// for worker processes of your own
     #[arg(long, value_name = "TASK", default_value = "none", help_heading = JOB)]
     pub(crate) compute: String,

@@ -1,23 +1,26 @@
-//! What is computed, as typed: by us, or by worker processes.
+//! What is computed, as typed: by us, by a filter, or by worker processes.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inflight::{ComputeClock, Job};
-use inflight_connectors::{Crew, CrewSettings, Exec, Payload, Task};
+use inflight::{ComputeClock, Job, Record, Reply};
+use inflight_connectors::{Crew, CrewSettings, Exec, Jq, Payload, Task};
 
 use crate::error::Usage;
 use crate::job::leash;
 use crate::terminal::messages::Messages;
 
 const EXEC: &str = "exec:";
+const JQ: &str = "jq:";
 
 /// The computation on one item.
 #[derive(Clone, Debug)]
 pub(crate) enum Computation {
     /// On our own threads.
     Task(Task),
+    /// By a filter, on our own threads.
+    Jq(Jq),
     /// By processes, each of them given so long for one item.
     Exec(Exec, Duration),
 }
@@ -26,6 +29,7 @@ pub(crate) enum Computation {
 #[derive(Debug)]
 pub(crate) enum Computer {
     Task(Task),
+    Jq(Jq),
     Crew(Crew),
 }
 
@@ -38,13 +42,16 @@ impl Computation {
         )
     }
 
-    /// Reads `exec:COMMAND`, or a task of ours; `timeout` is how long a worker may take for an item.
+    /// Reads `exec:COMMAND`, `jq:FILTER`, or a task of ours; `timeout` is how long a worker may take for an item.
     ///
     /// # Errors
     /// A sentence that names the task and what is allowed.
     pub(crate) fn parse(text: &str, timeout: Duration) -> Result<Computation, String> {
         if let Some(command) = text.strip_prefix(EXEC) {
             return Ok(Computation::Exec(Exec::parse(command)?, timeout));
+        }
+        if let Some(filter) = text.strip_prefix(JQ) {
+            return Jq::compile(filter).map(Computation::Jq);
         }
         Task::parse(text).map(Computation::Task)
     }
@@ -53,6 +60,7 @@ impl Computation {
     pub(crate) fn clock(&self) -> ComputeClock {
         match self {
             Computation::Task(task) => task.clock(),
+            Computation::Jq(_) => ComputeClock::Cpu,
             // The threads of ours that wait for workers use no CPU time.
             Computation::Exec(..) => ComputeClock::Elapsed,
         }
@@ -65,6 +73,7 @@ impl Computation {
     pub(crate) fn open(&self, messages: &Messages) -> anyhow::Result<Computer> {
         match self {
             Computation::Task(task) => Ok(Computer::Task(*task)),
+            Computation::Jq(jq) => Ok(Computer::Jq(jq.clone())),
             Computation::Exec(exec, timeout) => {
                 let messages = messages.clone();
                 let settings = CrewSettings {
@@ -95,6 +104,15 @@ impl Computer {
                 let task = *task;
                 job.try_compute(move |item| task.run(item))
             }
+            Computer::Jq(jq) => {
+                let jq = jq.clone();
+                job.compute_with(move || {
+                    let jq = jq.clone();
+                    move |bulk: &[Record<Payload>]| {
+                        Ok(Reply::Each(bulk.iter().map(|one| jq.compute(one)).collect()))
+                    }
+                })
+            }
             Computer::Crew(crew) => job.compute_with(crew.hire()),
         }
     }
@@ -104,6 +122,7 @@ impl fmt::Display for Computation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Computation::Task(task) => task.fmt(f),
+            Computation::Jq(jq) => write!(f, "{JQ}{}", jq.expression()),
             Computation::Exec(exec, _) => write!(f, "{EXEC}{exec}"),
         }
     }

@@ -23,6 +23,7 @@ mod http2;
 #[cfg(feature = "http")]
 mod https;
 mod input;
+mod jq;
 #[cfg(all(
     feature = "file",
     feature = "http",
