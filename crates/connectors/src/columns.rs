@@ -1,21 +1,340 @@
-//! One result as a line of JSON: `{"index":I,"result":"R"}`, the same in files and in HTTP bodies. A result that is the JSON
-//! of a value stands there as that value.
+//! What is saved of an item, and under which names: the one rule for lines of JSON, CSV, JSON bodies and tables.
+//!
+//! A column is a field of the row, the index, the key or the result of the item, or what a filter makes of the result. Without
+//! columns it is index and result.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use inflight::{Fault, Record};
 
+use crate::jq::{Jq, JqInput, text_in};
 use crate::jsonl::write_text;
+use crate::nearest::nearest;
 use crate::payload::Payload;
 use crate::range::{DIGITS_MAX, decimal};
+use crate::row::Value;
 
-/// Appends the record to the buffer, without a line end; leaves the buffer as it was when it fails.
+/// One value of a column.
+pub type Cell<'a> = Value<'a>;
+
+/// The columns of what is saved, as typed: `id,answer=.choices[0].message.content`.
+///
+/// ```
+/// use inflight::Record;
+/// use inflight_connectors::{Columns, Payload};
+///
+/// let columns = Columns::parse("index,length=length")?;
+/// let mut line = Vec::new();
+/// columns.write_json(&Record::new(7, Payload::read("abc")), &mut line).unwrap();
+/// assert_eq!(line, br#"{"index":7,"length":3}"#);
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    columns: Vec<Column>,
+    /// Whether nothing was typed.
+    is_default: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Column {
+    name: String,
+    from: From,
+}
+
+/// Where the values of a column come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum From {
+    Index,
+    Result,
+    Key,
+    Field,
+    Jq(Jq),
+}
+
+/// What a name without a filter means besides a field of the row.
+const KNOWN: [&str; 3] = ["index", "result", "key"];
+
+impl Default for Columns {
+    /// `index,result`.
+    fn default() -> Columns {
+        let column = |name: &str, from| Column {
+            name: name.into(),
+            from,
+        };
+        Columns {
+            columns: vec![column("index", From::Index), column("result", From::Result)],
+            is_default: true,
+        }
+    }
+}
+
+impl Columns {
+    /// Reads names and `NAME=FILTER`, with commas between them; commas in brackets and quotes are of the filter.
+    ///
+    /// # Errors
+    /// A sentence that names the column at fault.
+    pub fn parse(text: &str) -> Result<Columns, String> {
+        let mut columns = Vec::new();
+        let mut names = HashSet::new();
+        for part in split(text) {
+            let column = Column::parse(part.trim())?;
+            if !names.insert(column.name.clone()) {
+                return Err(format!("column `{}` is there twice", column.name));
+            }
+            columns.push(column);
+        }
+        Ok(Columns {
+            columns,
+            is_default: false,
+        })
+    }
+
+    /// The names, in their order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Whether nothing was typed, so that it is `index,result`.
+    pub fn is_default(&self) -> bool {
+        self.is_default
+    }
+
+    /// Whether every column can be made of items with these fields.
+    ///
+    /// # Errors
+    /// Names the column that is no field, and the nearest one; or that could mean two things.
+    pub fn check(&self, fields: &[String]) -> Result<(), String> {
+        if self.is_default {
+            return Ok(());
+        }
+        let has = |name: &str| fields.iter().any(|field| field == name);
+        for Column { name, from } in &self.columns {
+            match from {
+                From::Jq(_) => {}
+                From::Field if has(name) => {}
+                From::Field => {
+                    let known: Vec<&str> = fields.iter().map(String::as_str).chain(KNOWN).collect();
+                    let guess = nearest(name, &known);
+                    let guess = guess.map_or(";".into(), |guess| format!("; did you mean `{guess}`?"));
+                    return Err(format!(
+                        "column `{name}` is no field of the input{guess} fields: {}",
+                        fields.join(", ")
+                    ));
+                }
+                From::Index | From::Result | From::Key if has(name) => return Err(two_meanings(name)),
+                From::Index | From::Result | From::Key => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of one record, in the order of the columns.
+    ///
+    /// # Errors
+    /// Permanent, naming the column: a field that the row lacks, a filter that fails, a result that is no text.
+    pub fn cells<'a>(&'a self, record: &'a Record<Payload>) -> Result<Vec<Cell<'a>>, Fault> {
+        let input = JqInput::of(record);
+        self.cells_of(record, &input)
+    }
+
+    /// The same with something else as `.` of filters, such as an answer with its status.
+    ///
+    /// # Errors
+    /// As [`Columns::cells`].
+    pub fn cells_of<'a>(
+        &'a self,
+        record: &'a Record<Payload>,
+        input: &JqInput<'_>,
+    ) -> Result<Vec<Cell<'a>>, Fault> {
+        let cells = self.columns.iter();
+        cells.map(|column| self.cell(column, record, input)).collect()
+    }
+
+    fn cell<'a>(
+        &self,
+        column: &Column,
+        record: &'a Record<Payload>,
+        input: &JqInput<'_>,
+    ) -> Result<Cell<'a>, Fault> {
+        let name = &column.name;
+        let field = || record.value.row.as_ref()?.field(name);
+        if !self.is_default
+            && matches!(column.from, From::Index | From::Result | From::Key)
+            && field().is_some()
+        {
+            return Err(fault(two_meanings(name)));
+        }
+        match &column.from {
+            From::Index => Ok(Value::Json(Cow::Owned(record.index.to_string()))),
+            From::Key => Ok(Value::Text(Cow::Owned(format!("{:032x}", record.value.key)))),
+            From::Result => result_of(&record.value),
+            From::Field => field().ok_or_else(|| fault(lacks(name, &record.value))),
+            From::Jq(jq) => {
+                let json = jq.one(input)?;
+                Ok(match text_in(&json) {
+                    Some(text) => Value::Text(Cow::Owned(text)),
+                    None if json == "null" => Value::Null,
+                    None => Value::Json(Cow::Owned(json)),
+                })
+            }
+        }
+    }
+
+    /// Appends the record as a flat JSON object, without a line end; leaves the buffer as it was when it fails.
+    ///
+    /// # Errors
+    /// As [`Columns::cells`].
+    pub fn write_json(&self, record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<(), Fault> {
+        if self.is_default {
+            return write(record, buffer);
+        }
+        let cells = self.cells(record)?;
+        for (place, (name, cell)) in self.names().zip(&cells).enumerate() {
+            buffer.push(if place == 0 { b'{' } else { b',' });
+            write_text(name, buffer);
+            buffer.push(b':');
+            match cell {
+                Value::Null => buffer.extend_from_slice(b"null"),
+                Value::Text(text) => write_text(text, buffer),
+                Value::Json(json) => buffer.extend_from_slice(json.as_bytes()),
+            }
+        }
+        buffer.push(b'}');
+        Ok(())
+    }
+
+    /// Appends the record as a line of CSV with this delimiter, with its end; leaves the buffer as it was when it fails.
+    ///
+    /// # Errors
+    /// As [`Columns::cells`].
+    pub fn write_csv(
+        &self,
+        record: &Record<Payload>,
+        delimiter: u8,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let cells = self.cells(record)?;
+        let texts = cells.iter().map(|cell| match cell {
+            Value::Null => "",
+            Value::Text(text) | Value::Json(text) => text,
+        });
+        write_values(texts, delimiter, buffer);
+        Ok(())
+    }
+
+    /// The line of CSV that names the columns.
+    pub fn csv_header(&self, delimiter: u8) -> Vec<u8> {
+        let mut line = Vec::new();
+        write_values(self.names(), delimiter, &mut line);
+        line
+    }
+}
+
+impl Column {
+    fn parse(text: &str) -> Result<Column, String> {
+        let (name, filter) = match text.split_once('=') {
+            Some((name, filter)) => (name.trim(), Some(filter.trim())),
+            None => (text, None),
+        };
+        if name.is_empty() {
+            return Err(match text {
+                "" => "a column has no name; write it as NAME or NAME=FILTER".into(),
+                _ => format!("column `{text}` has no name; write it as NAME={}", text.trim_start_matches('=')),
+            });
+        }
+        if name.starts_with(['.', '$']) {
+            return Err(format!(
+                "column `{text}` has no name; write it as NAME={text}, in ( ) where it holds commas"
+            ));
+        }
+        let from = match filter {
+            Some(filter) => From::Jq(Jq::compile(filter).map_err(|why| {
+                let is_name = filter.chars().all(|c| c.is_alphanumeric() || c == '_');
+                match is_name {
+                    true => format!("column `{name}`: {why}; write {name}=$row.{filter} for the field {filter}"),
+                    false => format!("column `{name}`: {why}"),
+                }
+            })?),
+            None => match name {
+                "index" => From::Index,
+                "result" => From::Result,
+                "key" => From::Key,
+                _ => From::Field,
+            },
+        };
+        let name = name.to_owned();
+        Ok(Column { name, from })
+    }
+}
+
+/// The parts between commas that are in no brackets and no quotes.
+fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut depth, mut is_text, mut is_escaped) = (0, 0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'(' | b'[' | b'{' if !is_text => depth += 1,
+            b')' | b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            b',' if !is_text && depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+fn result_of(payload: &Payload) -> Result<Cell<'_>, Fault> {
+    let text = text_of(payload)?;
+    Ok(match payload.is_json() {
+        true if text.trim() == "null" => Value::Null,
+        true => Value::Json(Cow::Borrowed(text)),
+        false => Value::Text(Cow::Borrowed(text)),
+    })
+}
+
+fn text_of(payload: &Payload) -> Result<&str, Fault> {
+    std::str::from_utf8(payload.bytes()).map_err(|_| {
+        Fault::permanent("result is not UTF-8 text; use sqlite: or http: with a raw body")
+    })
+}
+
+fn two_meanings(name: &str) -> String {
+    format!(
+        "column `{name}` is a field of the input and a name of inflight's own; write it as {name}=$row.{name}, or as another \
+         name with a filter"
+    )
+}
+
+fn lacks(name: &str, payload: &Payload) -> String {
+    let Some(row) = &payload.row else {
+        return format!("column `{name}`: the item has no fields; use index, result, key or NAME=FILTER");
+    };
+    let names = row.names();
+    let known: Vec<&str> = names.iter().map(|name| &**name).collect();
+    match nearest(name, &known) {
+        Some(guess) => format!("column `{name}` is no field of the item; did you mean `{guess}`?"),
+        None => format!("column `{name}` is no field of the item"),
+    }
+}
+
+fn fault(why: String) -> Fault {
+    Fault::permanent(why).counted_as("a column that cannot be made")
+}
+
+/// Appends the record as `{"index":I,"result":"R"}`, without a line end; leaves the buffer as it was when it fails. A result that
+/// is the JSON of a value stands there as that value.
 ///
 /// Fails permanently when the result is not UTF-8, the only text that JSON knows.
 pub(crate) fn write(record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<(), Fault> {
-    let Ok(text) = std::str::from_utf8(record.value.bytes()) else {
-        return Err(Fault::permanent(
-            "result is not UTF-8 text; use sqlite: or http: with a raw body",
-        ));
-    };
+    let text = text_of(&record.value)?;
     buffer.extend_from_slice(b"{\"index\":");
     buffer.extend_from_slice(decimal(record.index, &mut [0; DIGITS_MAX]));
     buffer.extend_from_slice(b",\"result\":");
@@ -28,21 +347,131 @@ pub(crate) fn write(record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
+/// Appends a line of CSV. Values are quoted where readers would take them for something else.
+fn write_values<'a>(values: impl ExactSizeIterator<Item = &'a str>, delimiter: u8, buffer: &mut Vec<u8>) {
+    let is_alone = values.len() == 1;
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            buffer.push(delimiter);
+        }
+        let is_special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n');
+        // A line with nothing on it is no record, and a mark at the beginning of a file is none of its text.
+        let must = value.bytes().any(is_special) || (is_alone && value.is_empty()) || value.starts_with('\u{feff}');
+        if must {
+            buffer.push(b'"');
+            buffer.extend_from_slice(value.replace('"', "\"\"").as_bytes());
+            buffer.push(b'"');
+        } else {
+            buffer.extend_from_slice(value.as_bytes());
+        }
+    }
+    buffer.push(b'\n');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Row;
+
+    fn record(row: &str, result: &str) -> Record<Payload> {
+        let read = Payload::of_row(0xab, Row::json(row.to_owned()).unwrap());
+        Record::new(7, read.becomes(result.to_owned()))
+    }
+
+    fn json(columns: &str, record: &Record<Payload>) -> Result<String, String> {
+        let mut buffer = Vec::new();
+        let wrote = Columns::parse(columns)?.write_json(record, &mut buffer);
+        wrote.map_err(|fault| fault.to_string())?;
+        Ok(String::from_utf8(buffer).unwrap())
+    }
 
     #[test]
-    fn a_row_is_one_line_of_json() {
+    fn without_columns_it_is_index_and_result() {
+        let columns = Columns::default();
         let mut buffer = Vec::new();
-        write(&Record::new(7, Payload::read("a\"\n")), &mut buffer).unwrap();
+        columns.write_json(&Record::new(7, Payload::read("a\"\n")), &mut buffer).unwrap();
         assert_eq!(buffer, br#"{"index":7,"result":"a\"\n"}"#);
-        let fault = write(&Record::new(7, Payload::read(&b"\xff"[..])), &mut buffer).unwrap_err();
+        let bad = Record::new(7, Payload::read(&b"\xff"[..]));
+        let fault = columns.write_json(&bad, &mut buffer).unwrap_err();
         assert!(fault.to_string().contains("not UTF-8"));
         assert_eq!(buffer.len(), 28);
         buffer.clear();
         let value = Payload::read("7").becomes_json("{\"a\": [1]}");
-        write(&Record::new(8, value), &mut buffer).unwrap();
+        columns.write_json(&Record::new(8, value), &mut buffer).unwrap();
         assert_eq!(buffer, br#"{"index":8,"result":{"a": [1]}}"#);
+        let row = record(r#"{"index": 1}"#, "x");
+        buffer.clear();
+        columns.write_json(&row, &mut buffer).unwrap();
+        assert_eq!(buffer, br#"{"index":7,"result":"x"}"#);
+    }
+
+    #[test]
+    fn columns_are_fields_and_filters() {
+        let one = record(r#"{"id": 1.50, "name": "A\"", "no": null, "a": {"b": [1]}}"#, r#"{"t": "x,y", "n": 3}"#);
+        let check = |columns: &str, expected: &str| assert_eq!(json(columns, &one).unwrap(), expected, "{columns}");
+        check("id,name,no", r#"{"id":1.50,"name":"A\"","no":null}"#);
+        check("a.b, index", r#"{"a.b":[1],"index":7}"#);
+        check("key", r#"{"key":"000000000000000000000000000000ab"}"#);
+        check("result", r#"{"result":"{\"t\": \"x,y\", \"n\": 3}"}"#);
+        check("t=.t,m=.m,n=[.n, 1],r=$row.name", r#"{"t":"x,y","m":null,"n":[3,1],"r":"A\""}"#);
+        check("x=.t | split(\",\") | .[0], y=\"a,b\"", r#"{"x":"x","y":"a,b"}"#);
+        check("x=(.n == 3),y=$index", r#"{"x":true,"y":7}"#);
+    }
+
+    #[test]
+    fn what_is_no_column_is_refused() {
+        let refused = |columns: &str, part: &str| {
+            let why = Columns::parse(columns).unwrap_err();
+            assert!(why.contains(part), "{columns}: {why}");
+        };
+        refused("", "no name");
+        refused("a,,b", "no name");
+        refused("a,.x", "write it as NAME=.x");
+        refused("=.x", "write it as NAME=.x");
+        refused("a,b,a", "`a` is there twice");
+        refused("a=b", "write a=$row.b for the field b");
+        refused("a=.x | lenth", "did you mean `length`");
+        let fields = ["id".to_owned(), "index".to_owned(), "question".to_owned()];
+        let check = |columns: &str| Columns::parse(columns).unwrap().check(&fields);
+        assert_eq!(check("id,result,x=.y"), Ok(()));
+        assert!(check("questoin").unwrap_err().contains("did you mean `question`? fields: id, index"));
+        assert!(check("index").unwrap_err().contains("index=$row.index"));
+        assert_eq!(Columns::default().check(&fields), Ok(()));
+    }
+
+    #[test]
+    fn an_item_that_lacks_a_column_is_bad() {
+        let one = record(r#"{"id": 1, "key": 2}"#, "x");
+        let refused = |columns: &str, part: &str| {
+            let why = json(columns, &one).unwrap_err();
+            assert!(why.contains(part), "{columns}: {why}");
+        };
+        refused("idd", "did you mean `id`");
+        refused("key", "key=$row.key");
+        refused("a=.[0].b[]", "jq filter `.[0].b[]`");
+        let plain = Record::new(0, Payload::read("x"));
+        assert!(json("id", &plain).unwrap_err().contains("no fields"));
+        assert_eq!(json("a=.", &plain).unwrap(), r#"{"a":"x"}"#);
+    }
+
+    #[test]
+    fn csv_is_quoted_where_it_must_be() {
+        let columns = Columns::parse("a,b=.").unwrap();
+        assert_eq!(columns.csv_header(b','), b"a,b\n");
+        let check = |a: &str, b: &str, delimiter: u8, expected: &str| {
+            let row = serde_json::json!({ "a": a }).to_string();
+            let mut line = Vec::new();
+            columns.write_csv(&record(&row, b), delimiter, &mut line).unwrap();
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        };
+        check("1", "x y", b',', "1,x y\n");
+        check("a,b", "say \"hi\"", b',', "\"a,b\",\"say \"\"hi\"\"\"\n");
+        check("a,b", "c\td", b'\t', "a,b\t\"c\td\"\n");
+        check("two\nlines", "null", b',', "\"two\nlines\",\n");
+        check("", "[1,\"é\"]", b',', ",\"[1,\"\"é\"\"]\"\n");
+        let alone = Columns::parse("a").unwrap();
+        let mut line = Vec::new();
+        alone.write_csv(&record(r#"{"a":""}"#, ""), b',', &mut line).unwrap();
+        assert_eq!(line, b"\"\"\n");
     }
 }

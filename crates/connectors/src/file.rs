@@ -1,13 +1,15 @@
-//! Saves each result as a line of JSON in a file: `{"index":I,"result":"R"}`.
+//! Saves each result as a line of a file: of JSON, such as `{"index":I,"result":"R"}`, or of CSV.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use inflight::{Connection, Durable, Fault, Record, Reply, Service};
 
 use crate::blocking::{Blocking, Writer};
-use crate::columns;
+use crate::columns::Columns;
 use crate::kind::Kind;
-use crate::output::{Found, Opened, Output};
+use crate::output::{Form, Found, Opened, Output};
+use crate::packing::Packing;
 use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
@@ -16,7 +18,8 @@ use crate::settings::SinkSettings;
 /// and the lines of a bulk are still only a few hundred kilobytes.
 const BULK_MAX: usize = 8192;
 
-/// Saves each result as a line of a file, `file:OUT.jsonl`.
+/// Saves each result as a line of a file: of CSV where it is called `.csv` or `.tsv`, else of JSON, as in `file:OUT.jsonl`. A name
+/// that ends in `.gz` or `.zst` has each write packed. `file:-` is standard output.
 ///
 /// What was saved has been handed to the system: a crash of the program loses none of it. It is on the disk
 /// once the connection is closed, or when the recorder of a journal asks; a crash of the machine before that may lose
@@ -27,8 +30,62 @@ const BULK_MAX: usize = 8192;
 /// so that each result stands in it once.
 pub struct FileSink {
     output: Arc<Output>,
+    lines: LineMaker,
     is_inline: bool,
 }
+
+/// Makes lines of records.
+#[derive(Clone)]
+struct LineMaker {
+    columns: Columns,
+    /// What stands between two values of CSV; `None` of JSON.
+    delimiter: Option<u8>,
+    packing: Packing,
+}
+
+impl LineMaker {
+    /// As the name of the file says, in any case and without what it is packed with.
+    fn new(path: &Path, packing: Packing, columns: Columns) -> LineMaker {
+        let name = match packing {
+            Packing::None => Some(path.as_os_str()),
+            _ => path.file_stem(),
+        };
+        let end = name.and_then(|name| Path::new(name).extension());
+        let end = end.map(|end| end.to_ascii_lowercase());
+        let delimiter = match end.as_ref().and_then(|end| end.to_str()) {
+            Some("csv") => Some(b','),
+            Some("tsv" | "tab") => Some(b'\t'),
+            _ => None,
+        };
+        LineMaker {
+            columns,
+            delimiter,
+            packing,
+        }
+    }
+
+    /// What the file of such lines is like.
+    fn form(&self) -> Form {
+        let head = self.delimiter.map(|delimiter| self.columns.csv_header(delimiter));
+        Form {
+            head: head.unwrap_or_default(),
+            packing: self.packing,
+            begins_with_index: self.delimiter.is_none() && self.columns.is_default(),
+        }
+    }
+
+    fn write(&self, record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<(), Fault> {
+        if let Some(delimiter) = self.delimiter {
+            return self.columns.write_csv(record, delimiter, buffer);
+        }
+        self.columns.write_json(record, buffer)?;
+        buffer.push(b'\n');
+        Ok(())
+    }
+}
+
+/// What `file:-` stands for.
+const STANDARD_OUTPUT: &str = "/dev/stdout";
 
 impl FileSink {
     /// A sink at `file:PATH`. Nothing is opened yet.
@@ -36,13 +93,21 @@ impl FileSink {
     /// # Errors
     /// A sentence, when the address names no file.
     pub fn new(text: &str, settings: &SinkSettings) -> Result<FileSink, String> {
-        let path = path::local(text, "file:")?;
+        let path = match path::local(text, "file:")? {
+            dash if dash == Path::new("-") => STANDARD_OUTPUT.into(),
+            path => path,
+        };
         let found = Found {
             may_be: settings.append,
             gets_end: false,
         };
+        let packing = Packing::of(&path);
+        let lines = LineMaker::new(&path, packing, settings.columns.clone());
         Ok(FileSink {
-            output: Arc::new(Output::new(path, "", found, settings.resume.clone())),
+            output: Arc::new(
+                Output::new(path, "", found, settings.resume.clone()).with(lines.form()),
+            ),
+            lines,
             is_inline: settings.inline,
         })
     }
@@ -85,7 +150,8 @@ impl Service<Payload> for FileSink {
     async fn connect(&self) -> Result<FileConnection, Fault> {
         // A reader of a pipe may be slow: no other thread waits for it.
         let is_inline = self.is_inline && self.output.is_file();
-        let lines = Blocking::open(Arc::clone(&self.output), is_inline).await?;
+        let plan = (Arc::clone(&self.output), self.lines.clone());
+        let lines = Blocking::open(plan, is_inline).await?;
         let output = Arc::clone(&self.output);
         Ok(FileConnection { lines, output })
     }
@@ -133,28 +199,39 @@ impl Connection<Payload> for FileConnection {
 /// Writes lines, on whichever thread may block.
 struct Lines {
     file: Arc<Opened>,
+    lines: LineMaker,
     buffer: Vec<u8>,
 }
 
 impl Writer for Lines {
-    type Plan = Arc<Output>;
+    type Plan = (Arc<Output>, LineMaker);
 
-    fn open(output: Arc<Output>) -> Result<Lines, Fault> {
+    fn open((output, lines): Self::Plan) -> Result<Lines, Fault> {
         let (file, buffer) = (output.open()?, Vec::new());
-        Ok(Lines { file, buffer })
+        Ok(Lines {
+            file,
+            lines,
+            buffer,
+        })
     }
 
     fn write(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
         self.buffer.clear();
         let mut outcomes = Vec::with_capacity(bulk.len());
         for record in bulk {
-            let outcome = columns::write(record, &mut self.buffer);
-            if outcome.is_ok() {
-                self.buffer.push(b'\n');
-            }
-            outcomes.push(outcome);
+            outcomes.push(self.lines.write(record, &mut self.buffer));
         }
-        self.file.append(&self.buffer)?;
+        match self.lines.packing {
+            Packing::None => self.file.append(&self.buffer)?,
+            packing if !self.buffer.is_empty() => {
+                let packed = packing.pack(&self.buffer);
+                let packed = packed.map_err(|cause| {
+                    Fault::permanent("cannot pack what is written").because(cause)
+                })?;
+                self.file.append(&packed)?;
+            }
+            Packing::Gzip | Packing::Zstd => {}
+        }
         if outcomes.iter().all(Result::is_ok) {
             return Ok(Reply::done(bulk.len()));
         }

@@ -2,38 +2,57 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 #[cfg(feature = "postgres")]
 use inflight::{Fault, Verdict};
 
+use serde::de::IgnoredAny;
+
+use crate::csv::{self, Dialect, Records, read_header};
 use crate::cutter::Content;
+use crate::decode::{self, Coding, Decoded, first_bytes};
+use crate::elements::Elements;
 use crate::fingerprint::Fingerprint;
 use crate::items::{Items, Kind};
 use crate::jsonl::Field;
-use crate::lines::{Lines, count, skip_byte_order_mark};
+use crate::lines::{self, Lines, skip_byte_order_mark};
 use crate::nearest::unknown;
 #[cfg(feature = "postgres")]
 use crate::postgres::{SCHEMES, Selection};
 use crate::range::{self, Numbers};
+use crate::row::Header;
 use crate::window::Window;
 
 /// Files up to this size are read twice, to know the number of items beforehand: 64 MiB take some 20 ms.
 const COUNTED_BYTES_MAX: u64 = 64 << 20;
 
-/// What the lines of a file or stream hold.
+/// CSV files up to this size are read twice, which costs as much as reading them once: some 10 ms.
+const COUNTED_CSV_MAX: u64 = 4 << 20;
+
+/// What a file or stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One line, one item, without its line end (`\n` or `\r\n`). Empty lines are skipped.
     Text,
     /// One JSON value a line. Blank lines are skipped; a line that is no JSON is a dead letter.
     Jsonl,
+    /// Records of values with commas between them, after a header with their names. A value in quotes may hold line ends.
+    Csv,
+    /// The same with tabs.
+    Tsv,
+    /// One JSON array, each element an item. What is no array is read as JSON lines.
+    Json,
 }
 
+/// The formats as they are typed.
+const FORMATS: [&str; 5] = ["text", "jsonl", "csv", "tsv", "json"];
+
 impl Format {
-    /// Reads `text` or `jsonl`.
+    /// Reads `text`, `jsonl`, `csv`, `tsv` or `json`.
     ///
     /// # Errors
     /// Names the nearest known format, and all of them.
@@ -41,17 +60,57 @@ impl Format {
         match text {
             "text" => Ok(Format::Text),
             "jsonl" => Ok(Format::Jsonl),
-            _ => Err(unknown("format", text, &["text", "jsonl"])),
+            "csv" => Ok(Format::Csv),
+            "tsv" => Ok(Format::Tsv),
+            "json" => Ok(Format::Json),
+            _ => Err(unknown("format", text, &FORMATS)),
         }
     }
 
-    /// What the name of a file suggests: `.jsonl` and `.ndjson` are JSON lines, all else is text.
+    /// What the name of a file suggests, in any case and without `.gz` or `.zst`; text where it suggests nothing.
     fn guess(path: &str) -> Format {
-        match Path::new(path).extension().and_then(|end| end.to_str()) {
+        let name = path.to_ascii_lowercase();
+        let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst"));
+        let lower = path.to_ascii_lowercase();
+        let end = Path::new(name.unwrap_or(&lower)).extension();
+        match end.and_then(|end| end.to_str()) {
             Some("jsonl" | "ndjson") => Format::Jsonl,
+            Some("csv") => Format::Csv,
+            Some("tsv" | "tab") => Format::Tsv,
+            Some("json") => Format::Json,
             _ => Format::Text,
         }
     }
+
+    /// How it reads, with this field.
+    fn layout(self, field: Option<&str>, has_header: bool) -> Result<Layout, String> {
+        let json = || field.map(Field::parse).transpose().map(Content::Json);
+        let records = |delimiter| {
+            Layout::Records(Dialect {
+                delimiter,
+                has_header,
+                field: field.map(str::to_owned),
+            })
+        };
+        match (self, field) {
+            (Format::Text, Some(field)) => Err(format!(
+                "field {field} needs JSON lines or CSV; add --format jsonl or --format csv"
+            )),
+            (Format::Text, None) => Ok(Layout::Lines(Content::Text)),
+            (Format::Jsonl, _) => Ok(Layout::Lines(json()?)),
+            (Format::Json, _) => Ok(Layout::Elements(json()?)),
+            (Format::Csv, _) => Ok(records(b',')),
+            (Format::Tsv, _) => Ok(records(b'\t')),
+        }
+    }
+}
+
+/// How items are cut from a file or stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Layout {
+    Lines(Content),
+    Elements(Content),
+    Records(Dialect),
 }
 
 /// Where items come from: a file, `-` for stdin, a range such as `0..600`, or rows: `postgres://…?table=T` and
@@ -68,7 +127,9 @@ impl Format {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     place: Place,
-    content: Content,
+    layout: Layout,
+    /// Whether the layout was only guessed, from the name.
+    is_guessed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,32 +167,99 @@ impl Input {
         };
         #[cfg(feature = "postgres")]
         if let Place::Rows(selection) = &place {
-            let content = Content::Json(field.as_deref().map(Field::parse).transpose()?);
-            return match format {
-                Some(_) => Err(format!("{selection} has no format: rows are JSON objects")),
-                None => Ok(Input { place, content }),
-            };
+            if format.is_some() {
+                return Err(format!("{selection} has no format: rows are JSON objects"));
+            }
+            let layout = Format::Jsonl.layout(field.as_deref(), true)?;
+            return Ok(Input {
+                place,
+                layout,
+                is_guessed: false,
+            });
         }
         if matches!(place, Place::Range(_)) && (format.is_some() || field.is_some()) {
             return Err(format!(
                 "range {text} has neither format nor field; write ./{text} for a file of that name"
             ));
         }
+        let is_guessed = format.is_none();
         let format = format.unwrap_or_else(|| Format::guess(text));
-        let content = match (format, field) {
-            (Format::Text, None) => Content::Text,
-            (Format::Text, Some(field)) => {
-                return Err(format!(
-                    "field {field} needs JSON lines; add --format jsonl"
-                ));
-            }
-            (Format::Jsonl, None) => Content::Json(None),
-            (Format::Jsonl, Some(field)) => Content::Json(Some(Field::parse(&field)?)),
-        };
-        Ok(Input { place, content })
+        Ok(Input {
+            place,
+            layout: format.layout(field.as_deref(), true)?,
+            is_guessed,
+        })
     }
 
-    /// Opens it. The items of a regular file of at most 64 MiB are counted.
+    /// The same input, of which the first record is no header: its values are called `1`, `2` and so on.
+    ///
+    /// # Errors
+    /// A sentence, when the input is neither CSV nor TSV.
+    pub fn without_header(mut self) -> Result<Input, String> {
+        match &mut self.layout {
+            Layout::Records(dialect) => {
+                dialect.has_header = false;
+                Ok(self)
+            }
+            _ => Err(format!("{self} has no header to go without; add --format csv or --format tsv")),
+        }
+    }
+
+    /// The names of the fields of every item, where they are known before anything is read: of a CSV file with a header.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read.
+    pub fn names(&self) -> io::Result<Option<Vec<String>>> {
+        let (Place::File(path), Layout::Records(dialect)) = (&self.place, &self.layout) else {
+            return Ok(None);
+        };
+        if !self.is_replayable() {
+            return Ok(None);
+        }
+        let header = File::open(path).and_then(|file| read_header(Decoded::new(file), dialect));
+        let header = header.map_err(|cause| unreadable(path, &cause))?;
+        Ok(header.map(|header| header.names().map(str::to_owned).collect()))
+    }
+
+    /// Looks at the beginning of a file: `gzip`, `zstd` or `UTF-16`, where it is read as the text that this holds, so that a
+    /// later run that goes on reads it from its beginning again; `None` of plain text, and of all that is no regular file.
+    ///
+    /// # Errors
+    /// Says why a file cannot be what it was taken for, and which flag would read it. A file that cannot be read is no
+    /// error here.
+    pub fn look(&self) -> Result<Option<&'static str>, String> {
+        let Place::File(path) = &self.place else {
+            return Ok(None);
+        };
+        match self.look_at(path) {
+            Ok(coding) => Ok(decode::coding_in_words(coding)),
+            Err(cause) if cause.kind() == io::ErrorKind::InvalidData => {
+                Err(unreadable(path, &cause).to_string())
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn look_at(&self, path: &str) -> io::Result<Coding> {
+        let mut file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(Coding::Plain);
+        }
+        let first = first_bytes(File::open(path)?)?;
+        if let Some(why) = self.unfit(path, &first) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        let mut magic = Vec::new();
+        file.by_ref().take(4).read_to_end(&mut magic)?;
+        if let Layout::Records(dialect) = &self.layout {
+            file.rewind()?;
+            read_header(Decoded::new(file), dialect)?;
+        }
+        Ok(Coding::of(&magic))
+    }
+
+    /// Opens it. The items of a regular file of at most 64 MiB are counted (4 MiB of CSV), unless it is packed. Files that
+    /// begin as gzip, zstd or UTF-16 do are read as the text that they hold.
     ///
     /// # Errors
     /// Names the file that cannot be read; of rows what the server says, as [`io::ErrorKind::NotConnected`] where it cannot
@@ -140,17 +268,31 @@ impl Input {
         Ok(Items(match &self.place {
             Place::Range(range) => Kind::Numbers(Numbers::new(range.clone())),
             Place::Stdin => {
-                let stdin = Window::of_stream(io::stdin());
-                let lines = Lines::of_stream("stdin", stdin, self.content.clone());
-                Kind::Lines(Box::new(lines))
+                let stdin = self.stream(io::stdin());
+                match &self.layout {
+                    Layout::Lines(content) | Layout::Elements(content) => Kind::Lines(Box::new(
+                        Lines::of_stream("stdin", stdin, content.clone()),
+                    )),
+                    Layout::Records(dialect) => Kind::Records(Box::new(Records::new(
+                        "stdin",
+                        stdin,
+                        dialect.clone(),
+                        None,
+                        None,
+                    ))),
+                }
             }
             Place::File(path) => {
-                let lines = self.open_file(path);
-                Kind::Lines(Box::new(lines.map_err(|cause| unreadable(path, &cause))?))
+                let opened = self.open_file(path);
+                opened.map_err(|cause| unreadable(path, &cause))?
             }
             #[cfg(feature = "postgres")]
             Place::Rows(selection) => {
-                let rows = selection.open(self.content.clone());
+                let content = match &self.layout {
+                    Layout::Lines(content) | Layout::Elements(content) => content.clone(),
+                    Layout::Records(_) => Content::Json(None),
+                };
+                let rows = selection.open(content);
                 Kind::Rows(Box::new(rows.map_err(refused)?))
             }
         }))
@@ -159,10 +301,19 @@ impl Input {
     /// Which fields its items have, as far as that is known before any is read.
     #[cfg(feature = "http")]
     pub fn fields(&self) -> crate::http::Fields {
-        match (&self.place, &self.content) {
-            (Place::Range(_), _) => crate::http::Fields::None,
-            (Place::Stdin | Place::File(_), Content::Text) => crate::http::Fields::None,
-            _ => crate::http::Fields::Unknown,
+        use crate::http::Fields;
+        match (&self.place, &self.layout) {
+            (Place::Range(_), _)
+            | (Place::Stdin | Place::File(_), Layout::Lines(Content::Text)) => Fields::None,
+            (Place::File(path), Layout::Records(_)) => match self.names() {
+                Ok(Some(names)) => Fields::Named {
+                    names,
+                    input: path.clone(),
+                },
+                // A file that cannot be read is told where it is opened.
+                _ => Fields::Unknown,
+            },
+            _ => Fields::Unknown,
         }
     }
 
@@ -252,24 +403,97 @@ impl Input {
         }
     }
 
-    fn open_file(&self, path: &str) -> io::Result<Lines> {
+    /// What can be read once, as the text that it holds.
+    fn stream(&self, stream: impl Read + Send + 'static) -> Window {
+        match &self.layout {
+            Layout::Elements(_) => Window::of_stream(Elements::new(Decoded::new(stream))),
+            _ => Window::of_stream(Decoded::new(stream)),
+        }
+    }
+
+    fn open_file(&self, path: &str) -> io::Result<Kind> {
         let mut file = File::open(path)?;
         let about = file.metadata()?;
         if about.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut remaining = None;
-        if about.is_file() && about.len() <= COUNTED_BYTES_MAX {
-            let mut reader = BufReader::new(&file);
-            skip_byte_order_mark(&mut reader)?;
-            remaining = Some(count(&mut reader, &self.content, false)?);
-            file.rewind()?;
+        if !about.is_file() {
+            return Ok(self.kind(path, self.stream(file), None, None));
         }
-        let file = match about.is_file() {
-            true => Window::of_file(file),
-            false => Window::of_stream(file),
+        let is_plain = self.look_at(path)? == Coding::Plain;
+        let header = match &self.layout {
+            Layout::Records(dialect) => read_header(Decoded::new(File::open(path)?), dialect)?,
+            _ => None,
         };
-        Ok(Lines::of_file(path, file, self.content.clone(), remaining))
+        if !is_plain || matches!(self.layout, Layout::Elements(_)) {
+            return Ok(self.kind(path, self.stream(file), header, None));
+        }
+        let remaining = self.count(&file, about.len())?;
+        file.rewind()?;
+        Ok(self.kind(path, Window::of_file(file), header, remaining))
+    }
+
+    fn kind(
+        &self,
+        path: &str,
+        window: Window,
+        header: Option<Arc<Header>>,
+        remaining: Option<u64>,
+    ) -> Kind {
+        match &self.layout {
+            Layout::Lines(content) | Layout::Elements(content) => Kind::Lines(Box::new(
+                Lines::of_file(path, window, content.clone(), remaining),
+            )),
+            Layout::Records(dialect) => Kind::Records(Box::new(Records::new(
+                path,
+                window,
+                dialect.clone(),
+                header,
+                remaining,
+            ))),
+        }
+    }
+
+    /// How many items a file of this size holds, where that is known soon.
+    fn count(&self, file: &File, bytes: u64) -> io::Result<Option<u64>> {
+        match &self.layout {
+            Layout::Lines(content) if bytes <= COUNTED_BYTES_MAX => {
+                let mut reader = BufReader::new(file);
+                skip_byte_order_mark(&mut reader)?;
+                lines::count(&mut reader, content, false).map(Some)
+            }
+            Layout::Records(dialect) if bytes <= COUNTED_CSV_MAX => {
+                csv::count(file, dialect).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Why a file that begins so cannot be what the input was taken for; `None` where it can.
+    fn unfit(&self, path: &str, first: &[u8]) -> Option<String> {
+        if let Some(what) = decode::refused(first) {
+            return Some(format!("it is {what}"));
+        }
+        let text = String::from_utf8_lossy(first);
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        let line = text.lines().next().unwrap_or_default().trim_end();
+        let is_whole = serde_json::from_str::<IgnoredAny>(line).is_ok();
+        let begins_array = text.starts_with('[') && !is_whole;
+        match &self.layout {
+            _ if !self.is_guessed => None,
+            Layout::Lines(Content::Json(_)) if begins_array => Some(
+                "it holds a JSON array where JSON lines were expected; add --format json".into(),
+            ),
+            Layout::Lines(Content::Text) if begins_array && text[1..].trim_start().starts_with(['{', '[', '"']) => {
+                Some(format!(
+                    "it seems to hold a JSON array; add --format json, or --format text to take {path} line by line"
+                ))
+            }
+            Layout::Records(_) if text.starts_with('{') && is_whole => Some(
+                "it holds JSON lines where CSV was expected; add --format jsonl".into(),
+            ),
+            _ => None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use inflight::{Fault, Place, Source};
 
+use crate::csv::Records;
 use crate::lines::Lines;
 use crate::payload::Payload;
 #[cfg(feature = "postgres")]
@@ -14,6 +15,7 @@ pub struct Items(pub(crate) Kind);
 pub(crate) enum Kind {
     Numbers(Numbers),
     Lines(Box<Lines>),
+    Records(Box<Records>),
     #[cfg(feature = "postgres")]
     Rows(Box<Rows>),
 }
@@ -25,6 +27,7 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.read(max, items),
             Kind::Lines(lines) => lines.read(max, items),
+            Kind::Records(records) => records.read(max, items),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.read(max, items),
         }
@@ -34,6 +37,7 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.place(),
             Kind::Lines(lines) => lines.place(),
+            Kind::Records(records) => records.place(),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.place(),
         }
@@ -43,6 +47,7 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.resume(from, read_to),
             Kind::Lines(lines) => lines.resume(from, read_to),
+            Kind::Records(records) => records.resume(from, read_to),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.resume(from, read_to),
         }
@@ -52,6 +57,7 @@ impl Source for Items {
         match &self.0 {
             Kind::Numbers(numbers) => numbers.remaining(),
             Kind::Lines(lines) => lines.remaining(),
+            Kind::Records(records) => records.remaining(),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.remaining(),
         }
@@ -61,6 +67,7 @@ impl Source for Items {
         match &mut self.0 {
             Kind::Numbers(numbers) => numbers.count_rest(),
             Kind::Lines(lines) => lines.count_rest(),
+            Kind::Records(records) => records.count_rest(),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.count_rest(),
         }

@@ -24,13 +24,17 @@ mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
 mod columns;
+mod csv;
 mod cutter;
+mod decode;
+mod elements;
 #[cfg(feature = "exec")]
 mod exec;
 #[cfg(feature = "file")]
 mod file;
 mod file_id;
 mod fingerprint;
+mod going_on;
 #[cfg(feature = "http")]
 mod http;
 mod input;
@@ -50,6 +54,8 @@ mod open_file;
 mod open_pipe;
 #[cfg(any(feature = "http", feature = "file"))]
 mod output;
+#[cfg(any(feature = "http", feature = "file"))]
+mod packing;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod path;
 mod payload;
@@ -85,6 +91,7 @@ pub use http::{
     BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch, HttpSink,
     StatusChanges,
 };
+pub use columns::{Cell, Columns};
 pub use input::{Format, Input};
 pub use items::Items;
 pub use jq::{Jq, JqInput};

@@ -7,7 +7,7 @@ use std::io::{self, BufRead};
 use inflight::{Fault, Place, Source};
 
 use crate::cutter::{Content, Cutter, LINE_BYTES_MAX};
-use crate::fingerprint::{changed, continued, may_follow_cut, shorter};
+use crate::going_on::{check, read_place, unreadable};
 use crate::line_place::LinePlace;
 use crate::payload::Payload;
 use crate::window::Window;
@@ -74,7 +74,7 @@ impl Lines {
         if buffer.is_empty() {
             let checked = self.reader.check_end(&self.cutter.name);
             checked
-                .map_err(|cause| self.unreadable(cause))?
+                .map_err(|cause| unreadable(&self.cutter.name, cause))?
                 .map_err(Fault::permanent)?;
             self.end(items);
             return Ok(false);
@@ -154,57 +154,6 @@ impl Lines {
 
 /// Going on where an earlier run has stopped.
 impl Lines {
-    /// Whether all before these places is what it was, and what comes after the last; else what differs. Says where to go
-    /// back to for `from`.
-    fn check(
-        &mut self,
-        from: Option<&LinePlace>,
-        read_to: Option<&LinePlace>,
-    ) -> Result<(), Fault> {
-        if !self.reader.is_file() {
-            return Ok(());
-        }
-        self.reader.hash();
-        let mut back = self.reader.here();
-        let mut places: Vec<_> = [from, read_to].into_iter().flatten().collect();
-        places.sort_by_key(|place| place.offset);
-        for place in places {
-            self.check_one(place)?;
-            if Some(place) == from {
-                back = self.reader.here();
-            }
-        }
-        let Some(back) = back else {
-            return Ok(());
-        };
-        let went = self.reader.go_back(back);
-        went.map_err(|cause| self.unreadable(cause))
-    }
-
-    fn check_one(&mut self, place: &LinePlace) -> Result<(), Fault> {
-        let name = &self.cutter.name;
-        let is_there = self.reader.take_to(place.offset);
-        if !is_there.map_err(|cause| self.unreadable(cause))? {
-            return Err(Fault::permanent(shorter(
-                name,
-                self.reader.offset(),
-                place.offset,
-            )));
-        }
-        if self.reader.digest() != Some(place.hash) {
-            return Err(Fault::permanent(changed(name, place.offset)));
-        }
-        let next = self.reader.peek().map_err(|cause| self.unreadable(cause))?;
-        match place.is_cut && !may_follow_cut(&next) {
-            true => Err(Fault::permanent(continued(name))),
-            false => Ok(()),
-        }
-    }
-
-    fn unreadable(&self, cause: io::Error) -> Fault {
-        Fault::permanent(format!("cannot read {}", self.cutter.name)).because(cause)
-    }
-
     /// Goes on at this place, where the reader stands.
     fn go_on(&mut self, place: &LinePlace) -> Result<(), Fault> {
         self.has_begun = place.offset > 0;
@@ -212,7 +161,7 @@ impl Lines {
         let remaining = &mut self.cutter.remaining;
         *remaining = remaining.map(|all| all.saturating_sub(place.items));
         if place.is_cut {
-            let next = self.reader.peek().map_err(|cause| self.unreadable(cause))?;
+            let next = self.reader.peek().map_err(|cause| unreadable(&self.cutter.name, cause))?;
             if next.is_empty() {
                 // Whatever comes from now on is for another run, which will see whether it continues that line.
                 self.has_ended = true;
@@ -222,26 +171,9 @@ impl Lines {
             let line_end = next.iter().position(|byte| *byte == b'\n');
             let skipped = self.reader.offset() + line_end.map_or(0, |at| at as u64 + 1);
             let skipped = self.reader.take_to(skipped);
-            skipped.map_err(|cause| self.unreadable(cause))?;
+            skipped.map_err(|cause| unreadable(&self.cutter.name, cause))?;
         }
         Ok(())
-    }
-
-    fn read_place(&self, place: Option<&Place>) -> Result<Option<LinePlace>, Fault> {
-        let Some(place) = place else {
-            return Ok(None);
-        };
-        match LinePlace::read(place) {
-            Some(place) if self.reader.is_file() => Ok(Some(place)),
-            Some(_) => Err(Fault::permanent(format!(
-                "{} was a file, and is one no more",
-                self.cutter.name
-            ))),
-            None => Err(Fault::permanent(format!(
-                "the journal knows no place in a file of lines, as {} is",
-                self.cutter.name
-            ))),
-        }
     }
 }
 
@@ -274,8 +206,10 @@ impl Source for Lines {
     }
 
     fn resume(&mut self, from: Option<&Place>, read_to: Option<&Place>) -> Result<(), Fault> {
-        let (from, read_to) = (self.read_place(from)?, self.read_place(read_to)?);
-        self.check(from.as_ref(), read_to.as_ref())?;
+        let name = &self.cutter.name;
+        let read = |place| read_place(&self.reader, name, place);
+        let (from, read_to) = (read(from)?, read(read_to)?);
+        check(&mut self.reader, name, from.as_ref(), read_to.as_ref())?;
         from.map_or(Ok(()), |from| self.go_on(&from))
     }
 

@@ -15,6 +15,7 @@ use nix::fcntl::OFlag;
 use crate::file_id;
 use crate::open_file::{OpenFile, in_turn};
 use crate::open_pipe::OpenPipe;
+use crate::packing::{Packing, unfit_for_more};
 use crate::settings::Resume;
 use crate::tail::{Tail, ends_whole, first_foreign, is_line_end};
 
@@ -27,8 +28,47 @@ pub(crate) struct Output {
     found: Found,
     /// What the journal of this job knows of the file; what follows is cut off when it is opened.
     resume: Option<Resume>,
+    form: Form,
     /// Opened once and for all connections: only then does a sync tell of every write that failed.
     opened: Mutex<Option<Arc<Opened>>>,
+}
+
+/// What the lines of a file are like.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    /// What a new file begins with, such as the header of CSV; no line of a record.
+    pub(crate) head: Vec<u8>,
+    pub(crate) packing: Packing,
+    /// Whether each line begins with the index of its item, so that lines of others can be told from ours.
+    pub(crate) begins_with_index: bool,
+}
+
+impl Default for Form {
+    fn default() -> Form {
+        Form {
+            head: Vec::new(),
+            packing: Packing::None,
+            begins_with_index: true,
+        }
+    }
+}
+
+impl Form {
+    /// How the file ends, where its lines can be seen.
+    fn tail(&self, file: &File) -> io::Result<Tail> {
+        match self.packing {
+            Packing::None => Tail::of(file),
+            _ => Ok(Tail::Whole),
+        }
+    }
+
+    /// Whether the file may be cut off at this length.
+    fn ends_at(&self, file: &File, length: u64) -> io::Result<bool> {
+        match self.packing {
+            Packing::None => is_line_end(file, length),
+            packing => packing.begins_at(file, length),
+        }
+    }
 }
 
 /// What becomes of lines that the file holds already, where no journal knows them.
@@ -61,8 +101,14 @@ impl Output {
             what,
             found,
             resume,
+            form: Form::default(),
             opened,
         }
+    }
+
+    /// The same, whose lines are like this.
+    pub(crate) fn with(self, form: Form) -> Output {
+        Output { form, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -90,6 +136,12 @@ impl Output {
             return Err(fail(io::ErrorKind::IsADirectory.into()));
         }
         if !about.is_file() {
+            if self.form.packing != Packing::None {
+                return Err(format!(
+                    "{} is no regular file, and packed lines cannot be taken back from it; leave out .gz or .zst",
+                    self.path.display()
+                ));
+            }
             return match &self.resume {
                 Some(_) => Err(format!(
                     "{} is no file any more, and what earlier runs of this job wrote is not there; \
@@ -115,7 +167,7 @@ impl Output {
         if length < at {
             return Err(self.is_short(length));
         }
-        if !is_line_end(file, at).map_err(fail)? {
+        if !self.form.ends_at(file, at).map_err(fail)? {
             return Err(format!(
                 "{name} has been changed: no line ends at byte {at}, where earlier runs of this job had come; \
                  put it back, or start over with --fresh"
@@ -123,12 +175,16 @@ impl Output {
         }
         if resume.is_ended {
             // What follows is of others, and stays.
-            return match ends_whole(file).map_err(fail)? {
+            let is_packed = self.form.packing != Packing::None;
+            return match is_packed || ends_whole(file).map_err(fail)? {
                 true => Ok(()),
                 false => Err(format!(
                     "{name} ends in a line without an end, which no run of this job wrote; end it, or take it off"
                 )),
             };
+        }
+        if !self.form.begins_with_index {
+            return Ok(());
         }
         match first_foreign(file, at, &resume.finished).map_err(fail)? {
             Some(byte) => Err(format!(
@@ -156,7 +212,13 @@ impl Output {
                 "{name} holds {length} bytes already; name another file, or add --append"
             ));
         }
-        match Tail::of(file).map_err(fail)? {
+        if length > 0 && (!self.form.head.is_empty() || self.form.packing != Packing::None) {
+            let unfit = unfit_for_more(file, &self.form.head).map_err(fail)?;
+            if let Some(why) = unfit {
+                return Err(format!("{name} {why}; name another file"));
+            }
+        }
+        match self.form.tail(file).map_err(fail)? {
             Tail::Foreign if !self.found.gets_end => Err(format!(
                 "{name} ends in a line without an end that inflight did not write; end it, or name another file"
             )),
@@ -176,8 +238,10 @@ impl Output {
             Err(cause) if is_unread(&cause) => Ok(false),
             Err(cause) => Err(self.fault(cause)),
             Ok(pipe) => {
-                let opened = Opened::Pipe(OpenPipe::new(pipe, self.title()));
-                lock(&self.opened).get_or_insert(Arc::new(opened));
+                let mut slot = lock(&self.opened);
+                if slot.is_none() {
+                    *slot = Some(Arc::new(self.pipe(pipe)?));
+                }
                 Ok(true)
             }
         }
@@ -195,13 +259,23 @@ impl Output {
         Ok(Arc::clone(slot.insert(Arc::new(opened))))
     }
 
+    /// An open pipe, with what it begins with.
+    fn pipe(&self, pipe: File) -> Result<Opened, Fault> {
+        let pipe = OpenPipe::new(pipe, self.title());
+        if !self.form.head.is_empty() {
+            pipe.append(&self.form.head)?;
+        }
+        Ok(Opened::Pipe(pipe))
+    }
+
     fn begin(&self) -> io::Result<Opened> {
         if !self.is_file() {
             let pipe = open_pipe(&self.path).map_err(|cause| match is_unread(&cause) {
                 true => io::Error::other("nobody reads it"),
                 false => cause,
             })?;
-            return Ok(Opened::Pipe(OpenPipe::new(pipe, self.title())));
+            let begun = self.pipe(pipe);
+            return begun.map_err(|fault| io::Error::other(fault.to_string()));
         }
         let mut file = OpenOptions::new()
             .read(true)
@@ -209,13 +283,17 @@ impl Output {
             .create(true)
             .open(&self.path)?;
         in_turn(&file.try_clone()?, || {
-            match (&self.resume, Tail::of(&file)?) {
+            match (&self.resume, self.form.tail(&file)?) {
                 (Some(resume), _) if !resume.is_ended => file.set_len(resume.at),
                 (_, Tail::Whole) => Ok(()),
                 (None, _) if self.found.gets_end => file.write_all(b"\n"),
                 (None, Tail::Cut(length)) => file.set_len(length),
                 _ => Err(io::ErrorKind::InvalidData.into()),
+            }?;
+            if self.form.head.is_empty() || file.metadata()?.len() > 0 {
+                return Ok(());
             }
+            file.write_all(&self.form.packing.pack(&self.form.head)?)
         })?;
         OpenFile::new(file, self.path.clone(), self.title()).map(Opened::File)
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::jsonl;
+use crate::nearest::unknown;
 
 /// The fields of one item.
 ///
@@ -80,6 +81,12 @@ impl Header {
             header.names.push(name);
         }
         Ok(header)
+    }
+
+    /// What is said of a name that is none of these.
+    pub(crate) fn lacks(&self, name: &str) -> String {
+        let names: Vec<&str> = self.names().collect();
+        unknown("field", name, &names)
     }
 
     /// The names in the order of the columns.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use inflight::{Declared, OpenedJournal};
 
+use crate::columns::Columns;
+
 /// Bytes of an answer that are read at most, unless told otherwise. It is held in memory until it is used, and 16 MiB is what a
 /// line may have too.
 pub const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -49,6 +51,8 @@ pub struct SinkSettings {
     /// What statuses of HTTP saves mean, where that is not what the table says. Default as the table says.
     #[cfg(feature = "http")]
     pub statuses: crate::http::StatusChanges,
+    /// What is saved of each item in files and JSON bodies. Default `index,result`.
+    pub columns: Columns,
     /// Where responses of HTTP saves are kept, one JSON line each. Default: nowhere.
     pub responses: Option<PathBuf>,
     /// Bytes of a response that are kept at most; a longer one is cut, and its line says so. Default [`ANSWER_BYTES_MAX`].
@@ -122,3 +126,4 @@ pub struct Ledger {
     /// has taken over.
     pub epoch: u64,
 }
+

@@ -76,6 +76,12 @@ pub(crate) fn run_kept(
     if let Some(kept) = &kept {
         kept.tell(&sink, &plan.options, &messages);
     }
+    if let Some(packed) = plan.work.packed {
+        let input = &plan.work.input;
+        messages.say(format_args!(
+            "{input} is {packed}, read as the text in it; a run that goes on reads it from its beginning again"
+        ));
+    }
     let signals = Signals::listen(&messages)?;
     let input = plan.work.input.clone();
     let Some(items) = signals.unless_stopped(move || input.open())? else {

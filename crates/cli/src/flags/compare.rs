@@ -23,7 +23,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 /// `inflight compare`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, rows of
+    /// A file (text, JSON or CSV), `-` for standard input, a range such as 0..600, rows of
     /// postgres://USER@HOST/DATABASE?table=T&key=COLUMN (or query=SELECT), or a job file such as job.toml
     #[arg(default_value = "0..120")]
     pub(crate) input: String,

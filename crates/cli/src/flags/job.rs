@@ -13,13 +13,23 @@ use crate::flags::value;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = JOB)]
 pub(crate) struct JobArgs {
-    /// What the input is made of [default: jsonl for *.jsonl and *.ndjson, else text]
+    /// What the input is made of, packed with gzip or zstd or not; empty lines are skipped [default: what its name ends in,
+    /// such as .csv or .jsonl.gz, else text]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
 
-    /// Compute on this field of each JSON line [default: the whole line]
+    /// The first record of CSV or TSV is an item like all others, and fields are called 1, 2 and so on
+    #[arg(long)]
+    pub(crate) no_header: bool,
+
+    /// Compute on this field of each row [default: the whole row, as JSON]
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
+
+    /// What file: saves of each item: fields of its row, index, result, key, or NAME=FILTER, a jq filter of the result
+    /// [default: index,result]
+    #[arg(long, value_name = "NAME[=FILTER],…")]
+    pub(crate) columns: Option<String>,
 
     /// Fetch what compute gets: [METHOD ]http(s)://URL, GET by default, with {} for the item and {name} for a field (RFC 6570:
     /// {+name}, {?name}); or lab:?latency=100ms
@@ -91,7 +101,9 @@ impl JobArgs {
     pub(super) fn settings(&self) -> Vec<Setting> {
         let JobArgs {
             format,
+            no_header,
             field,
+            columns,
             fetch,
             headers,
             fetch_headers,
@@ -145,6 +157,8 @@ impl JobArgs {
             Setting::new("retry-status", results, whole, retry_status),
             Setting::new("ok-status", results, whole, ok_status),
             Setting::new("fail-status", results, whole, fail_status),
+            Setting::switch("no-header", results, whole, *no_header),
+            Setting::new("columns", results, whole, columns),
         ]
     }
 }
@@ -178,6 +192,9 @@ impl StatusArgs {
 pub(crate) enum Format {
     Text,
     Jsonl,
+    Csv,
+    Tsv,
+    Json,
 }
 
 impl Format {
@@ -185,6 +202,9 @@ impl Format {
         match self {
             Format::Text => "text",
             Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Json => "json",
         }
     }
 }

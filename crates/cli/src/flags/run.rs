@@ -26,7 +26,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 /// `inflight run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A file (text or JSON lines), `-` for standard input, a range such as 0..600, rows of
+    /// A file (text, JSON or CSV), `-` for standard input, a range such as 0..600, rows of
     /// postgres://USER@HOST/DATABASE?table=T&key=COLUMN (or query=SELECT), or a job file such as job.toml
     pub(crate) input: String,
 

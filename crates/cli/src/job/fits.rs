@@ -49,6 +49,7 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
     }
     if !able.appends {
         no_file(&sink, job)?;
+        no_columns(&sink, job)?;
     }
     if !able.keeps_order {
         no_lines(&sink, job)?;
@@ -68,6 +69,13 @@ fn no_file(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     refuse(
         job.append && job.responses.is_none(),
         format_args!("--append lets file: and --responses add to a file; {sink} is none"),
+    )
+}
+
+fn no_columns(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
+    refuse(
+        job.columns.is_some(),
+        format_args!("--columns is of the lines in file:; {sink} writes none"),
     )
 }
 

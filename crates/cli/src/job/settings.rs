@@ -2,7 +2,7 @@
 
 use inflight::Strategy;
 use inflight_connectors::{
-    FetchSettings, Fields, HttpFetch, Ledger, Resume, Sink, SinkSettings, StatusChanges,
+    Columns, FetchSettings, Fields, HttpFetch, Ledger, Resume, Sink, SinkSettings, StatusChanges,
 };
 
 use crate::error::{Usage, unfit};
@@ -63,7 +63,7 @@ impl Settings {
     ///
     /// # Errors
     /// A usage error: a status that is none.
-    pub(crate) fn new(args: &JobArgs, job: u64, items: Items) -> anyhow::Result<Settings> {
+    pub(crate) fn new(args: &JobArgs, job: u64, items: Items, columns: Columns) -> anyhow::Result<Settings> {
         let changes = changes(&args.statuses)?;
         // Where both are over HTTP, the answer that is wanted is that to the fetch.
         let (of_fetch, of_save) = if args.fetch.is_some() {
@@ -78,6 +78,7 @@ impl Settings {
                 statuses: of_save,
                 fields: items.fields.clone(),
                 is_item_gone: items.is_gone,
+                columns,
                 responses: args.responses.clone(),
                 ca_file: args.ca_file.clone(),
                 proxy: args.proxy.clone(),

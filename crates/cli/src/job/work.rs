@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use inflight_connectors::{Abilities, Address, Format, Input};
+use inflight_connectors::{Abilities, Address, Columns, Format, Input};
 
 use crate::error::Usage;
 use crate::flags::job::{self as flags, LAB};
@@ -19,6 +19,8 @@ use crate::job::target::Target;
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) input: Input,
+    /// What the input is packed or written in, where it is no plain text.
+    pub(crate) packed: Option<&'static str>,
     pub(crate) computation: Computation,
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
@@ -52,9 +54,17 @@ impl Work {
         let format = job.format.map(|format| match format {
             flags::Format::Text => Format::Text,
             flags::Format::Jsonl => Format::Jsonl,
+            flags::Format::Csv => Format::Csv,
+            flags::Format::Tsv => Format::Tsv,
+            flags::Format::Json => Format::Json,
         });
         let fetch = job.fetch.as_deref();
-        let input = Input::parse(input, format, job.field.clone()).map_err(Usage::error)?;
+        let mut input = Input::parse(input, format, job.field.clone()).map_err(Usage::error)?;
+        if job.no_header {
+            input = input.without_header().map_err(usage("--no-header"))?;
+        }
+        let packed = input.look().map_err(Usage::error)?;
+        let columns = columns(job, &input)?;
         let computation =
             Computation::parse(compute, pace.compute_timeout).map_err(usage("--compute"))?;
         let items = Items {
@@ -68,14 +78,28 @@ impl Work {
                 .map_err(usage("--fetch"))?,
             abilities: sink.abilities(),
             save: Target::parse(save).map_err(usage("--save"))?,
-            settings: Settings::new(job, job_id(&settings), items)?.counting(pace),
+            settings: Settings::new(job, job_id(&settings), items, columns)?.counting(pace),
             input,
+            packed,
             computation,
             typed: settings,
             save_shown: public(save),
             fetch_shown: fetch.map(public),
         })
     }
+}
+
+/// What is saved of each item, as far as that can be known before anything is read.
+fn columns(job: &flags::JobArgs, input: &Input) -> anyhow::Result<Columns> {
+    let Some(text) = &job.columns else {
+        return Ok(Columns::default());
+    };
+    let columns = Columns::parse(text).map_err(usage("--columns"))?;
+    // An input that cannot be read is told where it is opened.
+    if let Ok(Some(fields)) = input.names() {
+        columns.check(&fields).map_err(usage("--columns"))?;
+    }
+    Ok(columns)
 }
 
 /// Makes a sentence about the value of this flag a usage error.

@@ -18,6 +18,7 @@ mod plan;
 mod postgres;
 mod progress;
 mod report;
+mod rows;
 mod run;
 mod secrets;
 mod signals;
