@@ -117,13 +117,16 @@ impl Columns {
                 From::Field => {
                     let known: Vec<&str> = fields.iter().map(String::as_str).chain(KNOWN).collect();
                     let guess = nearest(name, &known);
-                    let guess = guess.map_or(";".into(), |guess| format!("; did you mean `{guess}`?"));
+                    let guess =
+                        guess.map_or(";".into(), |guess| format!("; did you mean `{guess}`?"));
                     return Err(format!(
                         "column `{name}` is no field of the input{guess} fields: {}",
                         fields.join(", ")
                     ));
                 }
-                From::Index | From::Result | From::Key if has(name) => return Err(two_meanings(name)),
+                From::Index | From::Result | From::Key if has(name) => {
+                    return Err(two_meanings(name));
+                }
                 From::Index | From::Result | From::Key => {}
             }
         }
@@ -149,7 +152,9 @@ impl Columns {
         input: &JqInput<'_>,
     ) -> Result<Vec<Cell<'a>>, Fault> {
         let cells = self.columns.iter();
-        cells.map(|column| self.cell(column, record, input)).collect()
+        cells
+            .map(|column| self.cell(column, record, input))
+            .collect()
     }
 
     fn cell<'a>(
@@ -168,7 +173,10 @@ impl Columns {
         }
         match &column.from {
             From::Index => Ok(Value::Json(Cow::Owned(record.index.to_string()))),
-            From::Key => Ok(Value::Text(Cow::Owned(format!("{:032x}", record.value.key)))),
+            From::Key => Ok(Value::Text(Cow::Owned(format!(
+                "{:032x}",
+                record.value.key
+            )))),
             From::Result => result_of(&record.value),
             From::Field => field().ok_or_else(|| fault(lacks(name, &record.value))),
             From::Jq(jq) => {
@@ -241,7 +249,10 @@ impl Column {
         if name.is_empty() {
             return Err(match text {
                 "" => "a column has no name; write it as NAME or NAME=FILTER".into(),
-                _ => format!("column `{text}` has no name; write it as NAME={}", text.trim_start_matches('=')),
+                _ => format!(
+                    "column `{text}` has no name; write it as NAME={}",
+                    text.trim_start_matches('=')
+                ),
             });
         }
         if name.starts_with(['.', '$']) {
@@ -253,7 +264,9 @@ impl Column {
             Some(filter) => From::Jq(Jq::compile(filter).map_err(|why| {
                 let is_name = filter.chars().all(|c| c.is_alphanumeric() || c == '_');
                 match is_name {
-                    true => format!("column `{name}`: {why}; write {name}=$row.{filter} for the field {filter}"),
+                    true => format!(
+                        "column `{name}`: {why}; write {name}=$row.{filter} for the field {filter}"
+                    ),
                     false => format!("column `{name}`: {why}"),
                 }
             })?),
@@ -315,7 +328,9 @@ fn two_meanings(name: &str) -> String {
 
 fn lacks(name: &str, payload: &Payload) -> String {
     let Some(row) = &payload.row else {
-        return format!("column `{name}`: the item has no fields; use index, result, key or NAME=FILTER");
+        return format!(
+            "column `{name}`: the item has no fields; use index, result, key or NAME=FILTER"
+        );
     };
     let names = row.names();
     let known: Vec<&str> = names.iter().map(|name| &**name).collect();
@@ -348,7 +363,11 @@ pub(crate) fn write(record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<()
 }
 
 /// Appends a line of CSV. Values are quoted where readers would take them for something else.
-fn write_values<'a>(values: impl ExactSizeIterator<Item = &'a str>, delimiter: u8, buffer: &mut Vec<u8>) {
+fn write_values<'a>(
+    values: impl ExactSizeIterator<Item = &'a str>,
+    delimiter: u8,
+    buffer: &mut Vec<u8>,
+) {
     let is_alone = values.len() == 1;
     for (place, value) in values.enumerate() {
         if place > 0 {
@@ -356,7 +375,9 @@ fn write_values<'a>(values: impl ExactSizeIterator<Item = &'a str>, delimiter: u
         }
         let is_special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n');
         // A line with nothing on it is no record, and a mark at the beginning of a file is none of its text.
-        let must = value.bytes().any(is_special) || (is_alone && value.is_empty()) || value.starts_with('\u{feff}');
+        let must = value.bytes().any(is_special)
+            || (is_alone && value.is_empty())
+            || value.starts_with('\u{feff}');
         if must {
             buffer.push(b'"');
             buffer.extend_from_slice(value.replace('"', "\"\"").as_bytes());
@@ -389,7 +410,9 @@ mod tests {
     fn without_columns_it_is_index_and_result() {
         let columns = Columns::default();
         let mut buffer = Vec::new();
-        columns.write_json(&Record::new(7, Payload::read("a\"\n")), &mut buffer).unwrap();
+        columns
+            .write_json(&Record::new(7, Payload::read("a\"\n")), &mut buffer)
+            .unwrap();
         assert_eq!(buffer, br#"{"index":7,"result":"a\"\n"}"#);
         let bad = Record::new(7, Payload::read(&b"\xff"[..]));
         let fault = columns.write_json(&bad, &mut buffer).unwrap_err();
@@ -397,7 +420,9 @@ mod tests {
         assert_eq!(buffer.len(), 28);
         buffer.clear();
         let value = Payload::read("7").becomes_json("{\"a\": [1]}");
-        columns.write_json(&Record::new(8, value), &mut buffer).unwrap();
+        columns
+            .write_json(&Record::new(8, value), &mut buffer)
+            .unwrap();
         assert_eq!(buffer, br#"{"index":8,"result":{"a": [1]}}"#);
         let row = record(r#"{"index": 1}"#, "x");
         buffer.clear();
@@ -407,14 +432,25 @@ mod tests {
 
     #[test]
     fn columns_are_fields_and_filters() {
-        let one = record(r#"{"id": 1.50, "name": "A\"", "no": null, "a": {"b": [1]}}"#, r#"{"t": "x,y", "n": 3}"#);
-        let check = |columns: &str, expected: &str| assert_eq!(json(columns, &one).unwrap(), expected, "{columns}");
+        let one = record(
+            r#"{"id": 1.50, "name": "A\"", "no": null, "a": {"b": [1]}}"#,
+            r#"{"t": "x,y", "n": 3}"#,
+        );
+        let check = |columns: &str, expected: &str| {
+            assert_eq!(json(columns, &one).unwrap(), expected, "{columns}")
+        };
         check("id,name,no", r#"{"id":1.50,"name":"A\"","no":null}"#);
         check("a.b, index", r#"{"a.b":[1],"index":7}"#);
         check("key", r#"{"key":"000000000000000000000000000000ab"}"#);
         check("result", r#"{"result":"{\"t\": \"x,y\", \"n\": 3}"}"#);
-        check("t=.t,m=.m,n=[.n, 1],r=$row.name", r#"{"t":"x,y","m":null,"n":[3,1],"r":"A\""}"#);
-        check("x=.t | split(\",\") | .[0], y=\"a,b\"", r#"{"x":"x","y":"a,b"}"#);
+        check(
+            "t=.t,m=.m,n=[.n, 1],r=$row.name",
+            r#"{"t":"x,y","m":null,"n":[3,1],"r":"A\""}"#,
+        );
+        check(
+            "x=.t | split(\",\") | .[0], y=\"a,b\"",
+            r#"{"x":"x","y":"a,b"}"#,
+        );
         check("x=(.n == 3),y=$index", r#"{"x":true,"y":7}"#);
     }
 
@@ -434,7 +470,11 @@ mod tests {
         let fields = ["id".to_owned(), "index".to_owned(), "question".to_owned()];
         let check = |columns: &str| Columns::parse(columns).unwrap().check(&fields);
         assert_eq!(check("id,result,x=.y"), Ok(()));
-        assert!(check("questoin").unwrap_err().contains("did you mean `question`? fields: id, index"));
+        assert!(
+            check("questoin")
+                .unwrap_err()
+                .contains("did you mean `question`? fields: id, index")
+        );
         assert!(check("index").unwrap_err().contains("index=$row.index"));
         assert_eq!(Columns::default().check(&fields), Ok(()));
     }
@@ -461,7 +501,9 @@ mod tests {
         let check = |a: &str, b: &str, delimiter: u8, expected: &str| {
             let row = serde_json::json!({ "a": a }).to_string();
             let mut line = Vec::new();
-            columns.write_csv(&record(&row, b), delimiter, &mut line).unwrap();
+            columns
+                .write_csv(&record(&row, b), delimiter, &mut line)
+                .unwrap();
             assert_eq!(String::from_utf8(line).unwrap(), expected);
         };
         check("1", "x y", b',', "1,x y\n");
@@ -471,7 +513,9 @@ mod tests {
         check("", "[1,\"é\"]", b',', ",\"[1,\"\"é\"\"]\"\n");
         let alone = Columns::parse("a").unwrap();
         let mut line = Vec::new();
-        alone.write_csv(&record(r#"{"a":""}"#, ""), b',', &mut line).unwrap();
+        alone
+            .write_csv(&record(r#"{"a":""}"#, ""), b',', &mut line)
+            .unwrap();
         assert_eq!(line, b"\"\"\n");
     }
 }

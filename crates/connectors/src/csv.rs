@@ -97,7 +97,8 @@ impl Parser {
                 }
                 ReadRecordResult::Record => {
                     // So that lines are counted right.
-                    let ends_in_two = piece[..taken].ends_with(b"\r") && piece[taken..].starts_with(b"\n");
+                    let ends_in_two =
+                        piece[..taken].ends_with(b"\r") && piece[taken..].starts_with(b"\n");
                     if ends_in_two {
                         self.reader.read_record(b"\n", &mut [0; 1], &mut [0; 1]);
                     }
@@ -129,7 +130,8 @@ impl Parser {
     /// The line ends in the values of the record that has ended; `None` where they were not kept.
     fn lines_within(&self) -> Option<u64> {
         let text = &self.text[..self.text_length];
-        let has_ended = self.count > 0 && !self.is_over && self.ends[self.count - 1] == self.text_length;
+        let has_ended =
+            self.count > 0 && !self.is_over && self.ends[self.count - 1] == self.text_length;
         has_ended.then(|| memchr::memchr_iter(b'\n', text).count() as u64)
     }
 
@@ -286,7 +288,10 @@ impl Records {
     }
 
     fn named(&self) -> Result<Arc<Header>, Fault> {
-        let header = self.parser.values().and_then(|(text, ends)| header_of(text, ends));
+        let header = self
+            .parser
+            .values()
+            .and_then(|(text, ends)| header_of(text, ends));
         header.map_err(|why| Fault::permanent(format!("{} line 1: {why}", self.name)))
     }
 
@@ -317,7 +322,13 @@ impl Records {
                 return Ok(Err(self.fault(&format!("field {field} is empty"))));
             }
             Some(Value::Text(value)) => self.block.cut(value.as_bytes()),
-            _ => return Err(Fault::permanent(format!("{}: {}", self.name, header.lacks(field)))),
+            _ => {
+                return Err(Fault::permanent(format!(
+                    "{}: {}",
+                    self.name,
+                    header.lacks(field)
+                )));
+            }
         };
         Ok(Ok(Payload::of_field(key, row, value)))
     }
@@ -359,7 +370,10 @@ impl Records {
         (self.line, self.items) = (place.line, place.items);
         self.remaining = self.remaining.map(|all| all.saturating_sub(place.items));
         if place.is_cut {
-            let next = self.reader.peek().map_err(|cause| unreadable(&self.name, cause))?;
+            let next = self
+                .reader
+                .peek()
+                .map_err(|cause| unreadable(&self.name, cause))?;
             if next.is_empty() {
                 // Whatever comes from now on is for another run, which will see whether it continues that record.
                 self.has_ended = true;
@@ -396,7 +410,12 @@ impl Source for Records {
     fn resume(&mut self, from: Option<&Place>, read_to: Option<&Place>) -> Result<(), Fault> {
         let read = |place| read_place(&self.reader, &self.name, place);
         let (from, read_to) = (read(from)?, read(read_to)?);
-        check(&mut self.reader, &self.name, from.as_ref(), read_to.as_ref())?;
+        check(
+            &mut self.reader,
+            &self.name,
+            from.as_ref(),
+            read_to.as_ref(),
+        )?;
         from.map_or(Ok(()), |from| self.go_on(&from))
     }
 
@@ -410,7 +429,8 @@ pub(crate) fn read_header(reader: impl Read, dialect: &Dialect) -> io::Result<Op
     if !dialect.has_header {
         return Ok(None);
     }
-    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("line 1: {why}"));
+    let invalid =
+        |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("line 1: {why}"));
     let mut parser = Parser::new(dialect.delimiter);
     let mut reader = BufReader::new(reader);
     loop {
@@ -425,7 +445,9 @@ pub(crate) fn read_header(reader: impl Read, dialect: &Dialect) -> io::Result<Op
             break;
         }
     }
-    let header = parser.values().and_then(|(text, ends)| header_of(text, ends));
+    let header = parser
+        .values()
+        .and_then(|(text, ends)| header_of(text, ends));
     let header = header.map_err(invalid)?;
     if let Some(field) = &dialect.field
         && header.names().len() > 0
@@ -529,14 +551,27 @@ mod tests {
 
     /// A file of random values that need quotes, and the values.
     fn random(random: &mut fastrand::Rng) -> (Vec<u8>, Vec<Vec<String>>) {
-        const PARTS: [&str; 10] = ["a", "é", "💣", ",", "\"", "\n", "\r\n", "\r", " ", "long text "];
+        const PARTS: [&str; 10] = [
+            "a",
+            "é",
+            "💣",
+            ",",
+            "\"",
+            "\n",
+            "\r\n",
+            "\r",
+            " ",
+            "long text ",
+        ];
         let columns = random.usize(1..5);
         let mut text = Vec::new();
         let mut rows = vec![(0..columns).map(|n| format!("n{n}")).collect::<Vec<_>>()];
         for _ in 0..random.usize(0..20) {
             let value = |random: &mut fastrand::Rng| {
                 let count = random.usize(0..6);
-                (0..count).map(|_| PARTS[random.usize(0..PARTS.len())]).collect::<String>()
+                (0..count)
+                    .map(|_| PARTS[random.usize(0..PARTS.len())])
+                    .collect::<String>()
             };
             rows.push((0..columns).map(|_| value(random)).collect());
         }
@@ -546,9 +581,12 @@ mod tests {
                 if place > 0 {
                     text.push(b',');
                 }
-                let must = value.contains([',', '"', '\n', '\r']) || (columns == 1 && value.is_empty());
+                let must =
+                    value.contains([',', '"', '\n', '\r']) || (columns == 1 && value.is_empty());
                 if must || random.bool() {
-                    text.extend_from_slice(format!("\"{}\"", value.replace('"', "\"\"")).as_bytes());
+                    text.extend_from_slice(
+                        format!("\"{}\"", value.replace('"', "\"\"")).as_bytes(),
+                    );
                 } else {
                     text.extend_from_slice(value.as_bytes());
                 }
@@ -580,9 +618,17 @@ mod tests {
             let (text, rows) = random(&mut seeds);
             let expected = objects(&rows);
             let pieces: Vec<usize> = (0..5).map(|_| seeds.usize(1..9)).collect();
-            assert_eq!(all(&mut stream(&text, &pieces, COMMA)), expected, "{text:?}");
+            assert_eq!(
+                all(&mut stream(&text, &pieces, COMMA)),
+                expected,
+                "{text:?}"
+            );
             assert_eq!(all(&mut file(&text)), expected, "{text:?}");
-            assert_eq!(count(&text[..], &COMMA).unwrap(), expected.len() as u64, "{text:?}");
+            assert_eq!(
+                count(&text[..], &COMMA).unwrap(),
+                expected.len() as u64,
+                "{text:?}"
+            );
         }
     }
 
@@ -598,7 +644,11 @@ mod tests {
                 let place = first.place().unwrap();
                 let mut later = file(&text);
                 later.resume(Some(&place), None).unwrap();
-                assert_eq!(all(&mut later), expected[done..], "after {done} of {text:?}");
+                assert_eq!(
+                    all(&mut later),
+                    expected[done..],
+                    "after {done} of {text:?}"
+                );
                 let before = first.line;
                 let mut items = Vec::new();
                 first.read(1, &mut items).unwrap();
@@ -616,7 +666,14 @@ mod tests {
                 assert!(got.contains(part), "{got}, expected {part}");
             }
         };
-        check(b"a,b\r\n1,2\r\n3\r\n\r\n4,5,6\r\n", &["{", "line 3: 1 value where the header has 2 names", "line 5: 3 values"]);
+        check(
+            b"a,b\r\n1,2\r\n3\r\n\r\n4,5,6\r\n",
+            &[
+                "{",
+                "line 3: 1 value where the header has 2 names",
+                "line 5: 3 values",
+            ],
+        );
         check(b"a,b\n\"1\n\n\",2\n3\n", &["{", "line 5: 1 value"]);
         check(b"a,b\n1,\"2\n3,4\n", &["line 2: a quote is never closed"]);
         check(b"a\n\"", &["line 2: a quote is never closed"]);
@@ -626,8 +683,14 @@ mod tests {
         check(b"", &[]);
         check(b"a,b\n", &[]);
         let long = format!("a\n\"{}\"\nok\n", "x\n".repeat(LINE_BYTES_MAX));
-        check(long.as_bytes(), &["line 2: longer than 16 MiB; is there a quote", "ok"]);
-        check(&long.as_bytes()[..LINE_BYTES_MAX * 2], &["line 2: a quote is never closed"]);
+        check(
+            long.as_bytes(),
+            &["line 2: longer than 16 MiB; is there a quote", "ok"],
+        );
+        check(
+            &long.as_bytes()[..LINE_BYTES_MAX * 2],
+            &["line 2: a quote is never closed"],
+        );
     }
 
     #[test]
@@ -637,9 +700,24 @@ mod tests {
             let header = read_header(text.as_bytes(), &Dialect { field, ..COMMA });
             header.map_err(|cause| cause.to_string())
         };
-        assert!(header("a,b,a\n", None).unwrap_err().contains("columns 1 and 3 are both named `a`"));
-        assert!(header("id,question\n", Some("questoin")).unwrap_err().contains("did you mean `question`"));
-        assert_eq!(header("\u{feff}a,\"b\nc\"", None).unwrap().unwrap().names().collect::<Vec<_>>(), ["a", "b\nc"]);
+        assert!(
+            header("a,b,a\n", None)
+                .unwrap_err()
+                .contains("columns 1 and 3 are both named `a`")
+        );
+        assert!(
+            header("id,question\n", Some("questoin"))
+                .unwrap_err()
+                .contains("did you mean `question`")
+        );
+        assert_eq!(
+            header("\u{feff}a,\"b\nc\"", None)
+                .unwrap()
+                .unwrap()
+                .names()
+                .collect::<Vec<_>>(),
+            ["a", "b\nc"]
+        );
     }
 
     #[test]
@@ -659,10 +737,15 @@ mod tests {
         cut.resume(None, None).unwrap();
         assert_eq!(all(&mut cut).len(), 1);
         let place = cut.place().unwrap();
-        let why = file(b"a,b\n1,2,3\n").resume(Some(&place), None).unwrap_err();
+        let why = file(b"a,b\n1,2,3\n")
+            .resume(Some(&place), None)
+            .unwrap_err();
         assert!(why.to_string().contains("continued"), "{why}");
         let mut ended = file(b"a,b\n1,2\n3,4,5\n");
         ended.resume(Some(&place), None).unwrap();
-        assert_eq!(all(&mut ended), ["in.csv line 3: 3 values where the header has 2 names"]);
+        assert_eq!(
+            all(&mut ended),
+            ["in.csv line 3: 3 values where the header has 2 names"]
+        );
     }
 }

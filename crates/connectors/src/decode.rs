@@ -59,7 +59,10 @@ pub(crate) fn refused(first: &[u8]) -> Option<&'static str> {
         (b"\0\0\xfe\xff", "UTF-32; save it as UTF-8"),
         (b"BZh", "bzip2; unpack it with bunzip2"),
         (b"\xfd7zXZ\0", "xz; unpack it with unxz"),
-        (b"PK\x03\x04", "a zip file or a spreadsheet; unpack it, or save it as CSV"),
+        (
+            b"PK\x03\x04",
+            "a zip file or a spreadsheet; unpack it, or save it as CSV",
+        ),
         (b"PAR1", "Parquet; save it as CSV or JSON lines"),
     ];
     let known = KNOWN.iter().find(|(magic, _)| first.starts_with(magic));
@@ -67,7 +70,14 @@ pub(crate) fn refused(first: &[u8]) -> Option<&'static str> {
         return Some(what);
     }
     // Every second byte of European text in UTF-16 is zero.
-    let zeros = |odd: usize| first.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+    let zeros = |odd: usize| {
+        first
+            .iter()
+            .skip(odd)
+            .step_by(2)
+            .filter(|byte| **byte == 0)
+            .count()
+    };
     let half = first.len() / 2;
     let looks_wide = half >= 2 && (zeros(0) * 10 > half * 7 || zeros(1) * 10 > half * 7);
     looks_wide.then_some("UTF-16 without a byte order mark; save it as UTF-8")
@@ -76,7 +86,9 @@ pub(crate) fn refused(first: &[u8]) -> Option<&'static str> {
 /// Up to [`LOOKED_AT`] bytes from the beginning of what this reads, once decoded.
 pub(crate) fn first_bytes(reader: impl Read + Send + 'static) -> io::Result<Vec<u8>> {
     let mut first = Vec::new();
-    Decoded::new(reader).take(LOOKED_AT as u64).read_to_end(&mut first)?;
+    Decoded::new(reader)
+        .take(LOOKED_AT as u64)
+        .read_to_end(&mut first)?;
     Ok(first)
 }
 
@@ -111,7 +123,10 @@ impl Read for Decoded {
 fn decoded(reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let (coding, reader) = begin(reader)?;
     let unpacked: Box<dyn Read + Send> = match coding {
-        Coding::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(PIECE_BYTES, reader))),
+        Coding::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(
+            PIECE_BYTES,
+            reader,
+        ))),
         Coding::Zstd => {
             let mut zstd = zstd::Decoder::new(reader)?;
             zstd.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -135,7 +150,10 @@ fn decoded(reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
 /// may be typing.
 fn begin(mut reader: Box<dyn Read + Send>) -> io::Result<(Coding, Box<dyn Read + Send>)> {
     let mut first = Vec::new();
-    while MAGIC.iter().any(|magic| magic.len() > first.len() && magic.starts_with(&first)) {
+    while MAGIC
+        .iter()
+        .any(|magic| magic.len() > first.len() && magic.starts_with(&first))
+    {
         if reader.by_ref().take(1).read_to_end(&mut first)? == 0 {
             break;
         }
@@ -180,10 +198,17 @@ impl<R: Read> Wide<R> {
         let (result, used, had_errors) =
             self.decoder
                 .decode_to_string(&self.bytes, &mut self.text, self.is_end);
-        debug_assert_eq!(result, CoderResult::InputEmpty, "there was room for all of it");
+        debug_assert_eq!(
+            result,
+            CoderResult::InputEmpty,
+            "there was room for all of it"
+        );
         self.bytes.drain(..used);
         match had_errors {
-            true => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-16")),
+            true => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is not valid UTF-16",
+            )),
             false => Ok(()),
         }
     }
@@ -222,7 +247,13 @@ mod tests {
 
     fn wide(text: &str, is_little: bool) -> Vec<u8> {
         let units = std::iter::once(0xfeff).chain(text.encode_utf16());
-        let bytes = units.map(|unit| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() });
+        let bytes = units.map(|unit| {
+            if is_little {
+                unit.to_le_bytes()
+            } else {
+                unit.to_be_bytes()
+            }
+        });
         bytes.flatten().collect()
     }
 
@@ -253,12 +284,21 @@ mod tests {
         let mut lone = wide("ab", true);
         lone.extend([0x00, 0xd8]);
         assert!(read(lone).unwrap_err().to_string().contains("UTF-16"));
-        assert!(read(gzip(&gzip(b"x"))).unwrap_err().to_string().contains("twice"));
+        assert!(
+            read(gzip(&gzip(b"x")))
+                .unwrap_err()
+                .to_string()
+                .contains("twice")
+        );
     }
 
     #[test]
     fn what_is_no_text_is_refused() {
-        assert!(refused(b"PK\x03\x04...").unwrap().contains("save it as CSV"));
+        assert!(
+            refused(b"PK\x03\x04...")
+                .unwrap()
+                .contains("save it as CSV")
+        );
         assert!(refused(b"a\0b\0c\0d\0").unwrap().contains("UTF-16"));
         assert!(refused(b"\0a\0b\0c\0d").unwrap().contains("UTF-16"));
         for text in [&b""[..], b"a", b"a\0", b"abc\0def", b"id,name\n"] {

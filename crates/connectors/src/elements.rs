@@ -163,11 +163,19 @@ mod tests {
     /// The lines of a text, read in pieces of one byte and at once.
     fn lines(text: &str) -> Vec<String> {
         let mut whole = String::new();
-        Elements::new(text.as_bytes()).read_to_string(&mut whole).unwrap();
+        Elements::new(text.as_bytes())
+            .read_to_string(&mut whole)
+            .unwrap();
         let mut pieces = String::new();
-        Elements::new(OneByOne(text.as_bytes())).read_to_string(&mut pieces).unwrap();
+        Elements::new(OneByOne(text.as_bytes()))
+            .read_to_string(&mut pieces)
+            .unwrap();
         assert_eq!(whole, pieces);
-        whole.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+        whole
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     struct OneByOne<'a>(&'a [u8]);
@@ -180,7 +188,10 @@ mod tests {
 
     #[test]
     fn elements_are_lines() {
-        assert_eq!(lines("[\n {\"a\": [1,\n 2]},\n \"x],\\\"\",3 ]\n"), ["{\"a\": [1,  2]}", "\"x],\\\"\"", "3"]);
+        assert_eq!(
+            lines("[\n {\"a\": [1,\n 2]},\n \"x],\\\"\",3 ]\n"),
+            ["{\"a\": [1,  2]}", "\"x],\\\"\"", "3"]
+        );
         assert_eq!(lines(" [ ] "), [""; 0]);
         assert_eq!(lines(""), [""; 0]);
         assert_eq!(lines("\u{feff}[1]"), ["\u{feff}1"]);
@@ -192,7 +203,9 @@ mod tests {
         assert_eq!(lines("[1,,2,]"), ["1", ",", "2", ","]);
         assert_eq!(lines("[1] [2]"), ["1", " [2]"]);
         let mut text = String::new();
-        let cut = Elements::new(&b"[1,2"[..]).read_to_string(&mut text).unwrap_err();
+        let cut = Elements::new(&b"[1,2"[..])
+            .read_to_string(&mut text)
+            .unwrap_err();
         assert!(cut.to_string().contains("not closed"));
     }
 }

@@ -66,7 +66,9 @@ impl LineMaker {
 
     /// What the file of such lines is like.
     fn form(&self) -> Form {
-        let head = self.delimiter.map(|delimiter| self.columns.csv_header(delimiter));
+        let head = self
+            .delimiter
+            .map(|delimiter| self.columns.csv_header(delimiter));
         Form {
             head: head.unwrap_or_default(),
             packing: self.packing,

@@ -201,7 +201,9 @@ impl Input {
                 dialect.has_header = false;
                 Ok(self)
             }
-            _ => Err(format!("{self} has no header to go without; add --format csv or --format tsv")),
+            _ => Err(format!(
+                "{self} has no header to go without; add --format csv or --format tsv"
+            )),
         }
     }
 
@@ -270,9 +272,9 @@ impl Input {
             Place::Stdin => {
                 let stdin = self.stream(io::stdin());
                 match &self.layout {
-                    Layout::Lines(content) | Layout::Elements(content) => Kind::Lines(Box::new(
-                        Lines::of_stream("stdin", stdin, content.clone()),
-                    )),
+                    Layout::Lines(content) | Layout::Elements(content) => {
+                        Kind::Lines(Box::new(Lines::of_stream("stdin", stdin, content.clone())))
+                    }
                     Layout::Records(dialect) => Kind::Records(Box::new(Records::new(
                         "stdin",
                         stdin,
@@ -484,14 +486,16 @@ impl Input {
             Layout::Lines(Content::Json(_)) if begins_array => Some(
                 "it holds a JSON array where JSON lines were expected; add --format json".into(),
             ),
-            Layout::Lines(Content::Text) if begins_array && text[1..].trim_start().starts_with(['{', '[', '"']) => {
+            Layout::Lines(Content::Text)
+                if begins_array && text[1..].trim_start().starts_with(['{', '[', '"']) =>
+            {
                 Some(format!(
                     "it seems to hold a JSON array; add --format json, or --format text to take {path} line by line"
                 ))
             }
-            Layout::Records(_) if text.starts_with('{') && is_whole => Some(
-                "it holds JSON lines where CSV was expected; add --format jsonl".into(),
-            ),
+            Layout::Records(_) if text.starts_with('{') && is_whole => {
+                Some("it holds JSON lines where CSV was expected; add --format jsonl".into())
+            }
             _ => None,
         }
     }

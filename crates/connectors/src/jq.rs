@@ -123,7 +123,9 @@ impl<'a> JqInput<'a> {
             None => Ok(Val::Null),
         });
         let number = |number: Option<u64>| match number {
-            Some(number) => Val::Num(Num::from_integral(i64::try_from(number).unwrap_or(i64::MAX))),
+            Some(number) => Val::Num(Num::from_integral(
+                i64::try_from(number).unwrap_or(i64::MAX),
+            )),
             None => Val::Null,
         };
         let headers = match self.status {
@@ -171,7 +173,8 @@ impl Jq {
             .with_global_vars(VARIABLES)
             .compile(modules)
             .map_err(|errors| {
-                let mut known: Vec<&str> = definitions().map(|definition| definition.name).collect();
+                let mut known: Vec<&str> =
+                    definitions().map(|definition| definition.name).collect();
                 known.extend(functions().map(|(name, ..)| name));
                 fail(undefined(expression, &errors, &known))
             })?;
@@ -297,7 +300,8 @@ impl PartialEq for Jq {
 impl Eq for Jq {}
 
 fn own_definitions() -> Vec<load::parse::Def<&'static str>> {
-    load::parse(DEFINITIONS, |parser| parser.defs()).expect("they are written here, and tried by every test")
+    load::parse(DEFINITIONS, |parser| parser.defs())
+        .expect("they are written here, and tried by every test")
 }
 
 /// The content of a JSON string; `None` of another value.
@@ -374,7 +378,9 @@ struct Writer {
 impl Writer {
     fn value(&self, value: &Val, depth: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
         if depth > DEPTH_MAX {
-            return Err(format!("gives a value that is nested deeper than {DEPTH_MAX}"));
+            return Err(format!(
+                "gives a value that is nested deeper than {DEPTH_MAX}"
+            ));
         }
         match value {
             Val::Null => buffer.extend_from_slice(b"null"),
@@ -474,7 +480,10 @@ fn undefined(expression: &str, errors: &CompileErrors<'_>, known: &[&str]) -> St
     let (what, guess) = match kind {
         Undefined::Filter(0) => ("filter".to_owned(), nearest(name, known)),
         Undefined::Filter(1) => ("filter with 1 argument".to_owned(), nearest(name, known)),
-        Undefined::Filter(count) => (format!("filter with {count} arguments"), nearest(name, known)),
+        Undefined::Filter(count) => (
+            format!("filter with {count} arguments"),
+            nearest(name, known),
+        ),
         Undefined::Var => ("variable".to_owned(), nearest(name, &VARIABLES)),
         other => (other.as_str().to_owned(), None),
     };
@@ -499,7 +508,9 @@ mod tests {
     use super::*;
 
     fn check(expression: &str, dot: &str, expected: Result<&[&str], &str>) {
-        let run = Jq::compile(expression).unwrap().run(&JqInput::new(dot.as_bytes()));
+        let run = Jq::compile(expression)
+            .unwrap()
+            .run(&JqInput::new(dot.as_bytes()));
         match (run, expected) {
             (Ok(values), Ok(expected)) => assert_eq!(values, expected, "{expression}"),
             (Err(fault), Err(part)) => {
@@ -515,10 +526,18 @@ mod tests {
         check(".a[1:], .b", r#"{"a":[1,2,3]}"#, Ok(&["[2,3]", "null"]));
         check("length", "no JSON", Ok(&["7"]));
         check(".", "7", Ok(&["7"]));
-        check("[nan, infinite, 1.5*2, 0.1+0.2]", "1", Ok(&["[null,1.7976931348623157e308,3,0.30000000000000004]"]));
+        check(
+            "[nan, infinite, 1.5*2, 0.1+0.2]",
+            "1",
+            Ok(&["[null,1.7976931348623157e308,3,0.30000000000000004]"]),
+        );
         check(".", r#"{"a":"\u0000\"é"}"#, Ok(&[r#"{"a":"\u0000\"é"}"#]));
         check("empty", "1", Ok(&[]));
-        check(".", "123456789012345678901234567890", Ok(&["123456789012345678901234567890"]));
+        check(
+            ".",
+            "123456789012345678901234567890",
+            Ok(&["123456789012345678901234567890"]),
+        );
     }
 
     #[test]
@@ -528,8 +547,16 @@ mod tests {
         check("halt", "1", Err("halt"));
         check("repeat(.)", "1", Err("more than 100000 values"));
         check("\"x\" * 20000000", "1", Err("more than 16 MiB"));
-        check("reduce range(600) as $i (0; [.])", "1", Err("deeper than 512"));
-        check(".", &("[".repeat(600) + &"]".repeat(600)), Err("deeper than 512"));
+        check(
+            "reduce range(600) as $i (0; [.])",
+            "1",
+            Err("deeper than 512"),
+        );
+        check(
+            ".",
+            &("[".repeat(600) + &"]".repeat(600)),
+            Err("deeper than 512"),
+        );
         let text = format!("[\"{}\"]", "[\\\"".repeat(600));
         check("length", &text, Ok(&["1"]));
         let jq = Jq::compile(".").unwrap();
@@ -539,12 +566,33 @@ mod tests {
 
     #[test]
     fn one_value_is_one() {
-        let one = |expression: &str| Jq::compile(expression).unwrap().one(&JqInput::new(b"[1,2]"));
+        let one = |expression: &str| {
+            Jq::compile(expression)
+                .unwrap()
+                .one(&JqInput::new(b"[1,2]"))
+        };
         assert_eq!(one(".[0]").unwrap(), "1");
-        assert!(one(".[]").unwrap_err().to_string().contains("several values"));
+        assert!(
+            one(".[]")
+                .unwrap_err()
+                .to_string()
+                .contains("several values")
+        );
         assert!(one("empty").unwrap_err().to_string().contains("no value"));
-        let is_true = |text: &str| Jq::compile(text).unwrap().is_true(&JqInput::new(b"[1]")).unwrap();
-        let all = [".[0]", "true, false", "false, true", "null", "empty", ".[0] == 1"];
+        let is_true = |text: &str| {
+            Jq::compile(text)
+                .unwrap()
+                .is_true(&JqInput::new(b"[1]"))
+                .unwrap()
+        };
+        let all = [
+            ".[0]",
+            "true, false",
+            "false, true",
+            "null",
+            "empty",
+            ".[0] == 1",
+        ];
         assert_eq!(all.map(is_true), [true, true, false, false, false, true]);
     }
 
@@ -558,7 +606,10 @@ mod tests {
         let jq = Jq::compile("[$row.id, $index, $status, $headers]").unwrap();
         let all = r#"["a",7,429,{"x-left":"3","set-cookie":"a, b"}]"#;
         assert_eq!(jq.one(&input).unwrap(), all);
-        assert_eq!(jq.one(&JqInput::new(b"1")).unwrap(), "[null,null,null,null]");
+        assert_eq!(
+            jq.one(&JqInput::new(b"1")).unwrap(),
+            "[null,null,null,null]"
+        );
     }
 
     #[test]
@@ -566,10 +617,19 @@ mod tests {
         let refused = |text: &str| Jq::compile(text).unwrap_err();
         let check = |text: &str, part: &str| {
             let why = refused(text);
-            assert!(why.contains(part) && why.contains("jq filter"), "{text}: {why}");
+            assert!(
+                why.contains(part) && why.contains("jq filter"),
+                "{text}: {why}"
+            );
         };
-        check(".a | lenth", "unknown filter at character 6, `lenth`; did you mean `length`?");
-        check("$rwo.id", "unknown variable at character 1, `$rwo`; did you mean `$row`?");
+        check(
+            ".a | lenth",
+            "unknown filter at character 6, `lenth`; did you mean `length`?",
+        );
+        check(
+            "$rwo.id",
+            "unknown variable at character 1, `$rwo`; did you mean `$row`?",
+        );
         check("env.HOME", "unknown filter at character 1, `env`");
         check("$ENV", "unknown variable");
         check(".a[", "expected closing bracket at its end");

@@ -81,6 +81,7 @@ mod tls;
 mod window;
 
 pub use address::{Abilities, Address, Scheme};
+pub use columns::{Cell, Columns};
 #[cfg(feature = "exec")]
 pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]
@@ -91,7 +92,6 @@ pub use http::{
     BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch, HttpSink,
     StatusChanges,
 };
-pub use columns::{Cell, Columns};
 pub use input::{Format, Input};
 pub use items::Items;
 pub use jq::{Jq, JqInput};

@@ -161,7 +161,10 @@ impl Lines {
         let remaining = &mut self.cutter.remaining;
         *remaining = remaining.map(|all| all.saturating_sub(place.items));
         if place.is_cut {
-            let next = self.reader.peek().map_err(|cause| unreadable(&self.cutter.name, cause))?;
+            let next = self
+                .reader
+                .peek()
+                .map_err(|cause| unreadable(&self.cutter.name, cause))?;
             if next.is_empty() {
                 // Whatever comes from now on is for another run, which will see whether it continues that line.
                 self.has_ended = true;

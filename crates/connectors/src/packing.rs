@@ -65,7 +65,10 @@ pub(crate) fn unfit_for_more(file: &File, head: &[u8]) -> io::Result<Option<&'st
     file.rewind()?;
     let mut reader = Decoded::new(file);
     let mut begin = Vec::new();
-    reader.by_ref().take(head.len() as u64).read_to_end(&mut begin)?;
+    reader
+        .by_ref()
+        .take(head.len() as u64)
+        .read_to_end(&mut begin)?;
     if begin != head && !begin.is_empty() {
         return Ok(Some("has other columns than these"));
     }
@@ -98,7 +101,8 @@ mod tests {
             let mut borders = Vec::new();
             for line in ["a\n", "1\n", "2\n"] {
                 borders.push(file.stream_position().unwrap());
-                file.write_all(&packing.pack(line.as_bytes()).unwrap()).unwrap();
+                file.write_all(&packing.pack(line.as_bytes()).unwrap())
+                    .unwrap();
             }
             for border in borders {
                 assert!(packing.begins_at(&file, border).unwrap(), "{packing:?}");
@@ -108,17 +112,27 @@ mod tests {
             }
             let mut text = String::new();
             file.rewind().unwrap();
-            Decoded::new(file.try_clone().unwrap()).read_to_string(&mut text).unwrap();
+            Decoded::new(file.try_clone().unwrap())
+                .read_to_string(&mut text)
+                .unwrap();
             assert_eq!(text, "a\n1\n2\n");
             assert_eq!(unfit_for_more(&file, b"a\n").unwrap(), None);
-            assert!(unfit_for_more(&file, b"b\n").unwrap().unwrap().contains("columns"));
+            assert!(
+                unfit_for_more(&file, b"b\n")
+                    .unwrap()
+                    .unwrap()
+                    .contains("columns")
+            );
         }
     }
 
     #[test]
     fn names_say_how_a_file_is_packed() {
         let of = |name: &str| Packing::of(Path::new(name));
-        assert_eq!([of("a.csv.gz"), of("a.GZ"), of("a.zst")], [Packing::Gzip, Packing::Gzip, Packing::Zstd]);
+        assert_eq!(
+            [of("a.csv.gz"), of("a.GZ"), of("a.zst")],
+            [Packing::Gzip, Packing::Gzip, Packing::Zstd]
+        );
         assert_eq!([of("a.csv"), of("gz"), of("-")], [Packing::None; 3]);
     }
 
@@ -131,10 +145,16 @@ mod tests {
         };
         assert_eq!(check(b"", b"a\n"), None);
         assert_eq!(check(b"a\n\"x\ny\"\n", b"a\n"), None);
-        assert_eq!(check(b"a\n\"x\n", b"a\n"), Some("ends within a value in quotes"));
+        assert_eq!(
+            check(b"a\n\"x\n", b"a\n"),
+            Some("ends within a value in quotes")
+        );
         let mut cut = Packing::Gzip.pack(b"{\"index\":1}\n").unwrap();
         assert_eq!(check(&cut, b""), None);
         cut.pop();
-        assert_eq!(check(&cut, b""), Some("ends in something packed that is not whole"));
+        assert_eq!(
+            check(&cut, b""),
+            Some("ends in something packed that is not whole")
+        );
     }
 }

@@ -126,4 +126,3 @@ pub struct Ledger {
     /// has taken over.
     pub epoch: u64,
 }
-

@@ -109,7 +109,9 @@ impl Computer {
                 job.compute_with(move || {
                     let jq = jq.clone();
                     move |bulk: &[Record<Payload>]| {
-                        Ok(Reply::Each(bulk.iter().map(|one| jq.compute(one)).collect()))
+                        Ok(Reply::Each(
+                            bulk.iter().map(|one| jq.compute(one)).collect(),
+                        ))
                     }
                 })
             }

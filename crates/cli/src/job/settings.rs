@@ -63,7 +63,12 @@ impl Settings {
     ///
     /// # Errors
     /// A usage error: a status that is none.
-    pub(crate) fn new(args: &JobArgs, job: u64, items: Items, columns: Columns) -> anyhow::Result<Settings> {
+    pub(crate) fn new(
+        args: &JobArgs,
+        job: u64,
+        items: Items,
+        columns: Columns,
+    ) -> anyhow::Result<Settings> {
         let changes = changes(&args.statuses)?;
         // Where both are over HTTP, the answer that is wanted is that to the fetch.
         let (of_fetch, of_save) = if args.fetch.is_some() {

@@ -22,7 +22,11 @@ fn python(program: &str, arguments: &[&Path]) {
         .args(arguments)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// That the output holds each row of the input once, in order.
@@ -62,7 +66,11 @@ fn what_is_no_column_is_refused_and_leaves_nothing() {
     write_input(&input);
     let output = folder.path().join("out.csv");
     let refused = |flags: &str, part: &str| {
-        let line = format!("run {} --save file:{} {flags}", input.display(), output.display());
+        let line = format!(
+            "run {} --save file:{} {flags}",
+            input.display(),
+            output.display()
+        );
         let outcome = inflight(&line);
         assert_eq!(outcome.code, 2, "{}", outcome.stderr);
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
@@ -73,7 +81,10 @@ fn what_is_no_column_is_refused_and_leaves_nothing() {
     refused("--columns id,id", "`id` is there twice");
     refused("--field txt", "did you mean `text`?");
     refused("--compute 'jq:.a ]'", "jq filter `.a ]`");
-    let outcome = inflight(&format!("run {} --save null: --columns id", input.display()));
+    let outcome = inflight(&format!(
+        "run {} --save null: --columns id",
+        input.display()
+    ));
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("--columns"), "{}", outcome.stderr);
 }
@@ -94,7 +105,11 @@ fn more_is_added_under_the_same_header_only() {
     assert_eq!(text, "index,double\n0,0\n1,2\n2,4\n0,0\n1,2\n2,4\n");
     let other = run("index,triple=.*3");
     assert_eq!(other.code, 2);
-    assert!(other.stderr.contains("has other columns"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("has other columns"),
+        "{}",
+        other.stderr
+    );
 }
 
 #[test]
