@@ -13,7 +13,7 @@ use jaq_core::{Compiler, Ctx, Filter, Vars};
 use jaq_json::{Map, Num, Val, read};
 use serde::de::IgnoredAny;
 
-use crate::jsonl::write_text;
+use crate::jsonl::{is_deeper, write_text};
 use crate::nearest::nearest;
 use crate::payload::Payload;
 use crate::row::Row;
@@ -325,29 +325,10 @@ fn value_of(bytes: &[u8]) -> Result<Val, String> {
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return Ok(Val::utf8_str(text.to_owned()));
     }
-    if is_deep(bytes) {
+    if is_deeper(bytes, DEPTH_MAX) {
         return Err(format!("the value is nested deeper than {DEPTH_MAX}"));
     }
     read::parse_single(bytes).map_err(|cause| format!("the value cannot be read: {cause}"))
-}
-
-/// Whether valid JSON is nested too deep.
-fn is_deep(json: &[u8]) -> bool {
-    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
-    for byte in json {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = is_text,
-            b'"' => is_text = !is_text,
-            b'[' | b'{' if !is_text => depth += 1,
-            b']' | b'}' if !is_text => depth -= 1,
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return true;
-        }
-    }
-    false
 }
 
 /// Headers as an object: names in small letters, the values of one name joined as HTTP does.

@@ -107,6 +107,25 @@ impl<'de> Visitor<'de> for Names {
     }
 }
 
+/// Whether arrays and objects of valid JSON are nested deeper than this.
+pub(crate) fn is_deeper(json: &[u8], max: usize) -> bool {
+    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => depth += 1,
+            b']' | b'}' if !is_text => depth -= 1,
+            _ => {}
+        }
+        if depth > max {
+            return true;
+        }
+    }
+    false
+}
+
 /// Appends the text as a JSON string.
 pub(crate) fn write_text(text: &str, buffer: &mut Vec<u8>) {
     serde_json::to_writer(buffer, text)

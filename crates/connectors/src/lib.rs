@@ -34,6 +34,7 @@ mod exec;
 mod file;
 mod file_id;
 mod fingerprint;
+mod format;
 mod going_on;
 #[cfg(feature = "http")]
 mod http;
@@ -87,12 +88,13 @@ pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]
 pub use file::{FileConnection, FileSink};
 pub use file_id::{FileId, full_path, keeps, look};
+pub use format::Format;
 #[cfg(feature = "http")]
 pub use http::{
     BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch, HttpSink,
     StatusChanges,
 };
-pub use input::{Format, Input};
+pub use input::Input;
 pub use items::Items;
 pub use jq::{Jq, JqInput};
 pub use kind::Kind;
