@@ -431,6 +431,8 @@ fn responses_are_kept_one_a_line() {
     let server = Server::canned(&answer("201 Created", "", "id \"7\"\n"));
     let settings = SinkSettings {
         responses: Some(path.clone()),
+        // What is there already is another's.
+        append: true,
         ..SinkSettings::default()
     };
     let sink = Sink::parse(&server.url("/"), &settings).unwrap();
