@@ -304,6 +304,17 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
+/// Whether a cell is the index of its item: where tables know their rows by it, nothing else can stand there.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn index_is_own(cell: &Cell<'_>, index: u64) -> Result<(), Fault> {
+    match cell {
+        Value::Json(json) if json.parse() == Ok(index) => Ok(()),
+        _ => Err(fault(
+            "column `index` is the number of the item, by which the table knows its row; name `index` without a filter".into(),
+        )),
+    }
+}
+
 fn result_of(payload: &Payload) -> Result<Cell<'_>, Fault> {
     let text = text_of(payload)?;
     Ok(match payload.is_json() {

@@ -1,7 +1,9 @@
-//! Saves each result as a row of a SQLite table: `"index"`, `result`. With an account of what is saved (`ledger`) where
+//! Saves each result as a row of a SQLite table: `"index"`, and `result` or the columns that were named (`row`). With an account of what is saved (`ledger`) where
 //! a journal wants one.
 
 mod ledger;
+mod row;
+mod statements;
 mod wal;
 
 use std::ops::Range;
@@ -10,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inflight::{Connection, Durable, Fault, Record, Reply, Service, Verdict};
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params_from_iter};
 
 use crate::blocking::{Blocking, Writer};
+use crate::columns::Columns;
 use crate::file_id;
 use crate::kind::Kind;
 use crate::ledger::{Account, superseded};
@@ -21,6 +23,7 @@ use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
 use crate::table::identifier;
+use row::{Cell, row};
 use wal::{Log, Written};
 
 /// Rows in one transaction. A transaction costs about as much as some hundred rows; at 8192 its share is
@@ -58,6 +61,7 @@ pub struct SqliteSink {
 struct Plan {
     path: PathBuf,
     table: String,
+    columns: Columns,
     account: Option<Arc<Account>>,
     /// Which file was opened, once one was.
     written: Written,
@@ -79,6 +83,7 @@ impl SqliteSink {
             plan: Plan {
                 path: path::local(place, "sqlite:")?,
                 table: identifier(table)?.into(),
+                columns: settings.columns.clone(),
                 account: settings.ledger.clone().map(Account::new).map(Arc::new),
                 written: Written::default(),
             },
@@ -220,19 +225,6 @@ impl Plan {
         Ok(connection)
     }
 
-    fn create(&self) -> String {
-        let Plan { table, .. } = self;
-        format!("CREATE TABLE IF NOT EXISTS \"{table}\"(\"index\" INTEGER PRIMARY KEY, result)")
-    }
-
-    fn upsert(&self) -> String {
-        let Plan { table, .. } = self;
-        format!(
-            "INSERT INTO \"{table}\"(\"index\", result) VALUES (?1, ?2) \
-             ON CONFLICT(\"index\") DO UPDATE SET result = excluded.result"
-        )
-    }
-
     /// The same for whoever writes: a log where the database is new, else whatever it has.
     fn open_to_save(&self) -> rusqlite::Result<rusqlite::Connection> {
         let connection = self.open()?;
@@ -279,6 +271,9 @@ impl Plan {
         let failed = |cause: Error| self.unfit(&cause, self.message(&cause));
         let mut connection = opened.map_err(failed)?;
         // Dropped in the end, which takes all of it back.
+        if let Some(lacking) = self.lacking(&connection).map_err(failed)? {
+            return Err(Fault::permanent(lacking));
+        }
         let transaction = self.try_table(&mut connection).map_err(failed)?;
         let account = self.account.as_deref();
         account
@@ -304,7 +299,12 @@ impl Plan {
                 format!("{path} is no SQLite database; name another file")
             }
             Some(ErrorCode::Unknown) => format!(
-                "cannot save to table {table} of {path}: {cause}; it needs the columns \"index\" (unique) and result"
+                "cannot save to table {table} of {path}: {cause}; it needs the columns \"index\" (unique) and {}",
+                self.columns
+                    .names()
+                    .filter(|name| *name != "index")
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
             _ => format!("cannot save to table {table} of {path}: {cause}"),
         }
@@ -412,10 +412,15 @@ impl Database {
         let mut outcomes = Vec::new();
         {
             let mut upsert = transaction.prepare_cached(&self.upsert)?;
+            let mut cells = Vec::new();
             for (at, record) in bulk.iter().enumerate() {
-                let row = (record.index.cast_signed(), Cell(record.value.bytes()));
-                let fault = match upsert.execute(row) {
-                    Ok(0) if !is_there(&self.plan, &transaction, row)? => self.plan.dropped(),
+                if let Err(fault) = row(&self.plan.columns, record, &mut cells) {
+                    outcomes.resize_with(at, || Ok(()));
+                    outcomes.push(Err(fault));
+                    continue;
+                }
+                let fault = match upsert.execute(params_from_iter(&cells)) {
+                    Ok(0) if !is_there(&self.plan, &transaction, &cells)? => self.plan.dropped(),
                     Ok(_) => {
                         if !outcomes.is_empty() {
                             outcomes.push(Ok(()));
@@ -449,24 +454,10 @@ impl Database {
 fn is_there(
     plan: &Plan,
     transaction: &Transaction<'_>,
-    row: (i64, Cell<'_>),
+    row: &[Cell<'_>],
 ) -> rusqlite::Result<bool> {
-    let Plan { table, .. } = plan;
-    let select = format!("SELECT 1 FROM \"{table}\" WHERE \"index\" = ?1 AND result IS ?2");
-    transaction.prepare_cached(&select)?.exists(row)
-}
-
-/// A result as SQLite keeps it: TEXT if it is UTF-8, else BLOB. Bound without a copy.
-#[derive(Clone, Copy)]
-struct Cell<'a>(&'a [u8]);
-
-impl rusqlite::ToSql for Cell<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match std::str::from_utf8(self.0) {
-            Ok(text) => ValueRef::Text(text.as_bytes()),
-            Err(_) => ValueRef::Blob(self.0),
-        }))
-    }
+    let mut select = transaction.prepare_cached(&plan.select())?;
+    select.exists(params_from_iter(row))
 }
 
 /// Whether the row is at fault, so that trying again cannot help.

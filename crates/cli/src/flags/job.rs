@@ -26,8 +26,8 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
 
-    /// What file: saves of each item: fields of its row, index, result, key, or NAME=FILTER, a jq filter of the result
-    /// [default: index,result]
+    /// What file:, sqlite: and postgres: save of each item: fields of its row, index, result, key, or NAME=FILTER, a jq filter
+    /// of the result [default: index,result]
     #[arg(long, value_name = "NAME[=FILTER],…")]
     pub(crate) columns: Option<String>,
 

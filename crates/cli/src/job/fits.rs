@@ -49,6 +49,8 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
     }
     if !able.appends {
         no_file(&sink, job)?;
+    }
+    if !able.appends && !able.keeps_account {
         no_columns(&sink, job)?;
     }
     if !able.keeps_order {
@@ -75,7 +77,9 @@ fn no_file(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
 fn no_columns(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     refuse(
         job.columns.is_some(),
-        format_args!("--columns is of the lines in file:; {sink} writes none"),
+        format_args!(
+            "--columns is of what file:, sqlite: and postgres: keep; {sink} keeps nothing of it"
+        ),
     )
 }
 

@@ -114,7 +114,7 @@ impl Connection<Payload> for PostgresConnection {
     type Answer = ();
 
     async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
-        let Rows { bytes, mut refused } = rows(bulk, &self.shape);
+        let Rows { bytes, mut refused } = rows(bulk, &self.shape, &self.plan.columns);
         if refused.len() < bulk.len() {
             // Whoever gives up waiting drops this, and what is under way is cancelled.
             self.link.is_busy = true;

@@ -8,8 +8,11 @@ use serde_json::value::RawValue;
 
 use super::array;
 use super::shape::{Left, Part, Shape, Takes, Target};
+use crate::columns::{self, Columns};
+use crate::jsonl::write_text;
 use crate::payload::Payload;
 use crate::range::{DIGITS_MAX, decimal};
+use crate::row::Value;
 
 /// What a binary COPY begins with: a signature, no flags, no extension.
 const BINARY_HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -28,7 +31,7 @@ pub(super) struct Rows {
 }
 
 /// Makes rows of a bulk.
-pub(super) fn rows(bulk: &[Record<Payload>], shape: &Shape) -> Rows {
+pub(super) fn rows(bulk: &[Record<Payload>], shape: &Shape, columns: &Columns) -> Rows {
     let bytes: usize = bulk.iter().map(|record| record.value.bytes().len()).sum();
     let is_binary = shape.is_binary();
     // Some bytes for each index and each length; a guess that is too small costs a copy.
@@ -41,7 +44,7 @@ pub(super) fn rows(bulk: &[Record<Payload>], shape: &Shape) -> Rows {
         let before = rows.len();
         let outcome = match is_binary {
             true => binary(record, shape, &mut rows),
-            false => text(record, shape, &mut rows),
+            false => text(record, shape, columns, &mut rows),
         };
         if let Err(fault) = outcome {
             rows.truncate(before);
@@ -85,7 +88,12 @@ fn count(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }
 
-fn text(record: &Record<Payload>, shape: &Shape, rows: &mut BytesMut) -> Result<(), Fault> {
+fn text(
+    record: &Record<Payload>,
+    shape: &Shape,
+    columns: &Columns,
+    rows: &mut BytesMut,
+) -> Result<(), Fault> {
     let value = &record.value.bytes()[..];
     let takes_fields = shape
         .targets
@@ -95,6 +103,13 @@ fn text(record: &Record<Payload>, shape: &Shape, rows: &mut BytesMut) -> Result<
         true => fields(utf8(value)?, shape)?,
         false => Vec::new(),
     };
+    let cells = match columns.is_default() {
+        true => Vec::new(),
+        false => columns.cells(record)?,
+    };
+    if let Some(at) = shape.index_cell {
+        columns::index_is_own(&cells[at], record.index)?;
+    }
     for (at, target) in shape.targets.iter().enumerate() {
         if at > 0 {
             rows.put_u8(b'\t');
@@ -109,9 +124,10 @@ fn text(record: &Record<Payload>, shape: &Shape, rows: &mut BytesMut) -> Result<
                 }
                 (_, text) => escaped(text, rows),
             },
+            Part::Cell(at) => write_cell(&cells[at], target, rows)?,
             Part::Field => match fields.get(at).copied().flatten() {
                 None => rows.put_slice(NULL),
-                Some(field) => write_field(field, target, rows)?,
+                Some(field) => write_field(field.get(), target, rows)?,
             },
         }
     }
@@ -166,7 +182,7 @@ fn fields<'a>(object: &'a str, shape: &Shape) -> Result<Vec<Option<&'a RawValue>
                 }
                 None => format!(
                     "result has a field `{name}`, for which the table has no column; add one, or name those that are \
-                     wanted with columns=A,B"
+                     wanted, --columns A=.a,B=.b"
                 ),
             }))
         }
@@ -202,7 +218,6 @@ impl<'de> Visitor<'de> for Fields<'_> {
             let is_it = |target: &Target| target.part == Part::Field && target.name == *name;
             match targets.iter().position(is_it) {
                 Some(at) => found.fields[at] = Some(value),
-                None if self.0.is_chosen => {}
                 None => found.unknown = Some(name.into_owned()),
             }
         }
@@ -212,8 +227,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
 
 /// A string as its text, null as NULL, and all else as its JSON; in a column of JSON, all as its JSON, and in one of arrays
 /// an array as an array.
-fn write_field(field: &RawValue, target: &Target, rows: &mut BytesMut) -> Result<(), Fault> {
-    let json = field.get();
+fn write_field(json: &str, target: &Target, rows: &mut BytesMut) -> Result<(), Fault> {
     if json == "null" {
         rows.put_slice(NULL);
         return Ok(());
@@ -233,6 +247,33 @@ fn write_field(field: &RawValue, target: &Target, rows: &mut BytesMut) -> Result
         .map_err(|cause| refusal(format!("field {} is no text: {cause}", target.name)))?;
     escaped(utf8(text.as_bytes())?, rows);
     Ok(())
+}
+
+/// The cell of a column that was named. A text is a text, in a column of JSON too; a result is JSON there if it can be.
+fn write_cell(cell: &Value<'_>, target: &Target, rows: &mut BytesMut) -> Result<(), Fault> {
+    let is_result = target.name == "result";
+    match cell {
+        Value::Null => rows.put_slice(NULL),
+        Value::Json(json) => write_field(json, target, rows)?,
+        Value::Text(text) => match target.takes {
+            Takes::Json | Takes::Jsonb if !(is_result && is_json(text)) => {
+                let mut json = Vec::new();
+                write_text(text, &mut json);
+                escaped(utf8(&json)?, rows);
+            }
+            Takes::Bytes if is_result => hex(text.as_bytes(), rows),
+            Takes::Array { is_of_json } if is_result => {
+                let literal = array::literal(text, is_of_json);
+                escaped(utf8(literal.as_deref().unwrap_or(text).as_bytes())?, rows);
+            }
+            _ => escaped(utf8(text.as_bytes())?, rows),
+        },
+    }
+    Ok(())
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// The text as COPY reads it: whatever ends a value or a row stands behind a backslash.
@@ -267,7 +308,7 @@ fn hex(value: &[u8], rows: &mut BytesMut) {
 mod tests {
     use super::*;
 
-    fn shape(targets: &[(&str, Part, Takes)], is_chosen: bool) -> Shape {
+    fn shape(targets: &[(&str, Part, Takes)]) -> Shape {
         let target = |(name, part, takes): &(&str, Part, Takes)| Target {
             name: (*name).to_owned(),
             part: part.clone(),
@@ -277,7 +318,7 @@ mod tests {
             targets: targets.iter().map(target).collect(),
             left: Vec::new(),
             keys: Vec::new(),
-            is_chosen,
+            index_cell: None,
             has_row_security: false,
         }
     }
@@ -288,7 +329,7 @@ mod tests {
             Record::new(index as u64, Payload::read(result.to_vec()))
         };
         let bulk: Vec<_> = results.iter().enumerate().map(record).collect();
-        let rows = rows(&bulk, shape);
+        let rows = rows(&bulk, shape, &Columns::default());
         let refused = rows.refused.into_iter();
         let refused = refused.map(|(at, fault)| (at, fault.to_string()));
         (rows.bytes, refused.collect())
@@ -297,16 +338,13 @@ mod tests {
     #[test]
     fn plain_results_are_binary() {
         let index = ("index", Part::Index, Takes::Bigint);
-        let plain = shape(
-            &[index.clone(), ("result", Part::Whole, Takes::Text)],
-            false,
-        );
+        let plain = shape(&[index.clone(), ("result", Part::Whole, Takes::Text)]);
         let (bytes, refused) = made(&[b"a", b"\xff", b"a\0b"], &plain);
         let row = b"\0\x02\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\x01a";
         assert_eq!(bytes, [BINARY_HEAD, row, b"\xff\xff"].concat());
         assert_eq!(refused.len(), 2);
         assert!(refused[0].1.contains("not UTF-8") && refused[1].1.contains("NUL"));
-        let jsonb = shape(&[("result", Part::Whole, Takes::Jsonb), index], false);
+        let jsonb = shape(&[("result", Part::Whole, Takes::Jsonb), index]);
         let (bytes, _) = made(&[b"7"], &jsonb);
         let row = b"\0\x02\0\0\0\x02\x017\0\0\0\x08\0\0\0\0\0\0\0\0";
         assert_eq!(bytes, [BINARY_HEAD, row, b"\xff\xff"].concat());
@@ -315,13 +353,10 @@ mod tests {
     #[test]
     fn all_else_is_text() {
         let whole = |takes| {
-            shape(
-                &[
-                    ("index", Part::Index, Takes::Bigint),
-                    ("result", Part::Whole, takes),
-                ],
-                false,
-            )
+            shape(&[
+                ("index", Part::Index, Takes::Bigint),
+                ("result", Part::Whole, takes),
+            ])
         };
         let check = |takes, result: &[u8], expected: &str| {
             let mut whole = whole(takes);
@@ -345,7 +380,7 @@ mod tests {
             ("age", Part::Field, Takes::Other),
             ("more", Part::Field, Takes::Jsonb),
         ];
-        let all = shape(&targets, false);
+        let all = shape(&targets);
         let results: [&[u8]; 5] = [
             br#"{"age":7,"name":"a\tb","more":"x"}"#,
             br#"{"name":null,"age":1,"age":2,"more":{"b":[1]}}"#,
@@ -360,10 +395,5 @@ mod tests {
             assert_eq!(*at, place);
             assert!(message.contains(part), "{message}");
         }
-        let (bytes, refused) = made(&results[2..3], &shape(&targets, true));
-        assert_eq!(
-            (bytes.as_ref(), refused),
-            (&b"0\tx\t\\N\t\\N\n"[..], vec![])
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! What a table looks like, and which part of a record goes into which of its columns.
 //!
-//! `index` gets the index. A table with a column `result` gets the whole result there, and no other column is touched. One
+//! `index` gets the index. Where columns were named, each gets its cell. Else a table with a column `result` gets the whole result there, and no other column is touched. One
 //! without gets the fields of the result, each in the column of its name.
 
 use inflight::Fault;
@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 
 use super::link::bound;
 use super::verdict;
+use crate::nearest::nearest;
 
 /// A table as typed, quoted for SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +48,10 @@ pub(super) enum Part {
     Index,
     /// The whole result.
     Whole,
-    /// This field of a result that is a JSON object.
+    /// The field of this name of a result that is a JSON object.
     Field,
+    /// The cell at this place, of the columns that were named.
+    Cell(usize),
 }
 
 /// A column that is filled, and with what.
@@ -90,8 +93,8 @@ pub(super) struct Shape {
     pub(super) left: Vec<Left>,
     /// The unique keys of the index: a row that is refused by one of them is there already.
     pub(super) keys: Vec<String>,
-    /// Whether fields that have no column are left out, because the columns were named.
-    pub(super) is_chosen: bool,
+    /// Where the index stands among the columns that were named, if it does.
+    pub(super) index_cell: Option<usize>,
     /// Whether row-level security applies, with which COPY does not go.
     pub(super) has_row_security: bool,
 }
@@ -153,7 +156,7 @@ impl Shape {
     pub(super) async fn read(
         client: &Client,
         table: &Name,
-        chosen: Option<&[String]>,
+        chosen: Option<&[&str]>,
     ) -> Result<Shape, Fault> {
         let place = &table.shown;
         let failed = |cause| verdict::refused(&format!("table {place}"), &cause);
@@ -204,25 +207,24 @@ impl Shape {
     }
 
     /// How these columns are filled; else what is wrong with each.
-    fn of(columns: &[Column], chosen: Option<&[String]>) -> Result<Shape, Vec<String>> {
+    fn of(columns: &[Column], chosen: Option<&[&str]>) -> Result<Shape, Vec<String>> {
         let mut wrong = Vec::new();
         let find = |name: &str| columns.iter().find(|column| column.name == name);
         for name in chosen.unwrap_or_default() {
-            if find(name).is_none() {
-                wrong.push(format!("column {name} is missing"));
+            if find(name).is_none() && *name != "index" {
+                let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                wrong.push(match nearest(name, &known) {
+                    Some(near) => format!("column {name} is missing; did you mean `{near}`?"),
+                    None => format!("column {name} is missing"),
+                });
             }
         }
-        let is_whole = match chosen {
-            Some(chosen) => chosen.iter().any(|name| name == "result"),
-            None => find("result").is_some(),
-        };
-        let part = |column: &Column| match (column.name.as_str(), chosen) {
-            ("index", _) => Some(Part::Index),
-            ("result", _) if is_whole => Some(Part::Whole),
-            (name, Some(chosen)) => chosen
-                .iter()
-                .any(|chosen| chosen == name)
-                .then_some(Part::Field),
+        let place = |name: &str| chosen?.iter().position(|chosen| *chosen == name);
+        let is_whole = chosen.is_none() && find("result").is_some();
+        let part = |column: &Column| match column.name.as_str() {
+            "index" => Some(Part::Index),
+            name if chosen.is_some() => place(name).map(Part::Cell),
+            "result" if is_whole => Some(Part::Whole),
             _ if is_whole || column.has_default || column.is_generated => None,
             _ => Some(Part::Field),
         };
@@ -272,7 +274,7 @@ impl Shape {
                 targets,
                 left: columns.iter().filter_map(Left::of).collect(),
                 keys,
-                is_chosen: chosen.is_some(),
+                index_cell: place("index"),
                 has_row_security: false,
             }),
             false => Err(wrong),
@@ -281,9 +283,9 @@ impl Shape {
 
     /// Whether all values can be sent in the form that costs the server least.
     pub(super) fn is_binary(&self) -> bool {
-        self.targets
-            .iter()
-            .all(|target| target.part != Part::Field && target.takes.has_binary())
+        self.targets.iter().all(|target| {
+            matches!(target.part, Part::Index | Part::Whole) && target.takes.has_binary()
+        })
     }
 
     /// The columns that are filled, quoted, in their order.
@@ -315,7 +317,7 @@ impl Left {
         } else if column.is_generated {
             "which the database generates; leave the field out"
         } else if column.has_default {
-            "which is left to the database, because it has a default; name the columns that are to be filled"
+            "which is left to the database, because it has a default; name the columns that are to be filled, --columns A=.a,B=.b"
         } else {
             return None;
         };
@@ -373,9 +375,7 @@ mod tests {
     }
 
     fn check(columns: &[Column], chosen: Option<&[&str]>, expected: Result<&str, &[&str]>) {
-        let chosen: Option<Vec<String>> =
-            chosen.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        match (Shape::of(columns, chosen.as_deref()), expected) {
+        match (Shape::of(columns, chosen), expected) {
             (Ok(shape), Ok(names)) => assert_eq!(shape.columns(), names),
             (Err(wrong), Err(parts)) => {
                 assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
@@ -407,7 +407,7 @@ mod tests {
         check(
             &all,
             Some(&["nam"]),
-            Err(&["column nam is missing", "any for a field"]),
+            Err(&["did you mean `name`?", "any for a field"]),
         );
         let fields = [index.clone(), name, made];
         check(&fields, None, Ok("\"index\", \"name\""));

@@ -11,9 +11,10 @@ use super::address::Address;
 use super::connection::PostgresConnection;
 use super::ledger::{Failed, Tables};
 use super::link::Opener;
-use super::shape::{Name, Shape};
+use super::shape::{Name, Shape, quoted};
 use super::staging::Staging;
 use super::verdict;
+use crate::columns::Columns;
 use crate::kind::Kind;
 use crate::ledger::Account;
 use crate::payload::Payload;
@@ -32,7 +33,7 @@ const CONNECTIONS_MAX: usize = 4;
 /// A row is identified by the item's index, in the column `"index"` (bigint, with a unique key): saving it again replaces
 /// it. A table with a column `result` gets the whole result there: text, bytea, json, jsonb, or whatever Postgres makes of
 /// the text. A table without gets the fields of a result that is a JSON object, each in the column of its name; columns with a
-/// default are left to the database unless `columns=A,B` names them.
+/// default are left to the database. [`SinkSettings::columns`] names the columns instead, and what goes there.
 ///
 /// A bulk is one transaction. Where it is refused because of a row (SQLSTATE classes 22, 23 and their like), it is halved by
 /// whoever sent it until that row is alone. With [`SinkSettings::ledger`] each transaction also notes which items it saves,
@@ -52,8 +53,8 @@ pub(super) struct Plan {
     pub(super) opener: Opener,
     address: Address,
     pub(super) table: Name,
-    /// The columns that are filled, where they were named.
-    chosen: Option<Vec<String>>,
+    /// What is saved of each item.
+    pub(super) columns: Columns,
     creates: bool,
     pub(super) account: Option<Account>,
     /// Held while a connection makes tables and takes over the job, so that the others find both done.
@@ -75,12 +76,15 @@ impl PostgresSink {
         let table = value("table").ok_or_else(|| {
             format!("address {address}: names no table; add ?table=T, in quotes for the shell")
         })?;
-        let chosen =
-            value("columns").map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>());
+        if value("columns").is_some() {
+            return Err(format!(
+                "address {address}: columns are named by a flag now: --columns 'NAME,NAME=FILTER', such as --columns 'id,answer=.text'"
+            ));
+        }
         Ok(PostgresSink(Arc::new(Plan {
             opener: Opener::new(&address)?,
             table: Name::new(table).map_err(|why| format!("address {address}: {why}"))?,
-            chosen,
+            columns: settings.columns.clone(),
             creates: settings.create,
             account: settings.ledger.clone().map(Account::new),
             turn: Mutex::new(()),
@@ -102,7 +106,7 @@ impl PostgresSink {
                 .await
                 .map_err(|cause| plan.refused(&cause))?;
             plan.create(client).await?;
-            let shape = Shape::read(client, &plan.table, plan.chosen.as_deref()).await?;
+            let shape = Shape::read(client, &plan.table, plan.chosen().as_deref()).await?;
             if shape.has_row_security {
                 let staging = Staging::new(&plan.table.quoted, &shape);
                 let made = client.batch_execute(&staging.create_once).await;
@@ -179,7 +183,7 @@ impl Service<Payload> for PostgresSink {
             taken.map_err(|cause| plan.unaccounted(cause))?;
         }
         drop(turn);
-        let shape = Shape::read(&link.client, &plan.table, plan.chosen.as_deref()).await?;
+        let shape = Shape::read(&link.client, &plan.table, plan.chosen().as_deref()).await?;
         PostgresConnection::new(plan, shape, link).await
     }
 
@@ -211,6 +215,11 @@ impl Durable for Committed {
 }
 
 impl Plan {
+    /// The columns that were named.
+    fn chosen(&self) -> Option<Vec<&str>> {
+        (!self.columns.is_default()).then(|| self.columns.names().collect())
+    }
+
     pub(super) fn tables(&self) -> Tables {
         Tables::in_schema(self.table.schema.as_deref())
     }
@@ -220,9 +229,13 @@ impl Plan {
         if !self.creates {
             return Ok(());
         }
+        let names = self.chosen().unwrap_or_else(|| vec!["result"]);
+        let columns = names.iter().filter(|name| **name != "index");
+        let columns = columns.map(|name| format!(", {} text", quoted(name)));
         let create = format!(
-            "CREATE TABLE IF NOT EXISTS {}(\"index\" bigint PRIMARY KEY, result text)",
-            self.table.quoted
+            "CREATE TABLE IF NOT EXISTS {}(\"index\" bigint PRIMARY KEY{})",
+            self.table.quoted,
+            columns.collect::<String>()
         );
         let created = client.batch_execute(&create).await;
         created.map_err(|cause| self.refused(&cause))

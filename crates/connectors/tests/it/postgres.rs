@@ -1,7 +1,7 @@
 //! Postgres as a sink, against a server of our own: rows by index, bad rows by themselves, one run at a time, TLS.
 
 use inflight::{Connection, Ending, Fault, Job, Options, Record, Service, Verdict};
-use inflight_connectors::{Kind, Ledger, Payload, Sink, SinkConnection, SinkSettings};
+use inflight_connectors::{Columns, Kind, Ledger, Payload, Sink, SinkConnection, SinkSettings};
 use inflight_testbed::{Postgres, Setup};
 
 use crate::{connect, record, save, wait};
@@ -184,11 +184,6 @@ fn what_a_table_lacks_is_said() {
         "CREATE TABLE t(\"index\" bigint, result text)",
         "",
         "no unique key of its own",
-    );
-    check(
-        PLAIN,
-        "&columns=a,b",
-        "column a is missing; column b is missing",
     );
 }
 
@@ -417,8 +412,11 @@ fn fields_go_into_columns() {
     });
     let rows = "SELECT \"index\", name, age, more, twice FROM t ORDER BY 1";
     assert_eq!(place.sql(rows), "0|a\tb|7|{\"b\": [1, \"x\"]}|14\n1|c|||");
-    let chosen = place.address("table=t&columns=name,made");
-    let sink = Sink::parse(&chosen, &SinkSettings::default()).unwrap();
+    let settings = |columns: &str| SinkSettings {
+        columns: Columns::parse(columns).unwrap(),
+        ..SinkSettings::default()
+    };
+    let sink = place.sink(&settings("name=.name,made=.made"));
     sink.check().unwrap();
     let line = r#"{"name":"e","made":"2026-01-01","extra":true}"#;
     wait(async {
@@ -432,6 +430,59 @@ fn fields_go_into_columns() {
         "e|7|2026-01-01",
         "no other column is touched"
     );
+    let refused = |columns: &str, part: &str| {
+        let message = place
+            .sink(&settings(columns))
+            .check()
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    refused(
+        "name=.name,mad=.made",
+        "column mad is missing; did you mean `made`?",
+    );
+    refused("name=.name,twice=.age", "column twice is generated");
+    refused("age=.age", "column name is NOT NULL without a default");
+    let typed = place.address("table=t&columns=name,made");
+    let message = Sink::parse(&typed, &SinkSettings::default()).err().unwrap();
+    assert!(message.contains("--columns"), "{message}");
+}
+
+#[test]
+fn columns_are_named_and_made() {
+    let place = Place::with("");
+    let settings = SinkSettings {
+        columns: Columns::parse("index,two words=.a,order=.b,Big=.c,result").unwrap(),
+        create: true,
+        ..SinkSettings::default()
+    };
+    let sink = place.sink(&settings);
+    sink.check().unwrap();
+    let save_all = |sink: &Sink, lines: &[&str]| {
+        wait(async {
+            let bulk: Vec<_> = (0..)
+                .zip(lines)
+                .map(|(n, line)| record(n, line.to_string()))
+                .collect();
+            save(&mut connect(sink).await, &bulk).await.unwrap()
+        })
+    };
+    let outcomes = save_all(&sink, &[r#"{"a":"x\ty","b":1.50,"c":null}"#, "no object"]);
+    assert!(outcomes[0].is_ok() && outcomes[1].is_err());
+    let all =
+        "SELECT \"index\", \"two words\", \"order\", \"Big\" IS NULL, result::json->>'a' FROM t";
+    assert_eq!(place.sql(all), "0|x\ty|1.50|t|x\ty");
+    // A text stays a text in a column of JSON; a result there is JSON.
+    place.sql("DROP TABLE t; CREATE TABLE t(\"index\" bigint PRIMARY KEY, \"order\" jsonb, result jsonb, ids int[])");
+    let settings = SinkSettings {
+        columns: Columns::parse("order=.a,ids=.b,result").unwrap(),
+        ..SinkSettings::default()
+    };
+    let outcomes = save_all(&place.sink(&settings), &[r#"{"a":"12","b":[1,null]}"#]);
+    assert!(outcomes[0].is_ok());
+    let all = "SELECT \"order\", result->'a', ids FROM t";
+    assert_eq!(place.sql(all), "\"12\"|\"12\"|{1,NULL}");
 }
 
 /// What a field of each kind becomes in a column of each type; all of it in one row, and read back by Postgres.

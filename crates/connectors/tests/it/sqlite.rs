@@ -1,7 +1,7 @@
 //! SQLite as a sink: rows by index, refusals by row, foreign files left alone.
 
 use inflight::{Ending, Fault, Job, Options, Service, Verdict};
-use inflight_connectors::{Kind, Ledger, Payload, Sink, SinkSettings};
+use inflight_connectors::{Columns, Kind, Ledger, Payload, Sink, SinkSettings};
 use rusqlite::types::Value;
 
 use crate::{connect, record, save, wait};
@@ -230,6 +230,63 @@ fn a_trigger_that_rolls_back_is_about_its_row() {
         .run(&Options::default())
         .unwrap();
     assert_eq!((summary.saved, summary.dead), (99, 1));
+}
+
+/// A sink with these columns.
+fn with_columns(path: &std::path::Path, columns: &str) -> Sink {
+    let settings = SinkSettings {
+        columns: Columns::parse(columns).unwrap(),
+        ..SinkSettings::default()
+    };
+    Sink::parse(&format!("sqlite:{}?table=t", path.display()), &settings).unwrap()
+}
+
+#[test]
+fn columns_are_named_and_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.db");
+    let columns = "id=.id,two words=.text,n=.n,order=.ok,more=.more,none=.none";
+    let sink = with_columns(&path, columns);
+    sink.check().unwrap();
+    let lines = [
+        r#"{"id":"a","text":"x","n":9007199254740993,"ok":true,"more":{"b":[1]}}"#,
+        r#"{"id":"b","text":"y","n":1.5,"ok":false,"more":[]}"#,
+        "no object",
+    ];
+    wait(async {
+        let mut connection = connect(&sink).await;
+        for _ in 0..2 {
+            let bulk: Vec<_> = (0..).zip(lines).map(|(n, line)| record(n, line)).collect();
+            let outcomes = save(&mut connection, &bulk).await.unwrap();
+            assert!(outcomes[0].is_ok() && outcomes[1].is_ok());
+            assert_eq!(
+                outcomes[2].as_ref().unwrap_err().verdict(),
+                Verdict::Permanent
+            );
+        }
+    });
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let select = "SELECT group_concat(quote(\"index\") || quote(id) || quote(\"two words\") || quote(n) || quote(\"order\") || \
+                  quote(more) || quote(none), ' ') FROM t";
+    let all: String = database.query_row(select, (), |row| row.get(0)).unwrap();
+    let expected = "0'a''x'90071992547409931'{\"b\":[1]}'NULL 1'b''y'1.50'[]'NULL";
+    assert_eq!(all, expected);
+    let lacking = with_columns(&path, "index,ordr=.x").check().unwrap_err();
+    assert!(
+        lacking.to_string().contains("did you mean `order`?"),
+        "{lacking}"
+    );
+    let other = with_columns(&path, "index=.n,id=.id");
+    let outcomes = wait(async {
+        save(&mut connect(&other).await, &[record(0, lines[0])])
+            .await
+            .unwrap()
+    });
+    let fault = outcomes[0].as_ref().unwrap_err();
+    assert!(
+        fault.to_string().contains("the number of the item"),
+        "{fault}"
+    );
 }
 
 #[test]

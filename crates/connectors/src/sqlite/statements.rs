@@ -1,0 +1,84 @@
+//! What is said to SQLite about the table of results, and what that table lacks.
+
+use super::Plan;
+use crate::nearest::unknown;
+
+impl Plan {
+    /// The names of the columns beside the index, quoted.
+    fn names(&self) -> Vec<String> {
+        let names = self.columns.names().filter(|name| *name != "index");
+        names
+            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
+            .collect()
+    }
+
+    pub(super) fn create(&self) -> String {
+        let Plan { table, .. } = self;
+        let names = self.names();
+        let columns = names.iter().map(|name| format!(", {name}"));
+        format!(
+            "CREATE TABLE IF NOT EXISTS \"{table}\"(\"index\" INTEGER PRIMARY KEY{})",
+            columns.collect::<String>()
+        )
+    }
+
+    pub(super) fn upsert(&self) -> String {
+        let Plan { table, .. } = self;
+        let names = self.names();
+        let places = (2..).zip(&names).map(|(at, _)| format!(", ?{at}"));
+        let replaced = names.iter().map(|name| format!("{name} = excluded.{name}"));
+        let replaced = match names.len() {
+            0 => "NOTHING".to_owned(),
+            _ => format!("UPDATE SET {}", replaced.collect::<Vec<_>>().join(", ")),
+        };
+        let columns = names.iter().map(|name| format!(", {name}"));
+        format!(
+            "INSERT INTO \"{table}\"(\"index\"{}) VALUES (?1{}) ON CONFLICT(\"index\") DO {replaced}",
+            columns.collect::<String>(),
+            places.collect::<String>()
+        )
+    }
+
+    /// Whether a row is in the table; for what the same values are bound as for [`Plan::upsert`].
+    pub(super) fn select(&self) -> String {
+        let Plan { table, .. } = self;
+        let names = self.names();
+        let same = (2..)
+            .zip(&names)
+            .map(|(at, name)| format!(" AND {name} IS ?{at}"));
+        format!(
+            "SELECT 1 FROM \"{table}\" WHERE \"index\" = ?1{}",
+            same.collect::<String>()
+        )
+    }
+
+    /// What of the columns the table lacks, in words.
+    pub(super) fn lacking(
+        &self,
+        connection: &rusqlite::Connection,
+    ) -> rusqlite::Result<Option<String>> {
+        if self.columns.is_default() || !self.table_exists(connection)? {
+            return Ok(None);
+        }
+        let mut select = connection.prepare("SELECT name FROM pragma_table_xinfo(?1)")?;
+        let there = select.query_map((&self.table,), |row| row.get::<_, String>(0))?;
+        let there: Vec<String> = there.collect::<rusqlite::Result<_>>()?;
+        let known: Vec<&str> = there.iter().map(String::as_str).collect();
+        // SQLite takes names for the same whatever their case.
+        let is_there = |name: &str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let missing = self.columns.names().find(|name| !is_there(name));
+        Ok(missing.map(|name| {
+            let (path, table) = (self.path.display(), &self.table);
+            format!(
+                "table {table} of {path}: {}",
+                unknown("column", name, &known)
+            )
+        }))
+    }
+
+    fn table_exists(&self, connection: &rusqlite::Connection) -> rusqlite::Result<bool> {
+        let mut select =
+            connection.prepare("SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE")?;
+        select.exists((&self.table,))
+    }
+}
