@@ -130,6 +130,17 @@ impl FileSink {
         self.output.has_reader()
     }
 
+    /// The line that would be written of this result, without its end.
+    ///
+    /// # Errors
+    /// Permanent, when a column of it cannot be made.
+    pub(crate) fn preview(&self, record: &Record<Payload>) -> Result<String, Fault> {
+        let mut line = Vec::new();
+        self.lines.write(record, &mut line)?;
+        let line = String::from_utf8_lossy(&line);
+        Ok(line.trim_end_matches('\n').to_owned())
+    }
+
     /// What is promised of a result that is saved here: of a pipe or terminal no more than of any other service.
     pub fn kind(&self) -> Kind {
         match self.output.is_file() {

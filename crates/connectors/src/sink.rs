@@ -88,7 +88,7 @@ impl Sink {
             #[cfg(feature = "postgres")]
             Sink::Postgres(_) => row(),
             #[cfg(feature = "file")]
-            Sink::File(_) => row(),
+            Sink::File(sink) => sink.preview(record).map(Preview::Row),
             Sink::Null(_) => {
                 let _ = row;
                 Ok(Preview::Nothing)
