@@ -123,6 +123,8 @@ pub(super) struct Refusal {
     pub(super) fault: Fault,
     /// Whether it is about who asks.
     pub(super) is_of_credentials: bool,
+    /// Whether it is said that who asks is known, and not allowed to (403).
+    pub(super) is_forbidden: bool,
 }
 
 /// The fault for an answer that is no success. The status says enough, so a body that breaks off is no matter.
@@ -177,6 +179,7 @@ pub(super) async fn refused(
     Refusal {
         fault,
         is_of_credentials: judged.is_of_credentials,
+        is_forbidden: status == StatusCode::FORBIDDEN,
     }
 }
 

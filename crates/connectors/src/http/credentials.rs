@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use inflight::Fault;
 
+use super::answer::Refusal;
 use super::head::{Head, HeadSpec};
 use super::secret::scheme_and_place;
 use crate::secret::is_place;
@@ -51,6 +52,8 @@ struct Refused {
     since: Option<(u64, Instant)>,
     /// How many there were since.
     in_a_row: u32,
+    /// The item that was refused since, as long as it is only one.
+    only: Option<u64>,
     /// Of each item: how many requests had been sent when it was first refused, and with which reading of the secrets.
     items: HashMap<u64, (u64, u64)>,
 }
@@ -137,8 +140,10 @@ impl Credentials {
         index: u64,
         sent: &Sent,
         first_refused_at: u64,
-        refusal: Fault,
+        refusal: Refusal,
     ) -> Fault {
+        let is_forbidden = refusal.is_forbidden;
+        let refusal = refusal.fault;
         let served = self.served.load(Relaxed);
         let reading = sent.head.reading;
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,10 +166,12 @@ impl Credentials {
             _ => {
                 let now = Instant::now();
                 (refused.since, refused.in_a_row) = (Some((served, now)), 0);
+                refused.only = Some(index);
                 now
             }
         };
         refused.in_a_row += 1;
+        refused.only = refused.only.filter(|only| *only == index);
         if since.elapsed() < REFUSED_MAX {
             let undecided =
                 Fault::overload(refusal.to_string()).counted_as(refusal.reason().to_owned());
@@ -173,6 +180,12 @@ impl Credentials {
             } else {
                 undecided.retry_after(AGAIN_AFTER)
             };
+        }
+        // Who was served before and is forbidden one item (403) is known, where no other item can be tried beside it: one thing
+        // at a time, or the last item of a run. Else no later run could finish either.
+        if is_forbidden && served > 0 && refused.only.is_some() {
+            refused.items.remove(&index);
+            return refusal;
         }
         Fault::stops_run(format!("{refusal}; {}", self.way_out()))
     }

@@ -204,7 +204,7 @@ impl Request {
             Err(refusal) => {
                 Err(self
                     .credentials
-                    .judge(record.index, &sent, first_refused_at, refusal.fault))
+                    .judge(record.index, &sent, first_refused_at, refusal))
             }
         }
     }

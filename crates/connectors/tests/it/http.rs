@@ -845,6 +845,38 @@ fn credentials_that_stay_refused_stop_the_run() {
 }
 
 #[test]
+fn an_item_that_is_forbidden_alone_is_given_up() {
+    let outcome = |status: &'static str| {
+        let server = Server::start(move |asked| {
+            let is_bad = asked.body == b"bad";
+            answer(if is_bad { status } else { "200 OK" }, "", "").into_bytes()
+        });
+        let sink = sink(&server.url("/"));
+        wait(async {
+            let mut connection = connect(&sink).await;
+            save(&mut connection, &[record(0, "good")]).await.unwrap();
+            loop {
+                let fault = save(&mut connection, &[record(1, "bad")])
+                    .await
+                    .unwrap_err();
+                if fault.verdict() != Verdict::Overload {
+                    return fault;
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        })
+    };
+    let fault = outcome("403 Forbidden");
+    assert_eq!(fault.verdict(), Verdict::Permanent, "{fault}");
+    let fault = outcome("401 Unauthorized");
+    assert_ne!(
+        fault.verdict(),
+        Verdict::Permanent,
+        "who asks is not known: {fault}"
+    );
+}
+
+#[test]
 fn an_item_that_is_refused_while_others_are_served_is_to_blame_itself() {
     let server = Server::start(|asked| {
         let is_bad = asked.body == b"bad";
