@@ -7,6 +7,7 @@ mod crew;
 mod incoming;
 mod process;
 mod protocol;
+mod reaper;
 mod said;
 mod worker;
 

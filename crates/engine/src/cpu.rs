@@ -2,10 +2,11 @@
 //! `parallel` and the one thread of the other strategies.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::batch_size::BatchSize;
 use crate::clock::{Clock, thread_cpu};
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
@@ -25,28 +26,81 @@ const TIMED_ALONE: Duration = Duration::from_micros(10);
 /// The most items in a chunk, however cheap they are: what one failure or stop can delay.
 pub(crate) const CHUNK_MAX: usize = 1024;
 
+/// A reader cuts chunks so much smaller than what a worker gets at once: it waits for no more than that to hand on what it has,
+/// and a queue full of them is a few calls.
+const CHUNKS_IN_BATCH: usize = 32;
+
 /// How many items travel together, from what they were last seen to cost.
 #[derive(Clone)]
-pub(crate) struct ChunkSize(Arc<AtomicUsize>);
+pub(crate) struct ChunkSize(Arc<Learnt>);
+
+struct Learnt {
+    /// As many as are worth a hand-off.
+    work: AtomicUsize,
+    /// What a worker gets at once, where workers compute.
+    batch: Option<(AtomicUsize, Mutex<BatchSize>)>,
+}
 
 impl ChunkSize {
     /// One by one, until something is known of their cost.
     pub(crate) fn new() -> ChunkSize {
-        ChunkSize(Arc::new(AtomicUsize::new(1)))
+        ChunkSize(Arc::new(Learnt {
+            work: AtomicUsize::new(1),
+            batch: None,
+        }))
     }
 
+    /// The same for workers, of which a call costs something by itself.
+    pub(crate) fn of_workers(batch: BatchSize) -> ChunkSize {
+        ChunkSize(Arc::new(Learnt {
+            work: AtomicUsize::new(1),
+            batch: Some((AtomicUsize::new(batch.items()), Mutex::new(batch))),
+        }))
+    }
+
+    /// Items in a chunk.
     pub(crate) fn items(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        let work = self.0.work.load(Ordering::Relaxed);
+        match &self.0.batch {
+            None => work,
+            Some((batch, _)) => work.max(batch.load(Ordering::Relaxed) / CHUNKS_IN_BATCH),
+        }
+    }
+
+    /// Items that are computed at once: one, where a function computes.
+    fn at_once(&self) -> usize {
+        match &self.0.batch {
+            None => 1,
+            Some((batch, law)) => {
+                let batch = batch.load(Ordering::Relaxed);
+                match lock(law).is_set() {
+                    true => batch,
+                    false => batch.max(self.0.work.load(Ordering::Relaxed)),
+                }
+            }
+        }
     }
 
     fn learn(&self, items: usize, took: Duration) {
         let cost = (took.as_nanos() / items.max(1) as u128).max(1);
         let fitting = WORK_PER_CHUNK.as_nanos() / cost;
         // Grows at most eightfold at once: a first item is often untypical.
-        let most = (self.items() * 8).min(CHUNK_MAX);
+        let work = self.0.work.load(Ordering::Relaxed);
+        let most = (work * 8).min(CHUNK_MAX);
         self.0
+            .work
             .store((fitting as usize).clamp(1, most), Ordering::Relaxed);
+        if let Some((batch, law)) = &self.0.batch {
+            let mut law = lock(law);
+            law.took(items, took.as_secs_f64());
+            batch.store(law.items(), Ordering::Relaxed);
+        }
     }
+}
+
+fn lock(law: &Mutex<BatchSize>) -> MutexGuard<'_, BatchSize> {
+    // No code that can panic runs under this lock.
+    law.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who computes on one thread.
@@ -116,6 +170,31 @@ impl<Q, R> Cpu<Q, R> {
         Chunk::new(results, self.size).numbered(number)
     }
 
+    /// Computes several chunks at once, and gives the results of each.
+    pub(crate) fn chunks(&mut self, chunks: Vec<Chunk<Q>>) -> Vec<Chunk<R>> {
+        let of = |chunk: &Chunk<Q>| {
+            let indexes = chunk.records.iter().map(|record| record.index);
+            (chunk.number, indexes.collect::<Vec<_>>())
+        };
+        let cut: Vec<(u64, Vec<u64>)> = chunks.iter().map(of).collect();
+        let records = chunks.into_iter().flat_map(|chunk| chunk.records);
+        let records = records.collect();
+        let mut results = self.together(records).into_iter().peekable();
+        self.log.hand_over_if_due(self.clock.now());
+        // Those that came to nothing are missing, and the others are as they were.
+        let mut take = |(number, indexes): (u64, Vec<u64>)| {
+            let found = |index| results.next_if(|result| result.index == index);
+            let of_chunk = indexes.into_iter().filter_map(found).collect();
+            Chunk::new(of_chunk, self.size).numbered(number)
+        };
+        cut.into_iter().map(&mut take).collect()
+    }
+
+    /// Items that are computed at once, if there are so many.
+    pub(crate) fn at_once(&self) -> usize {
+        self.chunk_size.at_once()
+    }
+
     /// Whether items were left because the run ends: in order, nothing that follows them may pass.
     pub(crate) fn has_left(&self) -> bool {
         self.has_left
@@ -123,8 +202,8 @@ impl<Q, R> Cpu<Q, R> {
 
     /// A worker takes whatever there is at once, so that its items share the way there and back.
     fn times_alone(&self) -> bool {
-        let cost = WORK_PER_CHUNK.as_nanos() / self.chunk_size.items() as u128;
-        matches!(self.computing, Computing::Each(_)) && cost >= TIMED_ALONE.as_nanos()
+        matches!(self.computing, Computing::Each(_))
+            && WORK_PER_CHUNK.as_nanos() / self.chunk_size.items() as u128 >= TIMED_ALONE.as_nanos()
     }
 
     /// Computes one item and times it alone.
@@ -152,6 +231,18 @@ impl<Q, R> Cpu<Q, R> {
         result
     }
 
+    /// The same with many items at once.
+    pub(crate) fn some_among_requests(
+        &mut self,
+        records: Vec<Record<Q>>,
+        requests: &mut Log,
+    ) -> Vec<Record<R>> {
+        requests.hand_over_before(self.clock.now(), self.took);
+        let results = self.together(records);
+        requests.take_over(&mut self.log);
+        results
+    }
+
     /// Lets this thread be watched. A worker has deadlines of its own, and may wait to be asked again.
     fn begin(&self, watch: Watch, items: usize) {
         if let Computing::Each(_) = self.computing {
@@ -160,6 +251,9 @@ impl<Q, R> Cpu<Q, R> {
     }
 
     fn together(&mut self, records: Vec<Record<Q>>) -> Vec<Record<R>> {
+        if let Computing::Worker(_) = self.computing {
+            return self.by_batches(&records);
+        }
         let (Some(first), Some(last)) = (records.first(), records.last()) else {
             return Vec::new();
         };
@@ -167,16 +261,28 @@ impl<Q, R> Cpu<Q, R> {
         let watch = Watch::start(self.clock, self.basis);
         let items = records.len();
         self.begin(watch, items);
-        let results = match self.computing {
-            Computing::Worker(_) => self.by_worker(&records),
-            Computing::Each(_) => records
-                .into_iter()
-                .filter_map(|record| self.compute(record))
-                .collect(),
-        };
+        let results = records
+            .into_iter()
+            .filter_map(|record| self.compute(record))
+            .collect();
         match self.post.end() {
             true => self.told(watch, ends, items),
             false => return Vec::new(),
+        }
+        results
+    }
+
+    /// Lets the worker compute these, as many at once as pay.
+    fn by_batches(&mut self, records: &[Record<Q>]) -> Vec<Record<R>> {
+        let mut results = Vec::with_capacity(records.len());
+        let mut rest = records;
+        while let [first, ..] = rest {
+            let (batch, more) = rest.split_at(self.chunk_size.at_once().min(rest.len()));
+            let watch = Watch::start(self.clock, self.basis);
+            results.extend(self.by_worker(batch));
+            let last = batch.last().unwrap_or(first);
+            self.told(watch, (first.index, last.index), batch.len());
+            rest = more;
         }
         results
     }
@@ -230,13 +336,13 @@ impl<Q, R> Cpu<Q, R> {
                     self.has_left = true;
                     return None;
                 }
-                self.dead.push(Fact::Dead {
-                    index,
-                    step: Step::Compute,
-                    attempts,
-                    fault,
-                    payload: payload(),
-                });
+                self.dead.push(letter(index, attempts, fault, payload()));
+                None
+            }
+            Outcome::Accused { attempts, fault } => {
+                if let Computing::Worker(worker) = &self.computing {
+                    worker.accuse(letter(index, attempts, fault, payload()));
+                }
                 None
             }
         }
@@ -253,14 +359,19 @@ impl<Q, R> Cpu<Q, R> {
     fn told(&mut self, watch: Watch, (first, last): (u64, u64), items: usize) {
         let (took, cost) = watch.stop(self.clock);
         let now = watch.at + took;
-        let waited = match &mut self.computing {
-            Computing::Each(_) => Duration::ZERO,
-            Computing::Worker(worker) => worker.take_waited(),
+        let (waited, is_typical) = match &mut self.computing {
+            Computing::Each(_) => (Duration::ZERO, true),
+            Computing::Worker(worker) => (worker.take_waited(), worker.was_smooth()),
         };
         // To wait until a worker may be asked again is no computing.
         let (took, cost) = (took.saturating_sub(waited), cost.saturating_sub(waited));
-        self.chunk_size.learn(items, took);
+        if is_typical {
+            self.chunk_size.learn(items, took);
+        }
         self.took = took;
+        if let Computing::Worker(worker) = &self.computing {
+            self.dead.extend(worker.blamed());
+        }
         let fact = Fact::Computed {
             first,
             last,
@@ -283,6 +394,16 @@ impl<Q, R> Cpu<Q, R> {
         // A worker may take its time to end, and costs some.
         drop(computing);
         log.push(clock.now(), Fact::ThreadEnded { cpu: thread_cpu() });
+    }
+}
+
+fn letter(index: u64, attempts: u16, fault: Fault, payload: Option<String>) -> Fact {
+    Fact::Dead {
+        index,
+        step: Step::Compute,
+        attempts,
+        fault,
+        payload,
     }
 }
 

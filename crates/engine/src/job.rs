@@ -155,9 +155,10 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
     /// It answers as a service does, for all records or for each, and here the verdict matters. A permanent fault
     /// makes an item a dead letter. After a transient one or an overload the item is computed again, within
     /// [`Options::retries`] and after the usual backoff. In doubt means that whoever computes broke (a process died,
-    /// a panic): items that were not alone are computed again, each alone, and one that breaks it alone is a dead
-    /// letter. Unreached says nothing of the items: they are computed again. When computing has broken many times in
-    /// a row, the run ends as [`Ending::Unavailable`](crate::Ending::Unavailable), and what was not computed is left.
+    /// a panic): `make` makes another, and the items are computed again, each alone. One that breaks two fresh ones, alone,
+    /// is a dead letter once something else could be computed. Unreached says nothing of the items: they are computed again.
+    /// When five items in a row break it, or nobody is there many times in a row, the run ends as
+    /// [`Ending::Unavailable`](crate::Ending::Unavailable), and what was not computed is left.
     ///
     /// ```
     /// use inflight::{Fault, Job, Options, Record, Reply};
@@ -181,7 +182,22 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
         R: Send + 'static,
         C: FnMut(&[Record<Q>]) -> Result<Reply<R>, Fault> + Send + 'static,
     {
-        self.computed_by(Compute::With(Arc::new(move || Box::new(make()))))
+        self.compute_until_stopped(move |_| make())
+    }
+
+    /// The same for what may take long: `make` gets a handle of the run, whose [`Stop::is_wanted`] says when the run ends. What
+    /// is given up then is unreached: its items are left, to be computed by the next run.
+    pub fn compute_until_stopped<R, C>(
+        self,
+        make: impl Fn(&Stop) -> C + Send + Sync + 'static,
+    ) -> Job<T, Q, F, R>
+    where
+        R: Send + 'static,
+        C: FnMut(&[Record<Q>]) -> Result<Reply<R>, Fault> + Send + 'static,
+    {
+        self.computed_by(Compute::With(Arc::new(move |stop: &Stop| {
+            Box::new(make(stop))
+        })))
     }
 
     fn computed_by<R>(self, compute: Compute<Q, R>) -> Job<T, Q, F, R> {

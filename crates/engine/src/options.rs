@@ -103,6 +103,9 @@ pub struct Options {
     /// The most records in one save request, if fewer than the sink takes. At least 1. Default: the sink's, or, where the limit finds
     /// itself and the sink takes several requests at once, as many as make a request's own cost a tenth of it.
     pub bulk: Option<usize>,
+    /// The most items that [`Job::compute_with`](crate::Job::compute_with) gets at once, 1 to 1,024. They are never waited for.
+    /// Default: as many as pay, found by doubling while that costs clearly less for each item.
+    pub compute_batch: Option<usize>,
     /// How long `Async` computes before it lets the loop serve I/O. Default zero: after each item.
     /// `None`: never.
     pub yield_every: Option<Duration>,
@@ -164,6 +167,7 @@ impl Default for Options {
             learnt_save: None,
             batch: 100,
             bulk: None,
+            compute_batch: None,
             yield_every: Some(Duration::ZERO),
             fetch_quota: Quota::default(),
             save_quota: Quota::default(),
@@ -234,6 +238,12 @@ impl Options {
         within("max-in-flight", self.max_in_flight, 1, IN_FLIGHT_MAX)?;
         within("batch", self.batch, 1, 1_000_000)?;
         within("bulk", self.bulk.unwrap_or(1), 1, 1_000_000)?;
+        within(
+            "worker-batch",
+            self.compute_batch.unwrap_or(1),
+            1,
+            CHUNK_MAX,
+        )?;
         within("retries", self.retries.into(), 0, 1000)?;
         within("queue-bytes", self.queue_bytes, 64 << 10, 1 << 40)?;
         for (name, quota) in [

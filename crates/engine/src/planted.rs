@@ -78,11 +78,13 @@ mod bug {
         FailureIgnored,
         /// The service is away as long as bad items fail, whatever else there is.
         StaleProbes,
+        /// An item is to blame when whoever computed it broke once.
+        BlamedAtOnce,
     }
 
     impl Bug {
         /// All of them.
-        pub(crate) const ALL: [Bug; 23] = [
+        pub(crate) const ALL: [Bug; 24] = [
             Bug::RecordedBeforeAnswer,
             Bug::SyncSkipped,
             Bug::OutputSyncSkipped,
@@ -106,6 +108,7 @@ mod bug {
             Bug::PlaceAhead,
             Bug::FailureIgnored,
             Bug::StaleProbes,
+            Bug::BlamedAtOnce,
         ];
     }
 

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep_until, timeout};
 
+use crate::batch_size::BatchSize;
 use crate::clock::{Clock, children_cpu, thread_cpu};
-use crate::cpu::{ChunkSize, Computing, Cpu};
+use crate::cpu::{CHUNK_MAX, ChunkSize, Computing, Cpu};
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
 use crate::fact::{Fact, Step};
@@ -135,6 +136,7 @@ pub(crate) fn prepare<W: Types>(
     let mut journal = job.watch.journal.take();
     let total = job.source.remaining();
     let before = journal.as_ref().map_or((0, 0), Journal::counts);
+    let has_computed = before.0 > 0;
     let ahead = Ahead::of::<W>(journal.as_mut(), &mut job)?;
     let output = match &journal {
         Some(_) => None,
@@ -158,6 +160,7 @@ pub(crate) fn prepare<W: Types>(
         stop,
         succeeded_before: before.0 > 0,
         ahead,
+        has_computed,
     };
     Ok((start, recording))
 }
@@ -265,6 +268,8 @@ pub(crate) struct Start<'a, W: Types> {
     /// Whether an earlier run of the job has saved something.
     succeeded_before: bool,
     ahead: Ahead,
+    /// Whether an earlier run of the job has saved something, and so computed it.
+    has_computed: bool,
 }
 
 /// Drives the steps to their end, and says how it came.
@@ -308,6 +313,13 @@ pub(crate) async fn conduct<W: Types>(
     };
     // Nobody takes items any more; a reader that waits to hand some over must see that before it is waited for.
     input.close();
+    if !is_abandoned && !stop.is_wanted() {
+        let now = clock.now();
+        health
+            .at_the_end()
+            .into_iter()
+            .for_each(|letter| log.push(now, letter));
+    }
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     let unavailable = fetch_unavailable.or(save.unavailable()).or(health.over());
     let ending = ending(unavailable, reader).await?;
@@ -366,8 +378,13 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         stop,
         succeeded_before,
         ahead: Ahead { todo, horizon },
+        has_computed,
     } = start;
-    let (sizes, chunk_size) = (job.sizes, ChunkSize::new());
+    let sizes = job.sizes;
+    let chunk_size = match &job.compute {
+        Compute::Each(_) => ChunkSize::new(),
+        Compute::With(_) => ChunkSize::of_workers(BatchSize::new(options.compute_batch, CHUNK_MAX)),
+    };
     let (sender, items) = queue(options.queue_bytes);
     let reading = Reading {
         source: job.source,
@@ -392,8 +409,9 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
     let intake = match job.fetch {
         Fetch::Direct => Intake::Direct(items.clone().of_same_type()),
         Fetch::Service(service) => {
-            // As many are ready as can be in flight; the rest waits in the queue before the stage.
-            let context = context(Step::Fetch, options.in_flight_max(), None);
+            // As many are ready as can be in flight, or as one request takes; the rest waits in the queue before the stage.
+            let ready_max = options.in_flight_max().max(service.bulk_max());
+            let context = context(Step::Fetch, ready_max, None);
             Intake::Fetched(Fetching::start(items.clone(), service, &sizes, context))
         }
     };
@@ -403,7 +421,13 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         answer: W::Save::answer_bytes,
         show: sizes.result_payload.filter(|_| options.dead_payload),
     };
-    let health = Health::new(options.compute_threads(), options.backoff);
+    let backoff = match driver {
+        Driver::Threads => options.backoff,
+        // Its threads do not sleep.
+        #[cfg(test)]
+        Driver::Simulated { .. } => Duration::ZERO,
+    };
+    let health = Health::new(options.compute_threads(), backoff, has_computed);
     let steps = Steps {
         intake,
         cpu: Cpu {

@@ -127,8 +127,8 @@ impl Stop {
         .await;
     }
 
-    /// Whether the run should end.
-    pub(crate) fn is_wanted(&self) -> bool {
+    /// Whether the run should end: it was told to, or one of its parts has stopped it.
+    pub fn is_wanted(&self) -> bool {
         let is_wanted = |level: &watch::Sender<Level>| *level.borrow() > Level::Run;
         is_wanted(&self.level) || self.users.as_ref().is_some_and(is_wanted)
     }

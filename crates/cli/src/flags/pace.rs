@@ -56,6 +56,14 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = value::duration)]
     pub(crate) compute_timeout: Duration,
 
+    /// The most items that a worker process (exec:) is given at once, 1 to 1024; auto gives as many as pay
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
+    pub(crate) worker_batch: OrAuto,
+
+    /// Replace a worker process (exec:) after so many items, for one whose memory grows [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) worker_recycle: Option<u64>,
+
     /// Extra tries of an item after its first; refusals (429, 503) and outages are not counted
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) retries: u16,
@@ -88,6 +96,8 @@ impl PaceArgs {
             timeout,
             connect_timeout,
             compute_timeout,
+            worker_batch,
+            worker_recycle,
             retries,
             max_outage,
             halt,
@@ -111,6 +121,8 @@ impl PaceArgs {
             row("timeout", format_duration(*timeout)),
             row("connect-timeout", format_duration(*connect_timeout)),
             row("compute-timeout", format_duration(*compute_timeout)),
+            row("worker-batch", worker_batch),
+            unset("worker-recycle", *worker_recycle),
             row("retries", retries),
             row("max-outage", format_duration(*max_outage)),
             row("halt", halt),

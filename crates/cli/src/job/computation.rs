@@ -21,8 +21,17 @@ pub(crate) enum Computation {
     Task(Task),
     /// By a filter, on our own threads.
     Jq(Jq),
-    /// By processes, each of them given so long for one item.
-    Exec(Exec, Duration),
+    /// By processes.
+    Exec(Exec, Treatment),
+}
+
+/// How worker processes are treated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Treatment {
+    /// How long one may take for an item.
+    pub(crate) timeout: Duration,
+    /// Items after which one is replaced; `None`: never.
+    pub(crate) recycle: Option<u64>,
 }
 
 /// A computation that is ready: a first worker runs, if there are any.
@@ -42,13 +51,18 @@ impl Computation {
         )
     }
 
-    /// Reads `exec:COMMAND`, `jq:FILTER`, or a task of ours; `timeout` is how long a worker may take for an item.
+    /// Reads `exec:COMMAND`, `jq:FILTER`, or a task of ours; `treatment` is for those of the first.
     ///
     /// # Errors
     /// A sentence that names the task and what is allowed.
-    pub(crate) fn parse(text: &str, timeout: Duration) -> Result<Computation, String> {
+    pub(crate) fn parse(text: &str, treatment: Treatment) -> Result<Computation, String> {
         if let Some(command) = text.strip_prefix(EXEC) {
-            return Ok(Computation::Exec(Exec::parse(command)?, timeout));
+            return Ok(Computation::Exec(Exec::parse(command)?, treatment));
+        }
+        if treatment.recycle.is_some() {
+            return Err(format!(
+                "`{text}` has no worker processes, which --worker-recycle is for; exec:COMMAND has"
+            ));
         }
         if let Some(filter) = text.strip_prefix(JQ) {
             return Jq::compile(filter).map(Computation::Jq);
@@ -74,10 +88,12 @@ impl Computation {
         match self {
             Computation::Task(task) => Ok(Computer::Task(*task)),
             Computation::Jq(jq) => Ok(Computer::Jq(jq.clone())),
-            Computation::Exec(exec, timeout) => {
-                let messages = messages.clone();
+            Computation::Exec(exec, treatment) => {
+                let (messages, telling) = (messages.clone(), messages.clone());
                 let settings = CrewSettings {
-                    timeout: *timeout,
+                    timeout: treatment.timeout,
+                    recycle: treatment.recycle,
+                    notice: Some(Arc::new(move |sentence: &str| telling.say(sentence))),
                     listener: messages.is_verbose().then(|| {
                         let listener = move |worker: usize, line: &str| {
                             messages.detail(format_args!("worker {worker}: {line}"));
@@ -115,7 +131,7 @@ impl Computer {
                     }
                 })
             }
-            Computer::Crew(crew) => job.compute_with(crew.hire()),
+            Computer::Crew(crew) => job.compute_until_stopped(crew.hire()),
         }
     }
 }

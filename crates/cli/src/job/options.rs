@@ -46,6 +46,10 @@ pub(crate) fn options(
             OrAuto::Auto => None,
             OrAuto::Count(bulk) => Some(bulk),
         },
+        compute_batch: match pace.worker_batch {
+            OrAuto::Auto => None,
+            OrAuto::Count(items) => Some(items),
+        },
         yield_every: match driving.yield_every {
             OrNever::Every(time) => Some(time),
             OrNever::Never => None,

@@ -6,10 +6,11 @@ use inflight_connectors::{Abilities, Address, Columns, Format, Input};
 
 use crate::error::Usage;
 use crate::flags::job::{self as flags, LAB};
+use crate::flags::pace::PaceArgs;
 use crate::flags::secrets::public;
 use crate::flags::setting::Setting;
 use crate::flags::typed::Typed;
-use crate::job::computation::Computation;
+use crate::job::computation::{Computation, Treatment};
 use crate::job::fits;
 use crate::job::identity::job_id;
 use crate::job::settings::{Items, Settings};
@@ -33,6 +34,14 @@ pub(crate) struct Work {
     pub(crate) save_shown: String,
     /// The same of where it fetches.
     pub(crate) fetch_shown: Option<String>,
+}
+
+/// How workers are treated, as the flags have it.
+fn treatment(pace: &PaceArgs) -> Treatment {
+    Treatment {
+        timeout: pace.compute_timeout,
+        recycle: pace.worker_recycle,
+    }
 }
 
 impl Work {
@@ -66,7 +75,7 @@ impl Work {
         let packed = input.look().map_err(Usage::error)?;
         let columns = columns(job, &input)?;
         let computation =
-            Computation::parse(compute, pace.compute_timeout).map_err(usage("--compute"))?;
+            Computation::parse(compute, treatment(pace)).map_err(usage("--compute"))?;
         let items = Items {
             fields: input.fields(),
             is_gone: fetch.is_some() || !computation.keeps_items(),

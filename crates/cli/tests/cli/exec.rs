@@ -108,6 +108,10 @@ fn a_worker_that_cannot_be_started_is_a_usage_error() {
         "compute-timeout must be between 1ms",
     );
     refused("--compute exec", "did you mean `exec:COMMAND`");
+    refused(
+        "--compute sha256 --worker-recycle 5",
+        "which --worker-recycle is for; exec:COMMAND has",
+    );
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn a_poison_item_is_one_dead_letter_that_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let worker = worker(folder.path(), "if item == '7': raise ValueError('seven')");
     let outcome = inflight(&format!("run 0..50 --compute {worker} --save null:")).expect(3);
-    let said = "dead: item 7, compute: the worker broke: its output ended; it ended (exit status: 1); it said: \
+    let said = "dead: item 7, compute, after 2 attempts: the worker broke: its output ended; it ended (exit status: 1); it said: \
                 ValueError: seven";
     assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
     assert_eq!(outcome.last_line(), "saved=49 dead=1 in_doubt=0 left=0");
@@ -172,11 +176,11 @@ fn a_crew_that_only_breaks_ends_the_run_and_the_rest_is_left() {
     assert!(
         outcome
             .stderr
-            .contains("error: computing broke 8 times in a row"),
+            .contains("items in a row broke what computes them, twice each"),
         "{}",
         outcome.stderr
     );
-    assert_eq!(outcome.counts(), "saved=0 dead=8 in_doubt=0 left=92");
+    assert_eq!(outcome.counts(), "saved=0 dead=0 in_doubt=0 left=100");
     all_end(folder.path());
 }
 

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use inflight::{Fault, Record, Reply};
+use inflight::{Fault, Record, Reply, Stop};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::Exec;
+use super::process::GRACE;
+use super::protocol::PRINTED;
+use super::reaper::Reaper;
 use super::said::Listener;
 use super::worker::{Started, Worker};
 use crate::payload::Payload;
@@ -23,15 +27,25 @@ pub struct CrewSettings {
     /// Takes each line that a worker writes to standard error, with the worker's number; at most 1,000 lines of a
     /// process. Default: nobody.
     pub listener: Option<Listener>,
+    /// Items after which a worker is replaced, at least 1: for one that grows with every item. Default: never.
+    pub recycle: Option<u64>,
+    /// Takes a sentence that the user should hear, each once: a worker prints where only answers may stand, or seems not to flush
+    /// what it answers. Default: nobody.
+    pub notice: Option<Notice>,
     /// Words before those of the command: a program that prepares something and then becomes the command. Default none.
     pub launcher: Vec<OsString>,
 }
+
+/// Takes a sentence for the user.
+type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Default for CrewSettings {
     fn default() -> CrewSettings {
         CrewSettings {
             timeout: Duration::from_secs(900),
             listener: None,
+            recycle: None,
+            notice: None,
             launcher: Vec::new(),
         }
     }
@@ -49,18 +63,30 @@ type Hired = Box<dyn FnMut(&[Record<Payload>]) -> Result<Reply<Payload>, Fault> 
 /// let exec = Exec::parse("python3 worker.py")?;
 /// let crew = Crew::start(&exec, CrewSettings::default())?;
 /// let summary = Job::new(Input::parse("0..100", None, None)?.open()?)
-///     .compute_with(crew.hire())
+///     .compute_until_stopped(crew.hire())
 ///     .save_to(NullSink)
 ///     .run(&Options::default())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Crew(Arc<Shared>);
+pub struct Crew {
+    shared: Arc<Shared>,
+    /// Where we are the first process, somebody has to bury what workers leave behind.
+    _reaper: Option<Reaper>,
+}
 
 /// What all workers of a crew share.
 pub(super) struct Shared {
     pub(super) words: Vec<OsString>,
     pub(super) timeout: Duration,
     pub(super) listener: Option<Listener>,
+    recycle: Option<u64>,
+    notice: Option<Notice>,
+    /// Whether any worker has answered anything; whether the user has been asked why none does, and told that one prints.
+    answered: AtomicBool,
+    asked: AtomicBool,
+    told: AtomicBool,
+    /// When a worker that has not answered is left, once the run ends.
+    leave_by: OnceLock<Instant>,
     places: Mutex<Places>,
 }
 
@@ -79,29 +105,41 @@ impl Crew {
     /// A sentence, when it cannot be started or says no valid hello.
     pub fn start(exec: &Exec, settings: CrewSettings) -> Result<Crew, String> {
         let words = settings.launcher.into_iter();
-        let crew = Crew(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             words: words
                 .chain(exec.words().iter().map(OsString::from))
                 .collect(),
             timeout: settings.timeout,
             listener: settings.listener,
+            recycle: settings.recycle,
+            notice: settings.notice,
+            answered: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            leave_by: OnceLock::new(),
             places: Mutex::new(Places {
                 taken: BTreeMap::new(),
                 first: None,
                 is_closed: false,
             }),
-        }));
-        let started = Started::new(&crew.0).map_err(|why| format!("`{exec}`: {why}"))?;
-        crew.0.lock().first = Some(started);
+        });
+        let crew = Crew {
+            _reaper: Reaper::if_first_process(&shared),
+            shared,
+        };
+        let started =
+            Started::new(&crew.shared, &Stop::new()).map_err(|why| format!("`{exec}`: {why}"))?;
+        crew.shared.lock().first = Some(started);
         Ok(crew)
     }
 
-    /// What a job computes with: for [`Job::compute_with`](inflight::Job::compute_with). It makes a worker for each thread.
-    pub fn hire(&self) -> impl Fn() -> Hired + Send + Sync + use<> {
-        let shared = Arc::clone(&self.0);
-        move || {
-            let mut worker = Worker::new(Arc::clone(&shared));
-            Box::new(move |bulk: &[Record<Payload>]| worker.compute(bulk))
+    /// What a job computes with: for [`Job::compute_until_stopped`](inflight::Job::compute_until_stopped). It makes a worker for
+    /// each thread. When the run ends, none is waited for longer than 2 s.
+    pub fn hire(&self) -> impl Fn(&Stop) -> Hired + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |stop| {
+            let mut worker = Worker::new(Arc::clone(&shared), stop);
+            Box::new(move |bulk: &[Record<Payload>]| Ok(worker.compute(bulk)))
         }
     }
 }
@@ -109,7 +147,7 @@ impl Crew {
 impl std::fmt::Debug for Crew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Crew")
-            .field("words", &self.0.words)
+            .field("words", &self.shared.words)
             .finish_non_exhaustive()
     }
 }
@@ -118,7 +156,7 @@ impl Drop for Crew {
     /// Whoever waits for one of them sees its end.
     fn drop(&mut self) {
         let first = {
-            let mut places = self.0.lock();
+            let mut places = self.shared.lock();
             places.is_closed = true;
             places
                 .taken
@@ -136,6 +174,64 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Places> {
         // No code that can panic runs under this lock.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many more items a worker may do that has done so many.
+    pub(super) fn left_of(&self, done: u64) -> u64 {
+        self.recycle
+            .map_or(u64::MAX, |most| most.saturating_sub(done))
+    }
+
+    /// Until when a worker may be waited for; `None` while the run goes on.
+    pub(super) fn leave_by(&self, stop: &Stop) -> Option<Instant> {
+        stop.is_wanted()
+            .then(|| *self.leave_by.get_or_init(|| Instant::now() + GRACE))
+    }
+
+    /// Whether the run ends, and a worker has had its time to answer.
+    pub(super) fn is_time_to_leave(&self, stop: &Stop) -> bool {
+        self.leave_by(stop)
+            .is_some_and(|leave_by| Instant::now() >= leave_by)
+    }
+
+    /// A worker wrote a line, which was an answer, or this is wrong with it.
+    pub(super) fn has_answered(&self, line: &Result<(), String>) {
+        match line {
+            Ok(()) => self.answered.store(true, Ordering::Relaxed),
+            Err(why) if why.starts_with(PRINTED) => self.printed(why),
+            Err(_) => {}
+        }
+    }
+
+    /// A worker printed something.
+    pub(super) fn printed(&self, why: &str) {
+        self.tell(&self.told, || format!("a worker: {why}"));
+    }
+
+    /// A worker that was asked so long ago has answered nothing so far.
+    pub(super) fn nothing_is_answered(&self, waited: Duration) {
+        if !self.answered.load(Ordering::Relaxed) {
+            self.tell(&self.asked, || {
+                format!(
+                    "no worker has answered anything for {} s; does it flush its answers?",
+                    waited.as_secs()
+                )
+            });
+        }
+    }
+
+    fn tell(&self, once: &AtomicBool, sentence: impl FnOnce() -> String) {
+        if let Some(notice) = &self.notice
+            && !once.swap(true, Ordering::Relaxed)
+        {
+            notice(&sentence());
+        }
+    }
+
+    /// The processes that run, by their numbers.
+    #[cfg(target_os = "linux")]
+    pub(super) fn processes(&self) -> Vec<u32> {
+        self.lock().taken.values().flatten().copied().collect()
     }
 
     /// The worker that has been started before anybody needed it.

@@ -23,7 +23,7 @@ use super::said::Said;
 
 /// How long a worker may take to end by itself once its input has ended: to write down what it has, not to finish
 /// anything.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long an end that has begun may take to be seen, so that the worker's own exit status is told and not ours.
 const DYING: Duration = Duration::from_millis(200);
@@ -166,6 +166,16 @@ impl Process {
         self.incoming.get(line)
     }
 
+    /// What it wrote though it was asked nothing: the last line of it.
+    pub(super) fn unasked(&mut self) -> Option<Vec<u8>> {
+        let incoming = &mut self.incoming;
+        std::iter::from_fn(|| {
+            let line = incoming.line()?;
+            Some(incoming.get(line).to_owned())
+        })
+        .last()
+    }
+
     /// Whether it still talks, as far as that can be known without asking it anything.
     pub(super) fn is_open(&mut self) -> bool {
         let turn = self.turn(&mut Outgoing::default(), Instant::now());
@@ -264,21 +274,24 @@ impl Process {
         // What it said last is in the pipe; more than a pipe holds cannot be.
         self.listen();
         Ended {
-            status: status
-                .filter(|_| by_itself)
-                .map(|status| status.to_string()),
+            status: status.filter(|_| by_itself),
             last_words: self.said.last_words().to_owned(),
         }
     }
 
-    /// Lets it end: its input ends, and it has a moment to end by itself.
-    pub(super) fn close(mut self) {
+    /// Lets it end: its input ends, and it has a moment to end by itself, until then at most.
+    /// Gives the last line that it wrote though it was asked nothing.
+    pub(super) fn close(mut self, leave_by: Option<Instant>) -> Option<Vec<u8>> {
         self.stdin = None;
         let deadline = Instant::now() + GRACE;
+        let deadline = leave_by.map_or(deadline, |leave_by| deadline.min(leave_by));
+        let mut unasked = self.unasked();
         while Instant::now() < deadline && self.turn(&mut Outgoing::default(), deadline).is_ok() {
+            unasked = self.unasked().or(unasked);
             self.incoming.clear();
         }
         self.has_ended_within(deadline.saturating_duration_since(Instant::now()));
+        unasked
     }
 
     fn has_ended_within(&mut self, time: Duration) -> bool {
@@ -342,14 +355,21 @@ struct Ready {
 #[derive(Debug)]
 pub(super) struct Ended {
     /// `None` if it had to be killed.
-    status: Option<String>,
+    status: Option<ExitStatus>,
     /// On standard error; empty if there were none.
     last_words: String,
 }
 
+impl Ended {
+    /// Whether it ended by itself and called that a success.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.status {
+        match self.status {
             Some(status) => write!(f, "it ended ({status})")?,
             None => f.write_str("it was killed")?,
         }

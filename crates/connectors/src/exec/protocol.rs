@@ -77,7 +77,8 @@ impl Hello {
         }
         let wrong = |cause: serde_json::Error| {
             format!(
-                "its first line should be a hello such as {{\"version\":1}}, not {}: {cause}",
+                "its first line should be a hello such as {{\"version\":1}}, not {}: {cause}; print anything else to \
+                 standard error",
                 shown(line)
             )
         };
@@ -157,18 +158,64 @@ fn write_text(text: &str, line: &mut Vec<u8>) {
     serde_json::to_writer(line, text).expect("a string always has a JSON form, and a Vec takes it");
 }
 
-/// Reads one line of answers: one, or an array of them.
+/// How a sentence begins about a line that is no answer and not meant to be one.
+pub(super) const PRINTED: &str = "it printed ";
+
+/// What is said of such a line.
+pub(super) fn printed(line: &[u8]) -> String {
+    format!(
+        "{PRINTED}{} to standard output, where only answers may stand; print to standard error instead",
+        shown(line)
+    )
+}
+
+/// Reads one line of answers: one, or an array of them. What is wrong with an answer that names its item is a fault of that
+/// item; in an array, if `is_last`: one answer is missing, so that it must be the one that is wrong.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn answers(line: &[u8]) -> Result<Vec<Answer>, String> {
-    let wrong = |cause: serde_json::Error| format!("it answered {}: {cause}", shown(line));
-    let is_many = line.trim_ascii_start().first() == Some(&b'[');
-    let words: Vec<Words<'_>> = match is_many {
-        true => serde_json::from_slice(line).map_err(wrong)?,
-        false => vec![serde_json::from_slice(line).map_err(wrong)?],
+pub(super) fn answers(line: &[u8], is_last: bool) -> Result<Vec<Answer>, String> {
+    let line = line.trim_ascii();
+    let read = match line.first() {
+        Some(b'[') => serde_json::from_slice(line),
+        Some(b'{') => serde_json::from_slice(line).map(|words| vec![words]),
+        _ => return Err(printed(line)),
     };
-    words.into_iter().map(Words::meaning).collect()
+    let words: Vec<Words<'_>> = match read {
+        Ok(words) => words,
+        Err(cause) => {
+            let why = format!("{}: {cause}{}", shown(line), no_number(line));
+            let named = named(line).filter(|_| is_last || line[0] == b'{');
+            let id = named.ok_or_else(|| format!("it answered {why}"))?;
+            return Ok(vec![malformed(id, format!("it is answered {why}"))]);
+        }
+    };
+    Ok(words.into_iter().map(Words::meaning).collect())
+}
+
+/// The item that a line names at its beginning, though it cannot be read.
+fn named(line: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(line).ok()?;
+    let mut rest = text.strip_prefix('[').unwrap_or(text).trim_start();
+    for token in ["{", "\"id\"", ":"] {
+        rest = rest.strip_prefix(token)?.trim_start();
+    }
+    let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+    rest[..end].parse().ok()
+}
+
+/// What many languages write for numbers that JSON does not have.
+fn no_number(line: &[u8]) -> &'static str {
+    let has = |word: &[u8]| line.windows(word.len()).any(|part| part == word);
+    match has(b"NaN") || has(b"Infinity") {
+        true => "; JSON knows neither NaN nor Infinity",
+        false => "",
+    }
+}
+
+fn malformed(id: u64, why: String) -> Answer {
+    let outcome = Err(Fault::permanent(why).counted_as("a malformed answer"));
+    Answer { id, outcome }
 }
 
 /// An answer as written.
@@ -191,25 +238,25 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 }
 
 impl Words<'_> {
-    fn meaning(self) -> Result<Answer, String> {
+    fn meaning(self) -> Answer {
         let id = self.id;
         let outcome = match (self.result, self.base64, self.error) {
-            (Some(result), None, None) => Ok(content(result)
-                .map_err(|cause| format!("its result for item {id} is no text: {cause}"))?),
-            (None, Some(base64), None) => {
-                let bytes = BASE64_STANDARD.decode(base64.as_bytes());
-                let bytes = bytes.map_err(|cause| format!("its base64 for item {id}: {cause}"))?;
-                Ok(Found::Bytes(bytes.into()))
-            }
+            (Some(result), None, None) => match content(result) {
+                Ok(found) => Ok(found),
+                Err(cause) => return malformed(id, format!("its result is no text: {cause}")),
+            },
+            (None, Some(base64), None) => match BASE64_STANDARD.decode(base64.as_bytes()) {
+                Ok(bytes) => Ok(Found::Bytes(bytes.into())),
+                Err(cause) => return malformed(id, format!("its result is no base64: {cause}")),
+            },
             (None, None, Some(error)) if self.retry => Err(Fault::transient(cut(&error))),
             (None, None, Some(error)) => Err(Fault::permanent(cut(&error))),
             _ => {
-                return Err(format!(
-                    "its answer for item {id} should have one of \"result\", \"base64\" and \"error\""
-                ));
+                let why = "its answer should have one of \"result\", \"base64\" and \"error\"";
+                return malformed(id, why.to_owned());
             }
         };
-        Ok(Answer { id, outcome })
+        Answer { id, outcome }
     }
 }
 
@@ -313,7 +360,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Result<Vec<(u64, String)>, String> {
-        let answers = answers(line.as_bytes())?;
+        let answers = answers(line.as_bytes(), false)?;
         let text = |answer: Answer| match answer.outcome {
             Ok(Found::Bytes(bytes)) => format!("{bytes:?}"),
             Ok(Found::Json(bytes)) => format!("JSON {bytes:?}"),
@@ -367,13 +414,37 @@ mod tests {
             let why = read(line).unwrap_err();
             assert!(why.contains(part), "{line}: {why}");
         };
-        check("debug: here", "it answered `debug: here`");
+        check("debug: here", "it printed `debug: here` to standard output");
         check("", "an empty line");
+        check("42", "print to standard error instead");
         check(r#"{"result":1}"#, "missing field `id`");
+        check(
+            r#"[{"id":1,"result":NaN},{"id":2,"result":1}]"#,
+            "it answered `[{",
+        );
+        check(&"x\u{1b}".repeat(1000), "x x …");
+    }
+
+    #[test]
+    fn a_malformed_answer_that_names_its_item_is_that_items_fault() {
+        let check = |line: &str, part: &str| {
+            let answers = answers(line.as_bytes(), true).unwrap();
+            let [Answer { id: 1, outcome }] = answers.as_slice() else {
+                panic!("{line}: {answers:?}")
+            };
+            let fault = outcome.as_ref().unwrap_err();
+            assert_eq!(fault.verdict(), Verdict::Permanent);
+            assert!(fault.to_string().contains(part), "{line}: {fault}");
+        };
         check(r#"{"id":1}"#, "should have one of");
         check(r#"{"id":1,"result":1,"error":"x"}"#, "should have one of");
-        check(r#"{"id":1,"base64":"!"}"#, "base64 for item 1");
+        check(r#"{"id":1,"base64":"!"}"#, "no base64");
         check(r#"{"id":1,"result":"\ud800"}"#, "no text");
-        check(&"x\u{1b}".repeat(1000), "x x …");
+        check(r#"{"id": 1, "result": NaN}"#, "neither NaN nor Infinity");
+        check(r#" [ { "id" : 1, "result": [-Infinity]}]"#, "neither NaN");
+        check(r#"{"id":1,"result":"x"#, "EOF");
+        check(r#"{"id":1,"result":"x"}}"#, "trailing");
+        assert!(answers(br#"[{"id":1,"result":NaN}]"#, false).is_err());
+        assert!(answers(br#"{"id":,"result":NaN}"#, true).is_err());
     }
 }

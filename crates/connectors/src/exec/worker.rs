@@ -1,17 +1,18 @@
 //! One compute thread's worker: has a process, gives it items, and tells its answers from its ends.
 //!
-//! It never asks twice for an item. What a failure means is in its verdict: unreached if there is no worker to ask, in
-//! doubt if there was one and it broke, else what the worker itself said.
+//! A process that ends in order, or has done as many items as it may, is replaced and nobody hears of it. What a failure means
+//! is in its verdict: unreached if there is no worker to ask or the run ends, in doubt if there was one and it broke, else what
+//! the worker itself said.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inflight::{Fault, Record, Reply};
+use inflight::{Fault, Record, Reply, Stop};
 
 use super::crew::Shared;
 use super::incoming::LINE_MAX;
-use super::process::{Broke, Outgoing, Process};
-use super::protocol::{Answer, BATCH_MAX, Found, Hello, answers, write_item};
+use super::process::{Broke, Ended, Outgoing, Process};
+use super::protocol::{Answer, BATCH_MAX, Found, Hello, answers, printed, write_item};
 use super::said::Said;
 use crate::payload::Payload;
 
@@ -23,10 +24,19 @@ const HELLO: Duration = Duration::from_secs(30);
 /// bound of a line.
 const LINE_BYTES: usize = 1 << 20;
 
+/// How long nobody has answered anything when the user is asked whether answers are flushed: longer than most first items
+/// take, shorter than people wait.
+const NO_ANSWER: Duration = Duration::from_secs(5);
+
+/// How often whoever waits for an answer looks whether the run ends: soon for a person, seldom for a core.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// A process that has said hello.
 pub(super) struct Started {
     process: Process,
     hello: Hello,
+    /// Items it has answered.
+    answered: u64,
 }
 
 impl Started {
@@ -34,19 +44,31 @@ impl Started {
     ///
     /// # Errors
     /// Why there is none: for messages.
-    pub(super) fn new(shared: &Arc<Shared>) -> Result<Started, String> {
+    pub(super) fn new(shared: &Arc<Shared>, stop: &Stop) -> Result<Started, String> {
         let seat = shared.seat();
         let said = Said::new(seat.number(), shared.listener.clone());
         let mut process = Process::start(&shared.words, seat, said)
             .map_err(|cause| format!("failed to start the worker: {cause}"))?;
-        let outcome = process.line(&mut Outgoing::default(), Instant::now() + HELLO);
+        let deadline = Instant::now() + HELLO;
+        let outcome = loop {
+            let outcome = process.line(&mut Outgoing::default(), next_look(deadline));
+            let is_due = Instant::now() >= deadline || shared.is_time_to_leave(stop);
+            if is_due || !matches!(outcome, Err(Broke::Silent)) {
+                break outcome;
+            }
+        };
         let hello = match outcome {
             Ok(line) => Hello::parse(process.get(line)),
+            Err(Broke::Silent) if stop.is_wanted() => Err("the run ends".into()),
             Err(Broke::Silent) => Err(format!("the worker said no hello within {HELLO:?}")),
             Err(broke) => Err(format!("the worker said no hello: {}", how(&broke))),
         };
         match hello {
-            Ok(hello) => Ok(Started { process, hello }),
+            Ok(hello) => Ok(Started {
+                process,
+                hello,
+                answered: 0,
+            }),
             Err(why) => Err(format!("{why}; {}", process.end())),
         }
     }
@@ -60,29 +82,80 @@ impl Started {
 /// The worker of one thread.
 pub(super) struct Worker {
     shared: Arc<Shared>,
+    /// Says when the run ends.
+    stop: Stop,
     /// Started when there are items, and again after it broke.
     started: Option<Started>,
 }
 
+/// Why a process will not answer what it has been asked.
+enum Parted {
+    /// It ended in order, after it had answered something: another goes on.
+    Ended,
+    /// This is to be said of the items.
+    Fault(Fault),
+}
+
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>) -> Worker {
+    pub(super) fn new(shared: Arc<Shared>, stop: &Stop) -> Worker {
         let started = shared.take_first();
-        Worker { shared, started }
+        Worker {
+            shared,
+            stop: stop.clone(),
+            started,
+        }
     }
 
-    /// Lets the process compute these.
-    ///
-    /// # Errors
-    /// Unreached, when no process can be started.
-    pub(super) fn compute(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<Payload>, Fault> {
-        let mut started = self.ready()?;
-        let mut asked = Asked::new(bulk, started.hello);
-        let mut outgoing = Outgoing::new(std::mem::take(&mut asked.lines));
+    /// Lets processes compute these: one, unless it ends in order before it has answered all.
+    pub(super) fn compute(&mut self, bulk: &[Record<Payload>]) -> Reply<Payload> {
+        let mut asked = Asked::new(bulk);
+        while !asked.is_over() {
+            let talked = self.ready().map_err(Parted::Fault).and_then(|started| {
+                let left = self.shared.left_of(started.answered);
+                let lines = asked.lines(started.hello, left);
+                self.talk(started, &mut asked, Outgoing::new(lines))
+            });
+            match talked {
+                Ok(started) => self.started = Some(started),
+                Err(Parted::Ended) => {}
+                Err(Parted::Fault(fault)) => asked.give_up(&fault),
+            }
+        }
+        Reply::Each(asked.outcomes())
+    }
+
+    /// Waits for the answers to what is asked.
+    fn talk(
+        &self,
+        mut started: Started,
+        asked: &mut Asked<'_>,
+        mut outgoing: Outgoing,
+    ) -> Result<Started, Parted> {
+        let began = Instant::now();
+        let mut deadline = began + self.shared.timeout;
         while asked.missing > 0 {
-            let deadline = Instant::now() + self.shared.timeout;
-            let outcome = started.process.line(&mut outgoing, deadline);
+            if self.shared.is_time_to_leave(&self.stop) {
+                let ended = started.process.end();
+                let left = format!("the run ended before the worker answered; {ended}");
+                return Err(Parted::Fault(Fault::unreached(left)));
+            }
+            let outcome = started.process.line(&mut outgoing, next_look(deadline));
             let taken = match outcome {
-                Ok(line) => answers(started.process.get(line)).and_then(|found| asked.take(found)),
+                Ok(line) => {
+                    let before = asked.missing;
+                    let line = started.process.get(line);
+                    let taken = answers(line, before == 1).and_then(|answers| asked.take(answers));
+                    started.answered += (before - asked.missing) as u64;
+                    deadline = Instant::now() + self.shared.timeout;
+                    self.shared.has_answered(&taken);
+                    taken
+                }
+                Err(Broke::Silent) if Instant::now() < deadline => {
+                    if started.answered == 0 && began.elapsed() >= NO_ANSWER {
+                        self.shared.nothing_is_answered(NO_ANSWER);
+                    }
+                    Ok(())
+                }
                 Err(Broke::Silent) => {
                     let time = humantime::format_duration(self.shared.timeout);
                     Err(format!("it gave no answer within {time}"))
@@ -90,33 +163,56 @@ impl Worker {
                 Err(broke) => Err(how(&broke).to_string()),
             };
             if let Err(why) = taken {
-                asked.give_up(&Fault::in_doubt(format!(
-                    "the worker broke: {why}; {}",
-                    started.process.end()
-                )));
-                return Ok(Reply::Each(asked.outcomes()));
+                let has_answered = started.answered > 0;
+                return Err(parted(&why, has_answered, &started.process.end()));
             }
         }
-        self.started = Some(started);
-        Ok(Reply::Each(asked.outcomes()))
+        Ok(started)
     }
 
-    /// A process that waits for items. One that has ended meanwhile, between two items, is replaced.
+    /// Lets a process end that was asked for the last time.
+    fn close(&self, started: Started) {
+        let unasked = started.process.close(self.shared.leave_by(&self.stop));
+        if let Some(line) = unasked {
+            self.shared.printed(&printed(&line));
+        }
+    }
+
+    /// A process that waits for items. One that has ended meanwhile, between two items, is replaced, and so is one that has done as
+    /// many as it may.
     fn ready(&mut self) -> Result<Started, Fault> {
         let waiting = self.started.take();
-        if let Some(started) = waiting.and_then(Started::if_open) {
-            return Ok(started);
+        if let Some(mut started) = waiting.and_then(Started::if_open) {
+            if let Some(line) = started.process.unasked() {
+                self.shared.printed(&printed(&line));
+            }
+            if self.shared.left_of(started.answered) > 0 {
+                return Ok(started);
+            }
+            self.close(started);
         }
-        Started::new(&self.shared).map_err(Fault::unreached)
+        Started::new(&self.shared, &self.stop).map_err(Fault::unreached)
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         if let Some(started) = self.started.take() {
-            started.process.close();
+            self.close(started);
         }
     }
+}
+
+fn next_look(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + LOOK_EVERY)
+}
+
+/// What it means that a process can be asked no more.
+fn parted(why: &str, has_answered: bool, ended: &Ended) -> Parted {
+    if has_answered && ended.is_in_order() {
+        return Parted::Ended;
+    }
+    Parted::Fault(Fault::in_doubt(format!("the worker broke: {why}; {ended}")))
 }
 
 fn how(broke: &Broke) -> String {
@@ -128,36 +224,54 @@ fn how(broke: &Broke) -> String {
     }
 }
 
-/// What was asked, and what has been answered. Pure.
+/// What is to be asked, and what has been answered. Pure.
 struct Asked<'a> {
     bulk: &'a [Record<Payload>],
-    /// As they are sent.
-    lines: Vec<u8>,
     answered: Vec<Option<Result<Payload, Fault>>>,
-    /// How many answers have yet to come.
+    /// How many answers have yet to come to what was asked last.
     missing: usize,
+    /// The places that were asked last are before this.
+    until: usize,
     /// Where the next answer belongs, if they come in the order in which they were asked for.
     next: usize,
 }
 
 impl<'a> Asked<'a> {
-    fn new(bulk: &'a [Record<Payload>], hello: Hello) -> Asked<'a> {
-        let mut asked = Asked {
+    fn new(bulk: &'a [Record<Payload>]) -> Asked<'a> {
+        Asked {
             bulk,
-            lines: Vec::new(),
             answered: bulk.iter().map(|_| None).collect(),
-            missing: bulk.len(),
+            missing: 0,
+            until: 0,
             next: 0,
-        };
+        }
+    }
+
+    /// Whether nothing is left to be asked.
+    fn is_over(&self) -> bool {
+        self.answered.iter().all(Option::is_some)
+    }
+
+    /// Asks for what has not been answered, for so many items at most.
+    fn lines(&mut self, hello: Hello, most: u64) -> Vec<u8> {
+        let mut lines = Vec::new();
         let mut line = Line::new(hello);
-        for (place, record) in bulk.iter().enumerate() {
-            if let Err(fault) = line.add(record, &mut asked.lines) {
-                asked.answered[place] = Some(Err(fault));
-                asked.missing -= 1;
+        (self.missing, self.until, self.next) = (0, 0, 0);
+        for (place, record) in self.bulk.iter().enumerate() {
+            if self.missing as u64 == most {
+                break;
+            }
+            self.until = place + 1;
+            if self.answered[place].is_some() {
+                continue;
+            }
+            match line.add(record, &mut lines) {
+                Ok(()) => self.missing += 1,
+                Err(fault) => self.answered[place] = Some(Err(fault)),
             }
         }
-        line.end(&mut asked.lines);
-        asked
+        line.end(&mut lines);
+        lines
     }
 
     /// Puts answers where they belong.
@@ -181,8 +295,8 @@ impl<'a> Asked<'a> {
     /// The place of an item that has not been answered.
     fn place_of(&self, id: u64) -> Option<usize> {
         let is_it = |&place: &usize| self.bulk[place].index == id && self.answered[place].is_none();
-        let after = (self.next..self.bulk.len()).find(is_it);
-        after.or_else(|| (0..self.next.min(self.bulk.len())).find(is_it))
+        let after = (self.next..self.until).find(is_it);
+        after.or_else(|| (0..self.next.min(self.until)).find(is_it))
     }
 
     /// What has not been answered failed with this.
@@ -258,14 +372,12 @@ mod tests {
 
     fn check(batch: Option<usize>, items: &[&'static [u8]], expected: &str) {
         let bulk = bulk(items);
-        let asked = Asked::new(
-            &bulk,
-            Hello {
-                batch,
-                items: Items::Text,
-            },
-        );
-        assert_eq!(String::from_utf8(asked.lines).unwrap(), expected);
+        let hello = Hello {
+            batch,
+            items: Items::Text,
+        };
+        let lines = Asked::new(&bulk).lines(hello, u64::MAX);
+        assert_eq!(String::from_utf8(lines).unwrap(), expected);
     }
 
     #[test]
@@ -292,8 +404,8 @@ mod tests {
             batch: Some(100),
             items: Items::Text,
         };
-        let asked = Asked::new(&bulk, hello);
-        assert_eq!(asked.lines.iter().filter(|&&byte| byte == b'\n').count(), 3);
+        let lines = Asked::new(&bulk).lines(hello, u64::MAX);
+        assert_eq!(lines.iter().filter(|&&byte| byte == b'\n').count(), 3);
     }
 
     #[test]
@@ -307,7 +419,8 @@ mod tests {
             id,
             outcome: Ok(Found::Bytes(text.into())),
         };
-        let mut asked = Asked::new(&bulk, hello);
+        let mut asked = Asked::new(&bulk);
+        asked.lines(hello, u64::MAX);
         assert_eq!(asked.missing, 3);
         asked.take(vec![answer(13, "D"), answer(10, "A")]).unwrap();
         for stranger in [13, 11, 14] {
@@ -330,5 +443,27 @@ mod tests {
             outcomes,
             [done(0, "A"), Err(Permanent), Err(InDoubt), done(3, "D")]
         );
+    }
+
+    #[test]
+    fn what_one_did_not_answer_is_asked_of_the_next() {
+        let bulk = bulk(&[b"a", b"b", b"c"]);
+        let hello = Hello {
+            batch: None,
+            items: Items::Text,
+        };
+        let mut asked = Asked::new(&bulk);
+        let lines = String::from_utf8(asked.lines(hello, 2)).unwrap();
+        assert_eq!((lines.lines().count(), asked.missing), (2, 2));
+        let answer = |id| Answer {
+            id,
+            outcome: Ok(Found::Bytes("x".into())),
+        };
+        assert!(asked.take(vec![answer(12)]).is_err(), "not asked for yet");
+        asked.take(vec![answer(11)]).unwrap();
+        let lines = String::from_utf8(asked.lines(hello, 9)).unwrap();
+        assert!(lines.contains(":10,") && lines.contains(":12,") && !lines.contains(":11,"));
+        asked.take(vec![answer(12), answer(10)]).unwrap();
+        assert!(asked.is_over() && asked.missing == 0);
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use inflight::{Ending, Fact, Fault, Job, Observer, Options, Record, Reply, Strategy, Summary};
+use inflight::{
+    Ending, Fact, Fault, Job, Observer, Options, Record, Reply, Stop, Strategy, Summary,
+};
 use inflight_connectors::{Crew, CrewSettings, Exec, Payload};
 
 use crate::record;
@@ -103,7 +105,7 @@ fn run(crew: &Crew, items: &[&str], strategy: Strategy) -> Came {
     };
     let keys: Vec<u128> = items.iter().map(|item| item.key).collect();
     let summary = Job::new(items.into_iter())
-        .compute_with(crew.hire())
+        .compute_until_stopped(crew.hire())
         .save(keep)
         .observed_by(Dead(Arc::clone(&dead)))
         .run(&options)
@@ -196,7 +198,11 @@ fn one_that_ends_and_leaves_a_child_with_its_pipes_costs_one_item() {
 
 #[test]
 fn one_that_prints_nonsense_costs_one_item() {
-    costs_one_item("garbage", "it answered `debug: here I am`", LONG);
+    costs_one_item(
+        "garbage",
+        "it printed `debug: here I am` to standard output",
+        LONG,
+    );
     costs_one_item(
         "stranger",
         "it answered item 4711, which it was not asked for",
@@ -276,7 +282,7 @@ for line in sys.stdin:
 #[test]
 fn bytes_that_are_no_text_pass_in_base64() {
     let crew = Crew::start(&exec(WORKER, "0"), settings(LONG)).unwrap();
-    let mut compute = crew.hire()();
+    let mut compute = crew.hire()(&Stop::new());
     let outcomes = compute(&[record(0, "bytes")]).unwrap().into_outcomes();
     assert_eq!(outcomes[0].as_ref().unwrap().bytes(), &b"\xff"[..]);
 }
@@ -293,7 +299,7 @@ fn workers_have_numbers_of_their_own_and_the_next_one_gets_a_free_one() {
             |result| format!("{:?}", result.bytes()),
         )
     };
-    let (mut first, mut second) = (hire(), hire());
+    let (mut first, mut second) = (hire(&Stop::new()), hire(&Stop::new()));
     assert_eq!(ask(&mut first, "number"), r#"b"0""#);
     assert_eq!(ask(&mut second, "number"), r#"b"1""#);
     assert!(ask(&mut first, "exit").contains("ended"));
@@ -303,7 +309,7 @@ fn workers_have_numbers_of_their_own_and_the_next_one_gets_a_free_one() {
         "it took the place of the one that ended"
     );
     drop(second);
-    assert_eq!(ask(&mut hire(), "number"), r#"b"1""#);
+    assert_eq!(ask(&mut hire(&Stop::new()), "number"), r#"b"1""#);
 }
 
 fn is_running(process: &str) -> bool {
@@ -321,7 +327,7 @@ fn a_crew_that_is_dropped_takes_its_workers_along_even_if_they_hang() {
         ..settings(LONG)
     };
     let crew = Crew::start(&exec(WORKER, "0"), settings).unwrap();
-    let mut compute = crew.hire()();
+    let mut compute = crew.hire()(&Stop::new());
     let mut ask = move |item: &str| {
         let record = record(0, item.to_owned());
         compute(&[record]).unwrap().into_outcomes().remove(0)
@@ -369,7 +375,7 @@ job = json.loads(sys.stdin.readline())
 print(json.dumps({"id": job["id"], "result": os.getpid()}), flush=True)
 "#;
     let crew = Crew::start(&exec(ONCE, ""), settings(LONG)).unwrap();
-    let mut compute = crew.hire()();
+    let mut compute = crew.hire()(&Stop::new());
     for index in 0..5 {
         let outcomes = compute(&[record(index, "x")]).unwrap().into_outcomes();
         let process = String::from_utf8(outcomes[0].as_ref().unwrap().bytes().to_vec()).unwrap();
@@ -391,9 +397,193 @@ fn a_worker_that_breaks_at_everything_ends_the_run() {
         panic!("{came:?}")
     };
     assert!(
-        why.contains("times in a row") && why.contains("cannot go on"),
+        why.contains("items in a row broke") && why.contains("cannot go on"),
         "{why}"
     );
-    assert!((1..=10).contains(&came.summary.dead), "{came:?}");
-    assert_eq!(came.summary.left, 50 - came.summary.dead);
+    assert_eq!((came.summary.dead, came.summary.left), (0, 50));
+}
+
+/// Runs items through a worker written in Python with these settings.
+fn run_script(script: &str, argument: &str, settings: CrewSettings, items: &[&str]) -> Came {
+    let crew = Crew::start(&exec(script, argument), settings).unwrap();
+    run(&crew, items, Strategy::Parallel)
+}
+
+fn items(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("i{n}")).collect()
+}
+
+#[test]
+fn one_that_ends_in_order_after_some_answers_costs_nothing() {
+    const SOME: &str = r#"
+import json, sys
+print('{"version":1}', flush=True)
+done = 0
+for line in sys.stdin:
+    job = json.loads(line)
+    print(json.dumps({"id": job["id"], "result": job["item"]}), flush=True)
+    done += 1
+    if done == int(sys.argv[1]): sys.exit(0)
+"#;
+    let items = items(40);
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    for answers in ["1", "7"] {
+        let came = run_script(SOME, answers, settings(LONG), &items);
+        assert_eq!((came.summary.saved, came.summary.dead), (40, 0), "{came:?}");
+    }
+}
+
+#[test]
+fn one_that_is_killed_at_times_costs_no_item() {
+    // As by a limit of memory: every process works for a while, and then ends by a signal in the middle of an item.
+    const KILLED: &str = r#"
+import json, os, signal, sys
+print('{"version":1}', flush=True)
+for done, line in enumerate(sys.stdin):
+    if done == 5: os.kill(os.getpid(), signal.SIGKILL)
+    job = json.loads(line)
+    print(json.dumps({"id": job["id"], "result": job["item"]}), flush=True)
+"#;
+    let items = items(60);
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let came = run_script(KILLED, "", settings(LONG), &items);
+    assert_eq!((came.summary.saved, came.summary.dead), (60, 0), "{came:?}");
+}
+
+#[test]
+fn one_that_prints_beside_its_answers_costs_no_item_and_the_user_is_told() {
+    const PRINTS: &str = r#"
+import json, sys
+print('{"version":1}', flush=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    print(json.dumps({"id": job["id"], "result": job["item"]}), flush=True)
+    if job["item"] == "i3": print("did it", flush=True)
+"#;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let settings = CrewSettings {
+        notice: Some(Arc::new(move |sentence: &str| {
+            telling.lock().unwrap().push(sentence.to_owned());
+        })),
+        ..settings(LONG)
+    };
+    let items = items(40);
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let came = run_script(PRINTS, "", settings, &items);
+    assert_eq!((came.summary.saved, came.summary.dead), (40, 0), "{came:?}");
+    let told = told.lock().unwrap();
+    assert_eq!(
+        *told,
+        [
+            "a worker: it printed `did it` to standard output, where only answers may stand; print to standard error instead"
+        ]
+    );
+}
+
+#[test]
+fn one_that_always_prints_leaves_all_items() {
+    const ALWAYS: &str = r#"
+import json, sys
+print('{"version":1}', flush=True)
+for line in sys.stdin:
+    print("working", flush=True)
+"#;
+    let items = items(40);
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let came = run_script(ALWAYS, "", settings(LONG), &items);
+    assert_eq!((came.summary.dead, came.summary.left), (0, 40));
+    let Ending::Unavailable(why) = &came.summary.ending else {
+        panic!("{came:?}")
+    };
+    assert!(
+        why.contains("it printed `working` to standard output"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_malformed_answer_costs_its_item_and_no_process() {
+    const NAN: &str = r#"
+import json, os, sys
+print('{"version":1}', flush=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    result = float("nan") if job["item"] == "i7" else os.getpid()
+    print(json.dumps({"id": job["id"], "result": result}), flush=True)
+"#;
+    let items = items(20);
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let came = run_script(NAN, "", settings(LONG), &items);
+    assert_eq!(came.summary.saved, 19);
+    let [(7, why)] = came.dead.as_slice() else {
+        panic!("{came:?}")
+    };
+    assert!(why.contains("JSON knows neither NaN"), "{why}");
+    let processes: std::collections::BTreeSet<&String> =
+        came.results.iter().map(|(_, process)| process).collect();
+    assert!(processes.len() <= 2, "{processes:?}");
+}
+
+#[test]
+fn a_worker_is_replaced_after_as_many_items_as_it_may_do() {
+    let settings = CrewSettings {
+        recycle: Some(3),
+        ..settings(LONG)
+    };
+    for batch in BATCHES {
+        let crew = Crew::start(&exec(WORKER, &batch.to_string()), settings.clone()).unwrap();
+        let items = ["pid"; 20];
+        let came = run(&crew, &items, Strategy::Sequential);
+        let mut processes = std::collections::BTreeMap::<String, usize>::new();
+        for (_, process) in came.results {
+            *processes.entry(process).or_default() += 1;
+        }
+        assert!(processes.values().all(|&done| done <= 3), "{processes:?}");
+        assert_eq!(processes.len(), 7, "{processes:?}");
+    }
+}
+
+#[test]
+fn one_that_does_not_flush_is_asked_about_and_never_waited_for_at_the_end() {
+    const HOLDS: &str = r#"
+import json, sys
+print('{"version":1}', flush=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    # Whether Python flushes by itself depends on its environment.
+    answer = json.dumps({"id": job["id"], "result": job["item"]})
+print(answer)
+"#;
+    let stop = Stop::new();
+    let (told, telling) = std::sync::mpsc::channel();
+    let stopping = stop.clone();
+    let settings = CrewSettings {
+        notice: Some(Arc::new(move |sentence: &str| {
+            told.send(sentence.to_owned()).unwrap();
+            stopping.now();
+        })),
+        ..settings(LONG)
+    };
+    let crew = Crew::start(&exec(HOLDS, ""), settings).unwrap();
+    let began = Instant::now();
+    let summary = Job::new((0..3).map(|n: u64| Payload::read(n.to_string())))
+        .compute_until_stopped(crew.hire())
+        .save(async |_: &Payload| Ok::<(), Fault>(()))
+        .stopped_by(&stop)
+        .run(&Options {
+            jobs: 1,
+            ..Options::default()
+        })
+        .unwrap();
+    let took = began.elapsed();
+    assert_eq!(
+        telling
+            .try_recv()
+            .unwrap_or_else(|_| panic!("{took:?}, {summary:?}")),
+        "no worker has answered anything for 5 s; does it flush its answers?"
+    );
+    assert_eq!((summary.left, summary.dead), (3, 0), "{summary:?}");
+    let seconds = Duration::from_secs(5)..Duration::from_secs(12);
+    assert!(seconds.contains(&took), "{took:?}");
 }

@@ -21,8 +21,9 @@ use crate::fault::Fault;
 use crate::job::{Job, JobOf, Types};
 use crate::journal::{Command, DeadLetter, OpenedJournal, Simulated, open_simulated};
 use crate::log;
+use crate::record::Record;
 use crate::run::{conclude, conduct, prepare};
-use crate::service::NoFetch;
+use crate::service::{NoFetch, Reply};
 use crate::stop::Stop;
 use crate::summary::{Ending, Summary};
 
@@ -203,16 +204,14 @@ impl Machine {
                     output: None,
                     answers: None,
                 };
-                let fates = world.scenario.fates.clone();
                 let job = job.fetch_from(fetch).fetched_bytes(self.size());
-                let job = job.try_compute(move |input| computed(&fates, (input - 1) / 7, input));
+                let job = computing(job, world, |input| (input - 1) / 7);
                 let job = job.save_to(save).recorded_in(journal);
                 self.go::<Job<u64, u64, Served, u64, Served>>(job, end, plug)
                     .await
             }
             false => {
-                let fates = world.scenario.fates.clone();
-                let job = job.try_compute(move |input| computed(&fates, input, input));
+                let job = computing(job, world, |input| input);
                 let job = job.save_to(save).recorded_in(journal);
                 self.go::<Job<u64, u64, NoFetch, u64, Served>>(job, end, plug)
                     .await
@@ -433,6 +432,33 @@ impl Machine {
             Sink::Append => fetched(index),
         }
     }
+}
+
+/// Adds the computation, by a function or by what each thread keeps. `item` says of which item an input is.
+fn computing<F>(
+    job: Job<u64, u64, F>,
+    world: &Arc<World>,
+    item: fn(u64) -> u64,
+) -> Job<u64, u64, F, u64> {
+    let world = Arc::clone(world);
+    if world.scenario.accidents.is_none() {
+        return job.try_compute(move |input| computed(&world.scenario.fates, item(input), input));
+    }
+    job.compute_with(move || {
+        let world = Arc::clone(&world);
+        move |bulk: &[Record<u64>]| {
+            let mut is_broken = false;
+            let outcomes = bulk.iter().map(|record| {
+                let index = item(record.value);
+                is_broken = is_broken || world.breaks_at(index);
+                match is_broken {
+                    true => Err(Fault::in_doubt("broke, on purpose")),
+                    false => computed(&world.scenario.fates, index, record.value),
+                }
+            });
+            Ok(Reply::Each(outcomes.collect()))
+        }
+    })
 }
 
 /// What computing does to an item.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::plug::Plug;
-use super::scenario::{CALM_AT, End, Fails, Scenario};
+use super::scenario::{CALM_AT, End, Fails, Fate, Scenario};
 use crate::fact::Step;
 use crate::options::InFlightLimit;
 use crate::record::Record;
@@ -51,6 +51,8 @@ pub(super) struct State {
     save: Service,
     fetch: Service,
     is_reading: bool,
+    /// Items at which a worker has broken by accident.
+    accidents: BTreeSet<u64>,
     lives: Vec<Lived>,
     wrong: Vec<String>,
     fired: BTreeSet<&'static str>,
@@ -108,6 +110,7 @@ impl World {
             save: Service::default(),
             fetch: Service::default(),
             is_reading: false,
+            accidents: BTreeSet::new(),
             lives: Vec::new(),
             wrong: Vec::new(),
             fired: BTreeSet::new(),
@@ -182,6 +185,23 @@ impl World {
             true => fetched(index),
             false => index,
         })
+    }
+
+    /// Whether whoever computes this item breaks at it now.
+    pub(super) fn breaks_at(&self, index: u64) -> bool {
+        let mut state = self.state();
+        if self.scenario.fates[index as usize] == Fate::Breaks {
+            state.fired("a worker broke at its item");
+            return true;
+        }
+        let share = self.scenario.accidents.unwrap_or_default();
+        // Drawn apart, so that the rest of a seed stays what it was.
+        let mut random = fastrand::Rng::with_seed(self.scenario.seed.rotate_left(8) ^ index);
+        let is_hit = random.f64() < share && state.accidents.insert(index);
+        if is_hit {
+            state.fired("a worker broke by accident");
+        }
+        is_hit
     }
 
     pub(super) fn is_reading(&self, is_reading: bool) {

@@ -34,6 +34,9 @@ pub(super) struct Scenario {
     pub(super) lag_max: Duration,
     /// What a worker of `parallel` takes for an item.
     pub(super) compute: Duration,
+    /// Whether each thread keeps something to compute with, which may break: the share of computations at which it does so by
+    /// accident, at most once for an item.
+    pub(super) accidents: Option<f64>,
     /// How each life but the last ends, if nothing else ends it before.
     pub(super) ends: Vec<End>,
 }
@@ -66,6 +69,8 @@ pub(super) enum Fate {
     /// Computing fails, or panics.
     Uncomputable,
     ComputePanics,
+    /// It breaks whoever computes it.
+    Breaks,
     /// The service that saves says 400.
     Refused,
     /// The client that saves panics.
@@ -175,12 +180,36 @@ impl Scenario {
                 Sink::File => Weather::calm(&mut random),
             },
             fates: fates(items, has_fetch, sink, &mut random),
+            accidents: None,
             fails_as_a_whole: random.bool(),
             unrecorded_max: random.u64(1..20),
             lag_max: MS * [4, 10, 40][random.usize(0..3)],
             compute: MS.mul_f64(4.0 * random.f64()),
             ends: ends(&mut random),
         }
+        .with_workers()
+    }
+
+    /// Lets something that may break compute, in one of sixteen scenarios. Draws from a source of its own, so that the rest of a
+    /// seed stays what it was.
+    fn with_workers(mut self) -> Scenario {
+        if self.seed % 16 != 1 {
+            return self;
+        }
+        let mut random = fastrand::Rng::with_seed(self.seed ^ 0x5EED);
+        self.accidents = Some([0.0, 0.02, 0.2][random.usize(0..3)]);
+        // So few that others can be computed between them, for that is what blames them.
+        let breaking = match self.items {
+            0..10 => 0,
+            _ => random.usize(0..4),
+        };
+        for _ in 0..breaking {
+            let fate = &mut self.fates[random.usize(0..self.items as usize)];
+            if *fate == Fate::Good {
+                *fate = Fate::Breaks;
+            }
+        }
+        self
     }
 
     /// A job without faults, but for one item that computing panics at, and one that the service refuses.
@@ -193,6 +222,7 @@ impl Scenario {
             latency: 2 * MS,
             ..Weather::default()
         };
+        scenario.accidents = None;
         scenario.fates = vec![Fate::Good; items as usize];
         scenario.fates[items as usize / 3] = Fate::ComputePanics;
         scenario.fates[items as usize / 2] = Fate::Refused;

@@ -187,6 +187,11 @@ impl<Q> Dispatch<Q> {
         self.backlog.bytes() < self.bytes_max && self.backlog.ready() < self.ready_max
     }
 
+    /// Records that may still become ready.
+    pub(crate) fn fitting(&self) -> usize {
+        self.ready_max.saturating_sub(self.backlog.ready())
+    }
+
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.gate.in_flight() == 0

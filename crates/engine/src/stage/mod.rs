@@ -195,6 +195,15 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
     }
 
+    /// Records that may be offered at once when there is room, at least one.
+    pub(crate) fn fitting(&self) -> usize {
+        match self.0.order {
+            // What waits for the first of them is counted one by one.
+            Some(_) => 1,
+            None => self.0.dispatch.borrow().fitting().max(1),
+        }
+    }
+
     fn has_room(&self) -> bool {
         let order = self.0.order.as_ref();
         let is_held_up = order.is_some_and(|order| !order.borrow().has_room());

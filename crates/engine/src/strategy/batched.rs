@@ -16,11 +16,18 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
     let mut batches = Batches::new(intake, batch);
     while let Some(inputs) = batches.next().await {
         let mut results = Vec::with_capacity(inputs.len());
-        for record in inputs {
+        let mut inputs = inputs.into_iter();
+        while let Some(record) = inputs.next() {
             if stop.is_wanted() {
                 return;
             }
-            results.extend(cpu.one_among_requests(record, &mut save.log()));
+            match cpu.at_once() {
+                0 | 1 => results.extend(cpu.one_among_requests(record, &mut save.log())),
+                more => {
+                    let batch = std::iter::once(record).chain(inputs.by_ref().take(more - 1));
+                    results.extend(cpu.some_among_requests(batch.collect(), &mut save.log()));
+                }
+            }
             if cpu.is_over() {
                 break;
             }

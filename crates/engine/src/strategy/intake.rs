@@ -80,7 +80,7 @@ impl<W: Types> Fetching<W> {
         }
     }
 
-    /// Sends items one by one, and none while what was fetched piles up: an answer may be much larger than
+    /// Sends items as there is room for them, and none while what was fetched piles up: an answer may be much larger than
     /// its item, so only what is in flight or about to be may exceed the bound of the queue.
     async fn pump(self) {
         let Some(outlet) = self.outlet.borrow().clone() else {
@@ -89,12 +89,14 @@ impl<W: Types> Fetching<W> {
         // Held here, it would keep the queue open when nobody computes any more.
         drop(self.fetched);
         'items: while let Some(chunk) = self.items.recv_async().await {
-            for record in chunk.records {
+            let mut records = chunk.records.into_iter();
+            while records.len() > 0 {
                 let ready = outlet.room().await.and(self.fetch.room().await);
                 if ready.is_err() {
                     break 'items;
                 }
-                self.fetch.offer_one(record);
+                let fitting = records.by_ref().take(self.fetch.fitting());
+                self.fetch.offer_all(fitting.collect());
             }
         }
         drop(self.items);

@@ -250,7 +250,10 @@ fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>, i
     let _leave = Leave(outlet);
     while let Some(chunk) = inputs.recv() {
         outlet.begin(&chunk);
-        let computed = cpu.chunk(chunk);
+        let computed = match cpu.at_once() {
+            0 | 1 => vec![cpu.chunk(chunk)],
+            items => cpu.chunks(gathered(chunk, items, inputs)),
+        };
         if cpu.is_over() {
             // Others may be waiting for input that nobody will compute.
             inputs.close();
@@ -262,11 +265,28 @@ fn compute<Q, R>(mut cpu: Cpu<Q, R>, inputs: &Receiver<Q>, outlet: &Outlet<R>, i
             // The run ends, and what follows what was left must not pass it.
             results.close();
         }
-        if results.send(computed).is_err() {
+        // One after the other: in order, whoever has the next one may not wait.
+        if computed
+            .into_iter()
+            .any(|chunk| results.send(chunk).is_err())
+        {
             break;
         }
     }
     cpu.thread_ended();
+}
+
+/// A chunk and those that wait behind it, as many as make so many items.
+fn gathered<Q>(first: Chunk<Q>, items: usize, inputs: &Receiver<Q>) -> Vec<Chunk<Q>> {
+    let mut left = items.saturating_sub(first.records.len());
+    let mut chunks = vec![first];
+    while left > 0
+        && let Some(chunk) = inputs.try_recv()
+    {
+        left = left.saturating_sub(chunk.records.len());
+        chunks.push(chunk);
+    }
+    chunks
 }
 
 #[cfg(test)]
@@ -309,6 +329,9 @@ async fn compute_as_task<Q, R>(
         let takes = item_takes * chunk.records.len() as u32;
         let computed = cpu.chunk(chunk);
         tokio::time::sleep(takes.mul_f64(2.0 * fastrand::f64())).await;
+        if cpu.is_over() {
+            inputs.close();
+        }
         if in_order && cpu.has_left() {
             results.close();
         }

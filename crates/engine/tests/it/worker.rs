@@ -145,7 +145,7 @@ fn a_panic_costs_one_item_and_what_was_kept() {
         .unwrap();
     assert_eq!((summary.saved, summary.dead), (99, 1));
     let made = MADE.load(Ordering::SeqCst);
-    assert!((2..=3).contains(&made), "{made}");
+    assert!((3..=5).contains(&made), "{made}");
 }
 
 #[test]
@@ -202,7 +202,8 @@ fn a_run_ends_when_nobody_can_compute_any_more() {
             panic!("{:?}", summary.ending)
         };
         assert!(
-            why.contains("times in a row; the last time: no such program"),
+            why.contains("nobody could compute")
+                && why.contains("times in a row; the last time: no such program"),
             "{why}"
         );
         // What was computed was saved, and nothing is held against the rest.
@@ -212,8 +213,103 @@ fn a_run_ends_when_nobody_can_compute_any_more() {
     let breaks: Behaviour = |_, _| Err(Fault::in_doubt("gone"));
     check("breaks at everything", breaks, |summary, _| {
         assert!(matches!(summary.ending, Ending::Unavailable(_)));
-        assert!(summary.dead <= 9 && summary.saved == 0, "{summary:?}");
-        assert_eq!(summary.left, ITEMS - summary.dead);
+        assert_eq!((summary.saved, summary.dead, summary.left), (0, 0, ITEMS));
+    });
+}
+
+/// Runs so many items through something that takes 20 ms for up to 64 at once; gives the calls it took.
+fn calls_of(items: u64, options: &Options) -> usize {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&calls);
+    let slow = move || {
+        let calls = Arc::clone(&counting);
+        move |bulk: &[Record<u64>]| {
+            calls.fetch_add(bulk.len().div_ceil(64), Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(20) * bulk.len().div_ceil(64) as u32);
+            doubled(bulk)
+        }
+    };
+    let summary = Job::new(0..items)
+        .compute_with(slow)
+        .save(async |_: &u64| Ok::<(), Fault>(()))
+        .run(options)
+        .unwrap();
+    assert_eq!(summary.saved, items);
+    calls.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_call_that_costs_something_by_itself_holds_many_items() {
+    for strategy in [Strategy::Parallel, Strategy::Batched] {
+        let options = Options {
+            batch: 500,
+            ..options(strategy)
+        };
+        let calls = calls_of(4000, &options);
+        // One by one it would be 4,000; with 64 in each, 63.
+        assert!((63..200).contains(&calls), "{strategy:?}: {calls}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_set_is_kept_to() {
+    let options = Options {
+        compute_batch: Some(10),
+        ..options(Strategy::Parallel)
+    };
+    let calls = calls_of(1000, &options);
+    assert!((100..150).contains(&calls), "{calls}");
+}
+
+#[test]
+fn an_accident_is_no_items_fault() {
+    // Each item of three breaks whoever computes it, the first time it comes there alone: a kill, or too little memory.
+    let accident: Behaviour = |bulk, attempt| match bulk[0].index % 3 {
+        0 if bulk.len() == 1 && attempt == 1 => Err(Fault::in_doubt("killed")),
+        _ => doubled(bulk),
+    };
+    check("accident", accident, |summary, _| {
+        assert_eq!(
+            (summary.saved, summary.dead, &summary.ending),
+            (ITEMS, 0, &Ending::Complete)
+        );
+    });
+}
+
+#[test]
+fn one_that_gets_worse_the_longer_it_works_costs_no_item() {
+    // As a leak does, under a limit of memory.
+    for strategy in Strategy::ALL {
+        let leaking = || {
+            let mut done = 0;
+            move |bulk: &[Record<u64>]| {
+                done += bulk.len();
+                match done > 10 {
+                    true if bulk.len() > 1 || done > 11 => Err(Fault::in_doubt("killed")),
+                    _ => doubled(bulk),
+                }
+            }
+        };
+        let summary = Job::new(0..200)
+            .compute_with(leaking)
+            .save(async |_: &u64| Ok::<(), Fault>(()))
+            .run(&options(strategy))
+            .unwrap();
+        assert_eq!((summary.saved, summary.dead), (200, 0), "{strategy:?}");
+    }
+}
+
+#[test]
+fn the_last_items_may_be_the_bad_ones() {
+    let breaks: Behaviour = |bulk, _| match bulk.iter().any(|record| record.index >= ITEMS - 3) {
+        true => Err(Fault::in_doubt("gone")),
+        false => doubled(bulk),
+    };
+    check("breaks at the last", breaks, |summary, _| {
+        assert_eq!(
+            (summary.saved, summary.dead, &summary.ending),
+            (ITEMS - 3, 3, &Ending::Complete)
+        );
     });
 }
 

@@ -64,7 +64,10 @@ impl World {
         let fate = self.scenario.fates[index as usize];
         let is_right = match (step, fault.verdict()) {
             (Step::Read, _) => fate == Fate::Unreadable,
-            (Step::Compute, _) => matches!(fate, Fate::Uncomputable | Fate::ComputePanics),
+            (Step::Compute, _) => matches!(
+                fate,
+                Fate::Uncomputable | Fate::ComputePanics | Fate::Breaks
+            ),
             (Step::Fetch, Verdict::Permanent) => fate == Fate::NotFound,
             (Step::Save, Verdict::Permanent) => matches!(fate, Fate::Refused | Fate::SavePanics),
             (step, Verdict::Transient | Verdict::InDoubt) => {
