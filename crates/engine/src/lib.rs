@@ -110,6 +110,6 @@ pub use score::compare;
 pub use service::{Connection, Declared, Durable, FromFn, NoFetch, Reply, Service};
 pub use source::{Place, Source};
 pub use stop::Stop;
-pub use summary::{Bulk, Ending, InFlight, Summary};
+pub use summary::{Bulk, Ending, InFlight, Straggler, Summary};
 pub use tally::Counts;
 pub use times::Dist;

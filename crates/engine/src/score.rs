@@ -10,7 +10,7 @@ use crate::memory;
 use crate::options::{Options, Strategy};
 use crate::sentence::sentence;
 use crate::service::Declared;
-use crate::summary::{Bulk, Ending, InFlight, Summary};
+use crate::summary::{Bulk, Ending, InFlight, Straggler, Summary};
 use crate::tally::{Requests, Tally};
 
 /// What the summary needs to know beside the facts.
@@ -55,6 +55,8 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
         0 => 0.0,
         _ => (setting.elapsed - first_attempts_until).as_secs_f64(),
     };
+    summary.straggler = tally.last.straggler(setting.elapsed);
+    summary.fetch_in_flight = tally.fetch.busy.as_secs_f64() / elapsed_s;
     summary.outage_s = tally.away(setting.elapsed).as_secs_f64();
     summary.unloaded_ms = costs.save.latency().0 * 1e3;
     summary.io_overhead_s = elapsed_s - summary.compute_s / jobs as f64;
@@ -107,10 +109,12 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         outage_s: 0.0,
         unloaded_ms: 0.0,
         retry_tail_s: 0.0,
+        straggler: Straggler::default(),
         compute_ms: tally.compute.dist(),
         slot_wait_ms: tally.slot_wait.dist(),
         save_ms: tally.save.times.dist(),
         fetch_ms: None,
+        fetch_in_flight: 0.0,
         in_flight: InFlight::default(),
         learnt: None,
         learnt_fetch: None,

@@ -4,7 +4,7 @@ use crate::bound::{Basis, Wall};
 use crate::limit::Learnt;
 use crate::options::Strategy;
 use crate::service::Declared;
-use crate::summary::{Ending, Summary};
+use crate::summary::{Ending, Straggler, Summary};
 
 /// Below this share of the limit the wall alone does not explain the time, and the sentence says what does.
 const NEAR: f64 = 0.8;
@@ -40,11 +40,12 @@ pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> St
     if let Some(overload) = overload(summary, declared) {
         return format!("{share}; {overload}");
     }
-    let wall = wall(summary, jobs, declared);
+    let (wall, help) = wall(summary, jobs, declared);
     let found = found(summary);
     match waste(summary) {
+        // To get past the wall helps little where the time went elsewhere.
         Some(waste) => format!("{share}; {waste}; the wall is {wall}{found}"),
-        None => format!("{share}; limited by {wall}{found}"),
+        None => format!("{share}; limited by {wall}{help}{found}"),
     }
 }
 
@@ -123,21 +124,31 @@ fn waste(summary: &Summary) -> Option<String> {
             summary.outage_s
         ));
     }
+    if let Some(straggler) = straggler(summary) {
+        return Some(straggler);
+    }
     if summary.retry_tail_s > 0.2 * summary.elapsed_s {
         return Some(format!(
-            "the last {:.1} s went into trying failed items again",
+            "{:.0} % of the attempts failed, and the last {:.1} s went into trying failed items again",
+            failed_share(summary) * 100.0,
             summary.retry_tail_s
         ));
     }
     match summary.strategy {
-        Strategy::Sequential => Some("it waits for each answer".to_owned()),
+        Strategy::Sequential => Some("limited by waiting for each answer in turn".to_owned()),
         Strategy::Batched => Some("computing and saving take turns".to_owned()),
         Strategy::Async if summary.limited_by == Wall::Cpu => {
             Some("one thread computes and serves".to_owned())
         }
-        _ if summary.retried > summary.saved / 10 => {
-            Some("failed attempts cost the rest".to_owned())
-        }
+        _ if summary.retried > summary.saved / 10 => Some(format!(
+            "{:.0} % of the attempts failed, which cost the rest",
+            failed_share(summary) * 100.0
+        )),
+        Strategy::Parallel if is_fetching(summary) => Some(format!(
+            "limited by fetching, with {:.1} requests in flight of {} each",
+            summary.fetch_in_flight,
+            seconds(summary.fetch_ms.map_or(0.0, |fetch| fetch.mean / 1e3))
+        )),
         Strategy::Parallel if io_thread_share(summary) > NEAR => {
             Some("sending and receiving kept the I/O thread busy".to_owned())
         }
@@ -152,29 +163,98 @@ fn waste(summary: &Summary) -> Option<String> {
     }
 }
 
+/// One item that was all that was left for a good part of the run: its request was far slower than others, or its computation.
+fn straggler(summary: &Summary) -> Option<String> {
+    let Straggler { alone_s, request_s } = summary.straggler;
+    if alone_s < 0.2 * summary.elapsed_s {
+        return None;
+    }
+    // What nearly all requests take, and time for a bad day.
+    let usual_s = 10.0 * summary.save_ms.p90.max(1.0) / 1e3;
+    if request_s > usual_s.max(0.5 * alone_s) {
+        let timeout_s = usual_s.ceil();
+        let advice = match request_s > 2.0 * timeout_s {
+            true => format!("; with --timeout {timeout_s}s it would have been tried again sooner"),
+            false => String::new(),
+        };
+        return Some(format!(
+            "one request of {} held the end{advice}",
+            seconds(request_s)
+        ));
+    }
+    let computation_s = summary.compute_ms.max / 1e3;
+    let usual_s = 10.0 * summary.compute_ms.p50 / 1e3;
+    (computation_s > usual_s.max(0.5 * alone_s))
+        .then(|| format!("one computation of {} held the end", seconds(computation_s)))
+}
+
+/// The share of all attempts that failed and counted.
+fn failed_share(summary: &Summary) -> f64 {
+    let finished = summary.saved - summary.saved_before + summary.dead - summary.dead_before;
+    summary.retried as f64 / (summary.retried + finished).max(1) as f64
+}
+
+/// Whether the run mostly waited for what it fetched.
+fn is_fetching(summary: &Summary) -> bool {
+    summary.fetch_in_flight > 0.5
+        && summary.fetch_in_flight > summary.in_flight.mean
+        && summary.fetch_in_flight > 2.0 * summary.compute_s / summary.elapsed_s
+}
+
+/// Whether those who compute mostly wait: much time goes by in them, and few cores are busy.
+fn is_waiting(summary: &Summary) -> bool {
+    summary.cores_busy < 0.5 * summary.compute_s / summary.elapsed_s
+}
+
+fn seconds(s: f64) -> String {
+    match s < 10.0 {
+        true => format!("{s:.1} s"),
+        false => format!("{s:.0} s"),
+    }
+}
+
 /// How busy the thread that serves I/O was: what the engine's threads used beyond computing.
 fn io_thread_share(summary: &Summary) -> f64 {
     summary.cores_busy - summary.compute_s / summary.elapsed_s
 }
 
-fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
+/// What the wall is, and what would help against it.
+fn wall(summary: &Summary, jobs: usize, declared: Declared) -> (String, &'static str) {
     let flying = summary.in_flight;
+    let is_learned = summary
+        .terms
+        .get(&Wall::Rate)
+        .is_some_and(|term| term.basis == Basis::Learned);
+    let fixed = |wall: &str, help| (wall.to_owned(), help);
     match summary.limited_by {
+        Wall::Cpu if is_waiting(summary) => (
+            format!(
+                "{jobs} computations at a time, which wait ({:.1} cores busy)",
+                summary.cores_busy
+            ),
+            "; raise --jobs",
+        ),
         Wall::Cpu => {
-            let cores = if jobs == 1 {
-                "one core".to_owned()
-            } else {
-                format!("{jobs} cores")
+            let cores = match jobs {
+                1 => "one core".to_owned(),
+                jobs => format!("{jobs} cores"),
             };
-            format!("computing on {cores}; more cores would help, more in flight would not")
+            (
+                format!("computing on {cores}"),
+                "; more cores would help, more in flight would not",
+            )
         }
-        Wall::Service if summary.fetch_ms.is_some() => {
-            "the slower of the two services; more cores will not help".to_owned()
-        }
-        Wall::Ceiling if summary.fetch_ms.is_some() => {
-            "the number of requests in flight; more would help if the services can take them"
-                .to_owned()
-        }
+        Wall::Service if summary.fetch_ms.is_some() => fixed(
+            "the slower of the two services",
+            "; more cores will not help",
+        ),
+        Wall::Ceiling if summary.fetch_ms.is_some() => fixed(
+            "the number of requests in flight",
+            match summary.items > flying.ceiling as u64 {
+                true => "; more would help if the services can take them",
+                false => "",
+            },
+        ),
         Wall::Service => {
             let service = match (declared.capacity, declared.latency) {
                 (Some(capacity), Some(latency)) => {
@@ -183,30 +263,29 @@ fn wall(summary: &Summary, jobs: usize, declared: Declared) -> String {
                 _ if flying.limit_final == 1 => "the service (one request at a time)".to_owned(),
                 _ => "the service".to_owned(),
             };
-            format!("{service}; more cores will not help")
+            (service, "; more cores will not help")
         }
-        Wall::Rate
-            if summary
-                .terms
-                .get(&Wall::Rate)
-                .is_some_and(|term| term.basis == Basis::Learned) =>
-        {
-            "the service's quota; nothing else would help".to_owned()
-        }
-        Wall::Rate => "the rate that was set; nothing else would help".to_owned(),
-        Wall::Ceiling if flying.max < flying.ceiling => format!(
-            "the number in flight, which came to {} of the {} allowed",
-            flying.max, flying.ceiling
+        Wall::Rate if is_learned => fixed("the service's quota", "; nothing else would help"),
+        Wall::Rate => fixed("the rate that was set", "; nothing else would help"),
+        Wall::Ceiling if flying.max < flying.ceiling => (
+            format!(
+                "the number in flight, which came to {} of the {} allowed",
+                flying.max, flying.ceiling
+            ),
+            "",
         ),
-        Wall::Ceiling => format!(
-            "the ceiling of {} in flight; a higher one would help if the service can take it",
-            flying.ceiling
+        Wall::Ceiling => (
+            format!("the ceiling of {} in flight", flying.ceiling),
+            match summary.items > flying.ceiling as u64 {
+                true => "; a higher one would help if the service can take it",
+                false => "",
+            },
         ),
-        Wall::Source => "reading the input".to_owned(),
-        Wall::Ends => {
-            "what cannot overlap: the first computation and the last save; the job is short"
-                .to_owned()
-        }
+        Wall::Source => fixed("reading the input", ""),
+        Wall::Ends => fixed(
+            "what cannot overlap: the first computation and the last save; the job is short",
+            "",
+        ),
     }
 }
 
@@ -215,9 +294,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::bound::Term;
     use crate::options::Options;
     use crate::score::{Known, Setting, score};
     use crate::tally::Tally;
+    use crate::times::Dist;
 
     const LAB: Declared = Declared {
         latency: Some(Duration::from_millis(100)),
@@ -246,6 +327,7 @@ mod tests {
         };
         let mut summary = score(&Tally::new(None, (0, 0)), setting);
         (summary.saved, summary.attainment, summary.bulk.mean) = (600, 0.97, 1.0);
+        summary.items = 600;
         summary.unloaded_ms = 100.0;
         summary.limited_by = Wall::Service;
         (summary.in_flight.max, summary.in_flight.limit_final) = (100, 100);
@@ -306,14 +388,121 @@ mod tests {
         check(
             LAB,
             |s| (s.attainment, s.strategy, s.limited_by) = (0.5, Strategy::Batched, Wall::Cpu),
-            "50 % of the limit; computing and saving take turns; the wall is computing on 2 cores; more cores \
-             would help, more in flight would not",
+            "50 % of the limit; computing and saving take turns; the wall is computing on 2 cores",
         );
         check(
             LAB,
             |s| (s.attainment, s.outage_s, s.elapsed_s) = (0.5, 31.0, 60.0),
             "50 % of the limit; the service was away for 31 s; the wall is the service (100 at a time × \
-             100ms); more cores will not help",
+             100ms)",
+        );
+        check(
+            LAB,
+            |s| {
+                (s.attainment, s.retry_tail_s, s.elapsed_s) = (0.46, 1.8, 4.0);
+                (s.saved, s.retried) = (600, 257);
+            },
+            "46 % of the limit; 30 % of the attempts failed, and the last 1.8 s went into trying failed items again; the \
+             wall is the service (100 at a time × 100ms)",
+        );
+    }
+
+    fn quota(s: &mut Summary) {
+        let term = Term {
+            s: 10.0,
+            basis: Basis::Learned,
+        };
+        s.terms.insert(Wall::Rate, term);
+        s.limited_by = Wall::Rate;
+    }
+
+    #[test]
+    fn one_slow_item_at_the_end_is_named_and_nothing_else_is_promised() {
+        check(
+            Declared::default(),
+            |s| {
+                quota(s);
+                (s.attainment, s.elapsed_s, s.save_ms.p90) = (0.34, 38.0, 120.0);
+                s.straggler = Straggler {
+                    alone_s: 25.0,
+                    request_s: 25.0,
+                };
+            },
+            "34 % of the limit; one request of 25 s held the end; with --timeout 2s it would have been tried again sooner; \
+             the wall is the service's quota",
+        );
+        check(
+            Declared::default(),
+            |s| {
+                (s.attainment, s.elapsed_s, s.limited_by) = (0.34, 38.0, Wall::Cpu);
+                (s.cores_busy, s.compute_ms.p50, s.compute_ms.max) = (1.0, 20.0, 24_000.0);
+                s.straggler = Straggler {
+                    alone_s: 25.0,
+                    request_s: 0.1,
+                };
+            },
+            "34 % of the limit; one computation of 24 s held the end; the wall is computing on 2 cores",
+        );
+        // The last of a few requests that are all alike is no straggler.
+        check(
+            LAB,
+            |s| {
+                (s.attainment, s.elapsed_s, s.save_ms.p90) = (0.5, 3.0, 1000.0);
+                s.straggler = Straggler {
+                    alone_s: 1.0,
+                    request_s: 1.0,
+                };
+            },
+            "50 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help",
+        );
+    }
+
+    #[test]
+    fn a_quota_that_was_found_is_no_rate_that_was_set() {
+        let near =
+            |said: &str| format!("97 % of the limit; limited by {said}; nothing else would help");
+        check(Declared::default(), quota, &near("the service's quota"));
+        check(
+            Declared::default(),
+            |s| s.limited_by = Wall::Rate,
+            &near("the rate that was set"),
+        );
+    }
+
+    #[test]
+    fn those_who_compute_may_wait() {
+        check(
+            Declared::default(),
+            |s| {
+                s.limited_by = Wall::Cpu;
+                (s.compute_s, s.elapsed_s, s.cores_busy) = (20.0, 10.0, 0.04);
+            },
+            "97 % of the limit; limited by 2 computations at a time, which wait (0.0 cores busy); raise --jobs",
+        );
+    }
+
+    #[test]
+    fn fetching_and_turns_are_named() {
+        check(
+            Declared::default(),
+            |s| {
+                (s.attainment, s.limited_by) = (0.01, Wall::Cpu);
+                (s.elapsed_s, s.compute_s, s.cores_busy) = (10.0, 0.5, 0.1);
+                (s.fetch_in_flight, s.fetch_ms) = (7.9, Some(Dist::default()));
+                s.fetch_ms.as_mut().unwrap().mean = 1000.0;
+            },
+            "1 % of the limit; limited by fetching, with 7.9 requests in flight of 1.0 s each; the wall is computing on 2 \
+             cores",
+        );
+        check(
+            LAB,
+            |s| (s.attainment, s.strategy) = (0.01, Strategy::Sequential),
+            "1 % of the limit; limited by waiting for each answer in turn; the wall is the service (100 at a time × 100ms)",
+        );
+        check(
+            Declared::default(),
+            |s| (s.limited_by, s.items) = (Wall::Ceiling, 3),
+            "97 % of the limit; limited by the ceiling of 100 in flight",
         );
     }
 

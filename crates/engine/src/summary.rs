@@ -40,6 +40,15 @@ pub struct InFlight {
     pub ceiling: usize,
 }
 
+/// What a run came to at its end, when a single item was all that was left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Straggler {
+    /// How long nothing but that item was to be done.
+    pub alone_s: f64,
+    /// The longest of its requests.
+    pub request_s: f64,
+}
+
 /// Records in one save request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Bulk {
@@ -107,6 +116,9 @@ pub struct Summary {
     pub outage_s: f64,
     /// How long the run went on, at its end, for items that had failed before and nothing else.
     pub retry_tail_s: f64,
+    /// The item that was finished last.
+    #[serde(default)]
+    pub straggler: Straggler,
     /// One computation.
     pub compute_ms: Dist,
     /// From ready to be sent, to sent.
@@ -117,6 +129,9 @@ pub struct Summary {
     pub unloaded_ms: f64,
     /// The same for fetches, as `save_ms`.
     pub fetch_ms: Option<Dist>,
+    /// Fetches in flight, the mean over time; 0 without a fetch.
+    #[serde(default)]
+    pub fetch_in_flight: f64,
     /// Requests in flight.
     pub in_flight: InFlight,
     /// What the run learnt of the service that saves go to, where it had to find the limit.

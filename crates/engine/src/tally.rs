@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
 use crate::forecast::Early;
+use crate::summary::Straggler;
 use crate::times::Times;
 
 /// The counts of a run so far.
@@ -40,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) input_left: Option<u64>,
     /// When the last attempt was over that was its items' first.
     pub(crate) first_attempts_until: Duration,
+    /// What was done last.
+    pub(crate) last: Last,
     /// What the run makes of its first moments.
     pub(crate) early: Early,
     outages: Outages,
@@ -96,6 +99,7 @@ impl Tally {
             before,
             input_left: None,
             first_attempts_until: Duration::ZERO,
+            last: Last::default(),
             early: Early::new(total.map(|total| total.saturating_sub(before.0 + before.1))),
             outages: Outages::default(),
             away: Duration::ZERO,
@@ -181,6 +185,7 @@ impl Tally {
         let counts = &mut self.counts;
         let ended = attempt.at + attempt.took;
         counts.elapsed = counts.elapsed.max(ended);
+        self.last.attempt(attempt.first, ended, attempt.took);
         if !attempt.is_again {
             self.first_attempts_until = self.first_attempts_until.max(ended);
         }
@@ -199,6 +204,40 @@ impl Tally {
             }
         };
         requests.add(attempt);
+    }
+}
+
+/// The item whose request was answered last, and since when no other was.
+#[derive(Default)]
+pub(crate) struct Last {
+    index: Option<u64>,
+    /// When the last request of another item was over.
+    others_until: Duration,
+    /// When the last one of this item was over.
+    until: Duration,
+    /// The longest of its requests in a row.
+    request: Duration,
+}
+
+impl Last {
+    fn attempt(&mut self, index: u64, ended: Duration, took: Duration) {
+        if self.index != Some(index) {
+            *self = Last {
+                index: Some(index),
+                others_until: self.until.max(self.others_until),
+                until: ended,
+                request: took,
+            };
+        }
+        self.until = self.until.max(ended);
+        self.request = self.request.max(took);
+    }
+
+    pub(crate) fn straggler(&self, elapsed: Duration) -> Straggler {
+        Straggler {
+            alone_s: elapsed.saturating_sub(self.others_until).as_secs_f64(),
+            request_s: self.request.as_secs_f64(),
+        }
     }
 }
 
@@ -262,5 +301,24 @@ impl Unloaded {
             self.least = Some(self.least.map_or(mean, |least| least.min(mean)));
             (self.sum, self.count) = (Duration::ZERO, 0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_item_is_known_with_its_longest_request() {
+        let s = Duration::from_secs;
+        let mut last = Last::default();
+        for index in 0..10 {
+            last.attempt(index, s(1 + index), s(1));
+        }
+        // One hangs until its deadline, and is quick then.
+        last.attempt(3, s(35), s(25));
+        last.attempt(3, s(36), s(1));
+        let straggler = last.straggler(s(36));
+        assert_eq!((straggler.alone_s, straggler.request_s), (26.0, 25.0));
     }
 }

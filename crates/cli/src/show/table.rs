@@ -102,6 +102,8 @@ fn predicted(summary: &Summary) -> Option<String> {
     };
     let than = match share {
         share if share.abs() < 0.005 => "it took as long".to_owned(),
+        // A share of what was far too little says less than the times themselves.
+        share if share > 1.0 && !is_brief => format!("it took {}", time(summary.elapsed_s)),
         share if share > 0.0 => format!("it took {off} longer"),
         _ => format!("it took {off} less"),
     };
@@ -275,6 +277,8 @@ pub(crate) mod tests {
             io_overhead_s: elapsed_s - 0.97,
             outage_s: 0.0,
             retry_tail_s: 0.0,
+            straggler: inflight::Straggler::default(),
+            fetch_in_flight: 0.0,
             compute_ms: Dist::default(),
             slot_wait_ms: Dist::default(),
             save_ms,

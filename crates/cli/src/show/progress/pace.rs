@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use inflight::limit::{FIRST, Reason};
-use inflight::{Counts, Fact, InFlightLimit, Options, Step, Strategy};
+use inflight::{ComputeClock, Counts, Fact, InFlightLimit, Options, Step, Strategy};
 
 use crate::terminal::quantity;
 
@@ -72,6 +72,10 @@ pub(crate) struct Pace {
     outage_budget: Duration,
     first_contact: Duration,
     pub(crate) limit: Limit,
+    /// That of fetches.
+    fetch_limit: Limit,
+    /// Whether the time that computing takes says nothing of cores: it may wait.
+    may_wait: bool,
     /// Whether more are in flight than a decision allows, because they were sent before it.
     is_above: bool,
     /// Items that earlier runs of the same journal had finished; nothing before the first tick.
@@ -120,6 +124,12 @@ pub(crate) enum Holdup {
     Quota(f64),
     /// So many cores of so many threads.
     Cores(f64, usize),
+    /// All of so many threads wait for what computes.
+    Computing(usize),
+    /// So many fetches in flight. An answer takes so long.
+    Fetching(f64, Duration),
+    /// Nothing has happened of late, and so many answers are awaited.
+    Answers(usize),
     /// The strategy waits for each answer, or for those of a batch.
     Turns(Strategy),
     /// Nothing is left to compute; so many answers are awaited.
@@ -142,6 +152,8 @@ impl Pace {
             outage_budget: options.outage_budget,
             first_contact: options.first_contact,
             limit: Limit::of(options),
+            fetch_limit: Limit::of(options),
+            may_wait: options.compute_clock == ComputeClock::Elapsed,
             is_above: false,
             before: None,
             sums: Sums::default(),
@@ -170,6 +182,11 @@ impl Pace {
                 requests.records += attempt.records as u64;
                 requests.busy += attempt.took;
             }
+            Fact::Limit {
+                step: Step::Fetch,
+                decision,
+                ..
+            } => self.fetch_limit.now = (decision.to.round() as usize).max(1),
             Fact::Limit {
                 step: Step::Save,
                 decision,
@@ -214,7 +231,9 @@ impl Pace {
     /// Cores that computed, of late.
     pub(crate) fn cores(&self) -> f64 {
         let recent = self.recent();
-        recent.cost.as_secs_f64() / recent.at.as_secs_f64().max(1e-9)
+        let cores = recent.cost.as_secs_f64() / recent.at.as_secs_f64().max(1e-9);
+        // What ends now may have begun before.
+        cores.min(self.threads as f64)
     }
 
     /// Items finished a second, of late.
@@ -236,8 +255,15 @@ impl Pace {
                 },
             };
         }
-        if span_s < 0.2 || recent.computed + recent.finished == 0 {
+        let has_begun = self.sums.computed + self.sums.finished > 0;
+        if span_s < 0.2 || !has_begun {
             return Holdup::Start;
+        }
+        if recent.computed + recent.finished == 0 && counts.in_flight > 0 {
+            return match self.left_to_compute(counts) {
+                Some(0) => Holdup::Last(counts.in_flight),
+                _ => Holdup::Answers(counts.in_flight),
+            };
         }
         let refused = recent.rejected as f64 / span_s;
         if recent.rejected * 10 > recent.finished && recent.rejected > 0 {
@@ -253,16 +279,18 @@ impl Pace {
         if self.rate.is_some_and(|rate| self.rate() > BUSY * rate) {
             return Holdup::Rate(self.rate.unwrap_or_default());
         }
-        let busy_slots = recent.save.busy.max(recent.fetch.busy).as_secs_f64() / span_s;
-        if busy_slots > BUSY * self.limit.now as f64 {
-            let requests = match recent.fetch.busy > recent.save.busy {
-                true => recent.fetch,
-                false => recent.save,
-            };
-            return Holdup::Slots(self.limit, requests.latency());
+        let fetching = recent.fetch.busy.as_secs_f64() / span_s;
+        let saving = recent.save.busy.as_secs_f64() / span_s;
+        if saving > BUSY * self.limit.now as f64 {
+            return Holdup::Slots(self.limit, recent.save.latency());
         }
-        if recent.computing.as_secs_f64() > BUSY * span_s * self.threads as f64 {
-            return Holdup::Cores(self.cores(), self.threads);
+        let computing = recent.computing.as_secs_f64() / span_s;
+        if computing > BUSY * self.threads as f64 {
+            return self.computing();
+        }
+        let is_fetching = fetching > saving && fetching > computing;
+        if fetching > BUSY * self.fetch_limit.now as f64 || is_fetching && self.sums.reading_ended {
+            return Holdup::Fetching(fetching, recent.fetch.latency());
         }
         let has_room = counts.in_flight < self.limit.now;
         if self.has_quota && has_room && self.ready > counts.in_flight {
@@ -271,8 +299,15 @@ impl Pace {
         match left {
             Some(0) => Holdup::Last(counts.in_flight),
             _ if self.ready > self.limit.now => Holdup::Slots(self.limit, recent.save.latency()),
-            _ if self.sums.reading_ended => Holdup::Cores(self.cores(), self.threads),
+            _ if self.sums.reading_ended => self.computing(),
             _ => Holdup::Source,
+        }
+    }
+
+    fn computing(&self) -> Holdup {
+        match self.may_wait && self.threads > 1 {
+            true => Holdup::Computing(self.threads),
+            false => Holdup::Cores(self.cores(), self.threads),
         }
     }
 
@@ -318,7 +353,11 @@ impl Pace {
                 let span_s = recent.at.as_secs_f64();
                 let is_io = matches!(
                     holdup,
-                    Holdup::Slots(..) | Holdup::Refusals(_) | Holdup::Rate(_) | Holdup::Quota(_)
+                    Holdup::Slots(..)
+                        | Holdup::Refusals(_)
+                        | Holdup::Rate(_)
+                        | Holdup::Quota(_)
+                        | Holdup::Fetching(..)
                 );
                 // What limits goes on as it went; what does not could go faster than it did.
                 let cpu = match recent.computed > 0 && !is_io && computations > 0.0 {
@@ -432,6 +471,23 @@ impl fmt::Display for Holdup {
                 quantity::rate((rate * 1e6) as u64, 1e6)
             ),
             Holdup::Cores(_, 1) => write!(f, "limited by computing on one thread"),
+            Holdup::Computing(threads) => write!(
+                f,
+                "limited by computing: {} at a time; if they wait, raise --jobs",
+                quantity::count(*threads as u64, "item")
+            ),
+            Holdup::Fetching(in_flight, latency) => write!(
+                f,
+                "limited by fetching: {in_flight:.1} in flight await answers of {}",
+                short(*latency)
+            ),
+            Holdup::Answers(answers) => {
+                write!(
+                    f,
+                    "waiting for {}",
+                    quantity::count(*answers as u64, "answer")
+                )
+            }
             Holdup::Cores(cores, threads) => {
                 write!(
                     f,

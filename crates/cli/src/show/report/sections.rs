@@ -288,7 +288,7 @@ fn meaning(wall: Wall) -> &'static str {
     match wall {
         Wall::Cpu => "computing, on all cores",
         Wall::Service => "what the service can do",
-        Wall::Rate => "the rate that was set",
+        Wall::Rate => "the rate that was set, or a quota that was found",
         Wall::Ceiling => "the limit of requests in flight",
         Wall::Source => "reading the input",
         Wall::Ends => "what cannot overlap: first computation, last save",
