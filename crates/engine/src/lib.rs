@@ -47,6 +47,7 @@
 //! - **what came of it**: [`Summary`] with its [`Ending`], the [`Term`]s of the bound ([`Wall`], [`Basis`]) and the
 //!   figures ([`Dist`], [`InFlight`], [`Bulk`]); [`compare`] sets several runs against one bound.
 
+mod ahead;
 mod batch_size;
 mod bound;
 mod clock;

@@ -14,17 +14,18 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep_until, timeout};
 
+use crate::ahead::Ahead;
 use crate::batch_size::BatchSize;
 use crate::clock::{Clock, children_cpu, thread_cpu};
 use crate::cpu::{CHUNK_MAX, ChunkSize, Computing, Cpu};
 use crate::driver::Driver;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::health::Health;
 use crate::heartbeat::beat;
 use crate::job::{Compute, Fetch, JobOf, Types};
-use crate::journal::{Horizon, Journal, Todo};
+use crate::journal::{Horizon, Journal};
 use crate::log::{self, Log};
 use crate::options::Options;
 use crate::queue::{Receiver, queue};
@@ -187,41 +188,6 @@ pub(crate) fn conclude(
         save,
     };
     Ok(score(&recording.tally, setting))
-}
-
-/// How far earlier runs have come, for those who read and send.
-struct Ahead {
-    todo: Todo,
-    horizon: Option<Arc<Horizon>>,
-}
-
-impl Ahead {
-    /// Brings the source to where the journal says that reading goes on.
-    fn of<W: Types>(journal: Option<&mut Journal>, job: &mut JobOf<W>) -> Result<Ahead, Error> {
-        let Some(journal) = journal else {
-            let (todo, horizon) = (Todo::default(), None);
-            return Ok(Ahead { todo, horizon });
-        };
-        let todo = journal.take_todo();
-        let from = todo.from.as_ref().map(|(_, place)| place);
-        job.source
-            .resume(from, todo.read_to.as_ref())
-            .map_err(|fault| Error::new(ErrorKind::OtherJob, changed(journal, &fault)))?;
-        journal
-            .follow(job.save.durable())
-            .map_err(|error| Error::new(ErrorKind::Storage, journal.failure(&error)))?;
-        Ok(Ahead {
-            todo,
-            horizon: Some(journal.horizon()),
-        })
-    }
-}
-
-fn changed(journal: &Journal, fault: &Fault) -> String {
-    format!(
-        "the input is not what it was when the journal {} was written: {fault}",
-        journal.path().display()
-    )
 }
 
 /// What a part of the run stopped it for is told rather than that it was stopped.

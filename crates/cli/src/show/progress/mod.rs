@@ -1,6 +1,7 @@
 //! How a run goes while it goes: [`pace`] decides what holds it up and how long it will take, [`line`] puts that into as
 //! many words as fit, [`watch`] shows it.
 
+mod in_flight;
 mod line;
 mod pace;
 mod watch;

@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use inflight::limit::{FIRST, Reason};
-use inflight::{ComputeClock, Counts, Fact, InFlightLimit, Options, Step, Strategy};
+use inflight::limit::Reason;
+use inflight::{ComputeClock, Counts, Fact, Options, Step, Strategy};
 
+use super::in_flight::Limit;
 use crate::terminal::quantity;
 
 /// Stretches that are remembered; when there are more, every other one is forgotten.
@@ -26,38 +27,6 @@ const SETTLED: f64 = 5.0;
 
 /// A resource that is used this much is what limits.
 const BUSY: f64 = 0.85;
-
-/// How many requests may be in flight, and who says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
-    pub(crate) now: usize,
-    /// The user's bound, where the limit itself is found and not given.
-    pub(crate) ceiling: Option<usize>,
-}
-
-impl Limit {
-    /// The one that a run begins with.
-    fn of(options: &Options) -> Limit {
-        match options.in_flight {
-            InFlightLimit::Fixed(now) => Limit { now, ceiling: None },
-            // The first decision says what it is; until then it is at least what is in flight.
-            InFlightLimit::Auto => Limit {
-                now: (FIRST as usize).min(options.max_in_flight),
-                ceiling: Some(options.max_in_flight),
-            },
-        }
-    }
-}
-
-/// `100`, or `40 auto, ceiling 200`.
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ceiling {
-            None => self.now.fmt(f),
-            Some(ceiling) => write!(f, "{} auto, ceiling {ceiling}", self.now),
-        }
-    }
-}
 
 /// A run on its way.
 #[derive(Clone, Debug)]
@@ -513,8 +482,8 @@ impl fmt::Display for Holdup {
 
 #[cfg(test)]
 mod tests {
-    use inflight::Attempt;
     use inflight::limit::{Decision, Learnt};
+    use inflight::{Attempt, InFlightLimit};
 
     use super::*;
 
