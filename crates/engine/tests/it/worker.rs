@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use inflight::{Ending, Fault, Job, Options, Record, Reply, Stop, Strategy, Summary};
+use inflight::{
+    Connection, Ending, Fault, InFlightLimit, Job, Options, Record, Reply, Service, Stop, Strategy,
+    Summary,
+};
 
 const ITEMS: u64 = 3000;
 
@@ -362,5 +365,54 @@ fn what_stops_the_run_leaves_its_items() {
         let summary = job.run(&options(strategy)).unwrap();
         assert!(matches!(summary.ending, Ending::Halted(_)), "{strategy:?}");
         assert_eq!((summary.dead, summary.saved <= 500), (0, true));
+    }
+}
+
+/// A service that gives up to 32 things at once, and counts how often it was asked.
+struct Shelf(Arc<AtomicUsize>);
+
+impl Service<u64> for Shelf {
+    type Answer = u64;
+    type Connection = Hand;
+
+    async fn connect(&self) -> Result<Hand, Fault> {
+        Ok(Hand(Arc::clone(&self.0)))
+    }
+
+    fn bulk_max(&self) -> usize {
+        32
+    }
+}
+
+struct Hand(Arc<AtomicUsize>);
+
+impl Connection<u64> for Hand {
+    type Answer = u64;
+
+    async fn send(&mut self, bulk: &[Record<u64>]) -> Result<Reply<u64>, Fault> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        doubled(bulk)
+    }
+}
+
+#[test]
+fn fetches_in_bulk_are_as_large_with_one_in_flight() {
+    for keep_order in [false, true] {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let summary = Job::new(0..3200_u64)
+            .fetch_from(Shelf(Arc::clone(&requests)))
+            .compute(|value| value)
+            .save(async |_: &u64| Ok::<(), Fault>(()))
+            .run(&Options {
+                in_flight: InFlightLimit::Fixed(1),
+                keep_order,
+                ..options(Strategy::Parallel)
+            })
+            .unwrap();
+        assert_eq!(summary.saved, 3200);
+        // A hundred hold all of them; the first go with what there is.
+        let requests = requests.load(Ordering::SeqCst);
+        assert!((100..200).contains(&requests), "{requests}");
     }
 }

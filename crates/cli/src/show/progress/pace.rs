@@ -796,4 +796,65 @@ mod tests {
         };
         check(400, 5.0, 50.0, options);
     }
+
+    #[test]
+    fn what_is_awaited_at_the_end_is_no_start_and_fetching_is_no_computing() {
+        let mut pace = Pace::of(&Options::default());
+        let mut counts = Counts {
+            total: Some(240),
+            ..Counts::default()
+        };
+        pace.begin(&counts);
+        let computed = |items: u32| Fact::Computed {
+            first: 0,
+            last: 0,
+            items,
+            at: Duration::ZERO,
+            took: Duration::from_millis(10),
+            cost: Duration::from_millis(10),
+        };
+        pace.fold(&computed(240));
+        (counts.saved, counts.elapsed) = (239, Duration::from_secs(2));
+        pace.tick(&counts);
+        (counts.elapsed, counts.in_flight) = (Duration::from_secs(20), 1);
+        for second in 3..40 {
+            counts.elapsed = Duration::from_secs(second);
+            pace.tick(&counts);
+        }
+        assert_eq!(
+            pace.holdup(&counts).to_string(),
+            "waiting for the last 1 answer"
+        );
+
+        let mut pace = Pace::of(&Options::default());
+        counts.saved = 0;
+        pace.begin(&counts);
+        pace.fold(&Fact::InputEnded {
+            left: Some(0),
+            reading: Duration::ZERO,
+        });
+        pace.fold(&computed(8));
+        for _ in 0..8 {
+            pace.fold(&Fact::Attempt(Attempt {
+                step: Step::Fetch,
+                at: Duration::ZERO,
+                took: Duration::from_secs(1),
+                waited: Duration::ZERO,
+                is_again: false,
+                in_flight: 8,
+                records: 1,
+                first: 0,
+                done: std::iter::once(0).collect(),
+                in_doubt: 0,
+                mark: None,
+                verdict: None,
+            }));
+        }
+        (counts.saved, counts.elapsed) = (8, Duration::from_secs(1));
+        pace.tick(&counts);
+        assert_eq!(
+            pace.holdup(&counts).to_string(),
+            "limited by fetching: 8.0 in flight await answers of 1.00 s"
+        );
+    }
 }
