@@ -11,6 +11,7 @@ mod answer;
 mod body;
 mod broken;
 mod charset;
+mod checks;
 mod client;
 mod credentials;
 mod dial;
@@ -39,6 +40,7 @@ mod verdict;
 mod wait;
 
 pub use body::BodySource;
+pub use checks::AnswerChecks;
 pub use fetch::{FetchConnection, FetchSettings, HttpFetch};
 pub use item::Fields;
 pub use sink::{HttpConnection, HttpSink};

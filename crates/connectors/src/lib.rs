@@ -91,8 +91,8 @@ pub use file_id::{FileId, full_path, keeps, look};
 pub use format::Format;
 #[cfg(feature = "http")]
 pub use http::{
-    BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch, HttpSink,
-    StatusChanges,
+    AnswerChecks, BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch,
+    HttpSink, StatusChanges,
 };
 pub use input::Input;
 pub use items::Items;

@@ -51,6 +51,9 @@ pub struct SinkSettings {
     /// What statuses of HTTP saves mean, where that is not what the table says. Default as the table says.
     #[cfg(feature = "http")]
     pub statuses: crate::http::StatusChanges,
+    /// What is asked of the content of answers to HTTP saves. Default nothing.
+    #[cfg(feature = "http")]
+    pub checks: crate::http::AnswerChecks,
     /// What is saved of each item in files and JSON bodies. Default `index,result`.
     pub columns: Columns,
     /// Where responses of HTTP saves are kept, one JSON line each. Default: nowhere.

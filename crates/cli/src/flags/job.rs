@@ -45,8 +45,8 @@ pub(crate) struct JobArgs {
     #[arg(long = "fetch-header", value_name = "NAME: VALUE")]
     pub(crate) fetch_headers: Vec<String>,
 
-    /// HTTP body of a save: the result (raw), {"index":…,"result":…} (json), the fields of the row (form), form:FIELD,
-    /// form:a={x}&b={y}, a JSON template such as '{"id":"{id}"}', @FILE with a template, or none [default: raw]
+    /// HTTP body of a save: the result (raw), {"index":…,"result":…} or --columns (json), the fields of the row (form), form:FIELD,
+    /// form:a={x}&b={y}, a JSON template such as '{"id":"{id}"}', jq:FILTER, @FILE with a template, or none [default: raw]
     #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
     pub(crate) save_body: Option<BodySource>,
 
@@ -56,6 +56,19 @@ pub(crate) struct JobArgs {
 
     #[command(flatten)]
     pub(crate) statuses: StatusArgs,
+
+    /// Make a dead letter of an answer for which this jq filter is true, such as .error; of the fetch if there is one, else of the
+    /// save. $status, $headers, $row and $index can be used
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) fail_if: Option<String>,
+
+    /// Try again where this jq filter on the answer is true, such as '.error.code == "overloaded"'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) retry_if: Option<String>,
+
+    /// Where an answer says how many tokens it has cost, for a quota of tokens [default: .usage.total_tokens]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) tokens: Option<String>,
 
     /// Keep what the service answered to each save in this file, as JSON lines; one that is not empty needs --append
     #[arg(long, value_name = "FILE")]
@@ -115,6 +128,9 @@ impl JobArgs {
                     ok_status,
                     fail_status,
                 },
+            fail_if,
+            retry_if,
+            tokens,
             responses,
             idempotent,
             keep_order,
@@ -159,6 +175,9 @@ impl JobArgs {
             Setting::new("fail-status", results, whole, fail_status),
             Setting::switch("no-header", results, whole, *no_header),
             Setting::new("columns", results, whole, columns),
+            Setting::new("fail-if", results, whole, fail_if),
+            Setting::new("retry-if", results, whole, retry_if),
+            Setting::new("tokens", course, whole, tokens),
         ]
     }
 }

@@ -50,7 +50,12 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
     if !able.appends {
         no_file(&sink, job)?;
     }
-    if !able.appends && !able.keeps_account {
+    let is_json_body = able.is_http
+        && job
+            .save_body
+            .as_ref()
+            .is_some_and(|body| body.typed() == "json");
+    if !able.appends && !able.keeps_account && !is_json_body {
         no_columns(&sink, job)?;
     }
     if !able.keeps_order {
@@ -78,7 +83,7 @@ fn no_columns(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     refuse(
         job.columns.is_some(),
         format_args!(
-            "--columns is of what file:, sqlite: and postgres: keep; {sink} keeps nothing of it"
+            "--columns is of what file:, sqlite:, postgres: and --save-body json hold; {sink} gets nothing of it"
         ),
     )
 }
@@ -117,6 +122,13 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         job.statuses.is_given() && job.fetch.is_none(),
         format_args!(
             "--retry-status, --ok-status and --fail-status are about HTTP; {sink} answers with none"
+        ),
+    )?;
+    let is_checked = job.fail_if.is_some() || job.retry_if.is_some() || job.tokens.is_some();
+    refuse(
+        is_checked && job.fetch.is_none(),
+        format_args!(
+            "--fail-if, --retry-if and --tokens are about answers over HTTP; {sink} gives none"
         ),
     )?;
     // A fetch is always over HTTP, goes the same way and trusts the same certificates.

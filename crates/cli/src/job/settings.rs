@@ -2,7 +2,8 @@
 
 use inflight::Strategy;
 use inflight_connectors::{
-    Columns, FetchSettings, Fields, HttpFetch, Ledger, Resume, Sink, SinkSettings, StatusChanges,
+    AnswerChecks, Columns, FetchSettings, Fields, HttpFetch, Ledger, Resume, Sink, SinkSettings,
+    StatusChanges,
 };
 
 use crate::error::{Usage, unfit};
@@ -70,17 +71,25 @@ impl Settings {
         columns: Columns,
     ) -> anyhow::Result<Settings> {
         let changes = changes(&args.statuses)?;
+        let checks = AnswerChecks::compile(
+            args.fail_if.as_deref(),
+            args.retry_if.as_deref(),
+            args.tokens.as_deref(),
+        )
+        .map_err(Usage::error)?;
         // Where both are over HTTP, the answer that is wanted is that to the fetch.
-        let (of_fetch, of_save) = if args.fetch.is_some() {
-            (changes, StatusChanges::default())
+        let (mut of_fetch, mut of_save) = (Default::default(), Default::default());
+        if args.fetch.is_some() {
+            of_fetch = (changes, checks);
         } else {
-            (StatusChanges::default(), changes)
-        };
+            of_save = (changes, checks);
+        }
         Ok(Settings {
             sink: SinkSettings {
                 headers: args.headers.clone(),
                 body: args.save_body.clone(),
-                statuses: of_save,
+                statuses: of_save.0,
+                checks: of_save.1,
                 fields: items.fields.clone(),
                 is_item_gone: items.is_gone,
                 columns,
@@ -98,7 +107,8 @@ impl Settings {
             fetch: FetchSettings {
                 headers: args.fetch_headers.clone(),
                 body: args.fetch_body.clone(),
-                statuses: of_fetch,
+                statuses: of_fetch.0,
+                checks: of_fetch.1,
                 fields: items.fields,
                 ca_file: args.ca_file.clone(),
                 proxy: args.proxy.clone(),

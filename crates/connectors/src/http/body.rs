@@ -13,7 +13,8 @@ use super::address::encode;
 use super::item::{Fields, Found, Name, bad};
 use super::json::JsonTemplate;
 use super::text::{Text, Wrong};
-use crate::columns;
+use crate::columns::{self, Columns};
+use crate::jq::{Jq, JqInput};
 use crate::nearest::unknown;
 use crate::payload::Payload;
 
@@ -107,6 +108,10 @@ pub(super) enum Body {
     Raw,
     /// `{"index":I,"result":R}`.
     Json,
+    /// These columns, as an object.
+    Columns(Columns),
+    /// What a jq filter makes of the item or its result.
+    Jq(Jq),
     /// Pairs of a form, their names encoded.
     Form(Vec<(Vec<u8>, Text)>),
     /// All fields of the row as pairs of a form.
@@ -123,6 +128,7 @@ impl Body {
         source: Option<&BodySource>,
         method: &hyper::Method,
         fields: &Fields,
+        columns: Option<&Columns>,
     ) -> Result<Body, String> {
         use hyper::Method;
         let Some(source) = source else {
@@ -138,10 +144,17 @@ impl Body {
                 .map(Body::Template)
                 .map_err(|Wrong { line, why }| format!("body, line {line}: {why}"));
         }
+        if let Some(filter) = typed.strip_prefix("jq:") {
+            let jq = Jq::compile(filter).map_err(|why| format!("body jq: {why}"))?;
+            return Ok(Body::Jq(jq));
+        }
         match (typed, typed.strip_prefix("form:")) {
             ("none", _) => Ok(Body::None),
             ("raw", _) => Ok(Body::Raw),
-            ("json", _) => Ok(Body::Json),
+            ("json", _) => Ok(match columns.filter(|columns| !columns.is_default()) {
+                Some(columns) => Body::Columns(columns.clone()),
+                None => Body::Json,
+            }),
             ("form", _) => match fields {
                 Fields::None => Err(
                     "body `form` sends the fields of each item, and this input has none; name one, as form:FIELD".into(),
@@ -153,7 +166,7 @@ impl Body {
             _ => Err(unknown(
                 "body",
                 typed,
-                &["raw", "json", "form", "form:FIELD", "form:a={x}&b={y}", "@FILE", "{…}", "none"],
+                &["raw", "json", "form", "form:FIELD", "form:a={x}&b={y}", "@FILE", "{…}", "jq:FILTER", "none"],
             )),
         }
     }
@@ -162,7 +175,7 @@ impl Body {
     pub(super) fn has_values(&self) -> bool {
         match self {
             Body::None => false,
-            Body::Raw | Body::Json | Body::FormOfRow => true,
+            Body::Raw | Body::Json | Body::Columns(_) | Body::Jq(_) | Body::FormOfRow => true,
             Body::Form(pairs) => pairs.iter().any(|(_, text)| text.names().next().is_some()),
             Body::Template(template) => template.names().next().is_some(),
             Body::Text(text) => text.names().next().is_some(),
@@ -173,7 +186,12 @@ impl Body {
     pub(super) fn has_item(&self) -> bool {
         let is_item = |name: &Name| *name == Name::Item;
         match self {
-            Body::None | Body::Raw | Body::Json | Body::FormOfRow => false,
+            Body::None
+            | Body::Raw
+            | Body::Json
+            | Body::Columns(_)
+            | Body::Jq(_)
+            | Body::FormOfRow => false,
             Body::Form(pairs) => pairs.iter().flat_map(|(_, text)| text.names()).any(is_item),
             Body::Template(template) => template.names().any(is_item),
             Body::Text(text) => text.names().any(is_item),
@@ -193,6 +211,14 @@ impl Body {
             Body::Raw => return Ok(raw(&record.value)),
             Body::Json => {
                 write_json(record, &mut body)?;
+                JSON
+            }
+            Body::Columns(columns) => {
+                columns.write_json(record, &mut body)?;
+                JSON
+            }
+            Body::Jq(jq) => {
+                body = jq.one(&JqInput::of(record))?.into_bytes();
                 JSON
             }
             Body::Form(pairs) => {
@@ -322,7 +348,7 @@ mod tests {
 
     fn parse(typed: &str) -> Result<Body, String> {
         let source = BodySource::read(typed)?;
-        Body::parse(Some(&source), &Method::POST, &Fields::Unknown)
+        Body::parse(Some(&source), &Method::POST, &Fields::Unknown, None)
     }
 
     fn check(mode: &str, result: &str, expected: &str, content_type: &str) {
@@ -371,7 +397,7 @@ mod tests {
     #[test]
     fn requests_without_a_body_have_none() {
         let of = |method: Method| {
-            Body::parse(None, &method, &Fields::Unknown)
+            Body::parse(None, &method, &Fields::Unknown, None)
                 .unwrap()
                 .has_values()
         };
@@ -387,7 +413,8 @@ mod tests {
             fs::write(&path, text).unwrap();
             BodySource::read(&format!("@{}", path.display())).unwrap()
         };
-        let kind = |source: &BodySource| Body::parse(Some(source), &Method::POST, &Fields::None);
+        let kind =
+            |source: &BodySource| Body::parse(Some(source), &Method::POST, &Fields::None, None);
         let one = write("a.json", "\u{feff}{\"a\":\"{}\"}\n");
         assert!(matches!(kind(&one), Ok(Body::Template(_))));
         assert!(matches!(kind(&write("a.txt", "Hi {}")), Ok(Body::Text(_))));

@@ -7,6 +7,7 @@ use inflight::{Connection, Declared, Fault, Record, Reply, Service};
 
 use super::answer::Bounds;
 use super::body::BodySource;
+use super::checks::AnswerChecks;
 use super::item::Fields;
 use super::request::{Links, Request, Spec};
 use super::verdict::StatusChanges;
@@ -23,6 +24,8 @@ pub struct FetchSettings {
     pub body: Option<BodySource>,
     /// What statuses mean, where that is not what the table says. Default as the table says.
     pub statuses: StatusChanges,
+    /// What is asked of the content of answers. Default nothing.
+    pub checks: AnswerChecks,
     /// Which fields items have, so that a template that names another is refused at once. Default: that is not known.
     pub fields: Fields,
     /// Certificates (PEM) that are trusted besides those of the system. Default none.
@@ -75,8 +78,10 @@ impl HttpFetch {
             is_fetch: true,
             headers: &settings.headers,
             body: settings.body.as_ref(),
+            columns: None,
             fields: &settings.fields,
             statuses: &settings.statuses,
+            checks: &settings.checks,
             ca_file: settings.ca_file.as_deref(),
             proxy: settings.proxy.as_deref(),
             job: settings.job,
@@ -144,7 +149,7 @@ impl Connection<Payload> for FetchConnection {
         self.tokens = None;
         let answer = request.ask(&mut self.links, record, bounds).await?;
         if self.fetch.counts_tokens {
-            self.tokens = answer.body.tokens();
+            self.tokens = request.tokens(&answer);
         }
         if answer.body.is_cut {
             let why = format!(

@@ -13,6 +13,7 @@ use super::address::Address;
 use super::answer::{self, Bounds, Refusal, Text};
 use super::body::{Body, BodySource};
 use super::broken::{self, Broken};
+use super::checks::AnswerChecks;
 use super::client::Client;
 use super::credentials::{Credentials, Sent};
 use super::head::{Head, HeadSpec, IDEMPOTENCY_KEY, method_and_url};
@@ -23,6 +24,7 @@ use super::preview;
 use super::redirect::{self, Next};
 use super::url::Url;
 use super::verdict::{Meaning, StatusChanges};
+use crate::columns::Columns;
 use crate::payload::Payload;
 use crate::preview::RequestPreview;
 
@@ -37,8 +39,11 @@ pub(super) struct Spec<'a> {
     pub(super) is_fetch: bool,
     pub(super) headers: &'a [String],
     pub(super) body: Option<&'a BodySource>,
+    /// What a body `json` holds; `None` of a fetch, which has no result yet.
+    pub(super) columns: Option<&'a Columns>,
     pub(super) fields: &'a Fields,
     pub(super) statuses: &'a StatusChanges,
+    pub(super) checks: &'a AnswerChecks,
     pub(super) ca_file: Option<&'a Path>,
     pub(super) proxy: Option<&'a str>,
     /// What tells this job from others, part of idempotency keys.
@@ -61,6 +66,7 @@ pub(super) struct Request {
     body: Body,
     credentials: Credentials,
     statuses: StatusChanges,
+    checks: AnswerChecks,
     job: u64,
     /// Method and address, for messages.
     title: String,
@@ -91,7 +97,7 @@ impl Request {
             Method::POST
         });
         let address = Address::parse(url, spec.fields)?;
-        let body = Body::parse(spec.body, &method, spec.fields)?;
+        let body = Body::parse(spec.body, &method, spec.fields, spec.columns)?;
         let credentials = Credentials::new(HeadSpec {
             url: address.url.clone(),
             lines: spec.headers.to_vec(),
@@ -120,6 +126,7 @@ impl Request {
             body,
             credentials,
             statuses: spec.statuses.clone(),
+            checks: spec.checks.clone(),
             job: spec.job,
             title,
             address,
@@ -166,14 +173,28 @@ impl Request {
     ) -> Result<Answer, Fault> {
         let sent = self.credentials.send();
         match self.once(links, record, &sent, bounds).await? {
-            Ok(answer) => {
-                self.credentials.accepted(&sent);
-                Ok(answer)
-            }
+            Ok(answer) => self.accept(record, &sent, answer),
             Err(refusal) if !refusal.is_of_credentials => Err(refusal.fault),
             // Rare, and its future would make every other one larger.
             Err(_) => Box::pin(self.ask_again(links, record, &sent, bounds)).await,
         }
+    }
+
+    /// Takes an answer with a good status, if its content is good too.
+    fn accept(
+        &self,
+        record: &Record<Payload>,
+        sent: &Sent,
+        answer: Answer,
+    ) -> Result<Answer, Fault> {
+        self.credentials.accepted(sent);
+        self.checks.judge(&self.title, record, &answer)?;
+        Ok(answer)
+    }
+
+    /// What an answer has cost in tokens, as far as it says.
+    pub(super) fn tokens(&self, answer: &Answer) -> Option<f64> {
+        self.checks.tokens(answer)
     }
 
     async fn ask_again(
@@ -196,10 +217,7 @@ impl Request {
             other => other,
         };
         match outcome? {
-            Ok(answer) => {
-                self.credentials.accepted(&sent);
-                Ok(answer)
-            }
+            Ok(answer) => self.accept(record, &sent, answer),
             Err(refusal) if !refusal.is_of_credentials => Err(refusal.fault),
             Err(refusal) => {
                 Err(self

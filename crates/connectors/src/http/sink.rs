@@ -40,6 +40,8 @@ struct Inner {
     responses: Option<Responses>,
     answer_bytes_max: usize,
     counts_tokens: bool,
+    /// Whether answers are looked into, though they may not be kept.
+    reads_answers: bool,
 }
 
 impl HttpSink {
@@ -49,17 +51,20 @@ impl HttpSink {
     /// # Errors
     /// A sentence that names the address or setting at fault. Credentials for another machine need `https:`.
     pub fn new(address: &str, settings: &SinkSettings) -> Result<HttpSink, String> {
+        let reads_answers = settings.counts_tokens || settings.checks.reads_answers();
         let request = Request::new(&Spec {
             address,
             is_fetch: false,
             headers: &settings.headers,
             body: settings.body.as_ref(),
+            columns: Some(&settings.columns),
             fields: &settings.fields,
             statuses: &settings.statuses,
+            checks: &settings.checks,
             ca_file: settings.ca_file.as_deref(),
             proxy: settings.proxy.as_deref(),
             job: settings.job,
-            reads_answers: settings.responses.is_some() || settings.counts_tokens,
+            reads_answers: reads_answers || settings.responses.is_some(),
             is_item_gone: settings.is_item_gone,
         })?;
         let responses = settings.responses.clone();
@@ -73,6 +78,7 @@ impl HttpSink {
             },
             answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
             counts_tokens: settings.counts_tokens,
+            reads_answers,
             responses: responses.map(|path| Responses::new(path, settings)),
         })))
     }
@@ -157,7 +163,7 @@ impl Connection<Payload> for HttpConnection {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
         let is_kept = self.sink.responses.is_some();
-        let (keep, most) = if is_kept || self.sink.counts_tokens {
+        let (keep, most) = if is_kept || self.sink.reads_answers {
             (self.sink.answer_bytes_max, self.sink.answer_bytes_max)
         } else {
             (0, RESPONSE_BYTES_MAX)
@@ -167,7 +173,7 @@ impl Connection<Payload> for HttpConnection {
         self.tokens = None;
         let answer = request.ask(&mut self.links, record, bounds).await?;
         if self.sink.counts_tokens {
-            self.tokens = answer.body.tokens();
+            self.tokens = request.tokens(&answer);
         }
         let line = || Responses::line(record.index, answer.head.status, &answer.body);
         Ok(Reply::one(is_kept.then(line)))
