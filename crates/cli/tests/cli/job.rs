@@ -176,6 +176,68 @@ fn the_example_that_calls_an_api_keeps_what_it_answered() {
 }
 
 #[test]
+fn the_example_that_asks_a_language_model_writes_csv() {
+    let folder = example("llm");
+    let (_lab, address) = lab("--openai --rate 6000/m --tokens-rate 2000000/m --latency 20ms");
+    let api = format!("http://{address}");
+    let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[("API", &api)]);
+    assert_eq!(code, 0, "{stderr}");
+    let mut table = csv::Reader::from_path(folder.path().join("summaries.csv")).unwrap();
+    assert_eq!(table.headers().unwrap(), ["id", "summary", "tokens"].as_slice());
+    let mut rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    rows.sort_by(|one, other| one[0].cmp(&other[0]));
+    let ids: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(ids, ["1", "2", "3", "4", "5", "6"]);
+    // Byte for byte what the service said.
+    let said = get(&address, "/results");
+    let said = said.lines().map(|line| {
+        let answer: String = serde_json::from_str(line).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let text = &answer["choices"][0]["message"]["content"];
+        (text.as_str().unwrap().to_owned(), answer["usage"]["total_tokens"].to_string())
+    });
+    let said: Vec<(String, String)> = said.collect();
+    for row in &rows {
+        let pair = (row[1].to_owned(), row[2].to_owned());
+        assert!(said.contains(&pair), "{pair:?}");
+    }
+}
+
+#[test]
+fn the_example_that_updates_puts_each_row_to_its_address() {
+    let folder = example("update");
+    let (_lab, address) = lab("--rest");
+    let api = format!("http://{address}");
+    let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[("API", &api)]);
+    assert_eq!(code, 0, "{stderr}");
+    let things = get(&address, "/things");
+    let things: Vec<serde_json::Value> = things
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let expected = [
+        serde_json::json!({"id": "1001", "name": "Kim, Ha-eun", "age": "31", "address": {"city": "Seoul"}}),
+        serde_json::json!({"id": "1002", "name": "Lee \"Max\" Min-jun", "age": "45", "address": {"city": "Busan"}}),
+        serde_json::json!({"id": "1003", "name": "Park Ji-woo", "age": "28", "address": {"city": "Daegu"}}),
+        serde_json::json!({"id": "a/7", "name": "Choi Seo-yeon", "age": "39", "address": {"city": "Jeju"}}),
+    ];
+    assert_eq!(things, expected);
+}
+
+#[test]
+fn the_example_that_enriches_by_an_api_fills_two_columns() {
+    let folder = example("enrich-api");
+    let (_lab, address) = lab("--latency 5ms");
+    let api = format!("http://{address}");
+    let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[("API", &api)]);
+    assert_eq!(code, 0, "{stderr}");
+    let database = rusqlite::Connection::open(folder.path().join("items.db")).unwrap();
+    let query = "SELECT count(*), count(DISTINCT hash), min(sku) FROM items WHERE length(hash) = 16";
+    let counted = database.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    assert_eq!(counted.unwrap(), (12, 12, "sku-1".to_owned()));
+}
+
+#[test]
 fn the_example_that_hashes_passwords_fills_a_table() {
     let folder = example("passwords");
     let server = Postgres::shared();
