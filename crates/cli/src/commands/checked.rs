@@ -177,7 +177,7 @@ mod tests {
     use clap::Parser;
     use inflight::{ComputeClock, InFlightLimit};
 
-    use inflight::Quota;
+    use inflight::{Halt, Quota};
 
     use super::*;
     use crate::flags::args::{Cli, Command};
@@ -195,11 +195,13 @@ mod tests {
         let of = |line: &str| run(line).unwrap().options;
         let found = Options {
             in_flight: InFlightLimit::Auto,
+            halt: Some(Halt::Most),
             ..Options::default()
         };
         assert_eq!(of("0..1 --save null:"), found);
         let set = Options {
             strategy: Strategy::Async,
+            halt: Some(Halt::Most),
             ..Options::default()
         };
         assert_eq!(of("0..1 --save null: --strategy async"), set);
@@ -229,6 +231,7 @@ mod tests {
             connect_timeout: std::time::Duration::from_secs(2),
             timeout: std::time::Duration::from_secs(1),
             compute_clock: ComputeClock::Elapsed,
+            halt: Some(Halt::Most),
             ..Options::default()
         };
         assert_eq!(options, expected);

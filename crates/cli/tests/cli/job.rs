@@ -183,7 +183,10 @@ fn the_example_that_asks_a_language_model_writes_csv() {
     let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[("API", &api)]);
     assert_eq!(code, 0, "{stderr}");
     let mut table = csv::Reader::from_path(folder.path().join("summaries.csv")).unwrap();
-    assert_eq!(table.headers().unwrap(), ["id", "summary", "tokens"].as_slice());
+    assert_eq!(
+        table.headers().unwrap(),
+        ["id", "summary", "tokens"].as_slice()
+    );
     let mut rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
     rows.sort_by(|one, other| one[0].cmp(&other[0]));
     let ids: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
@@ -194,7 +197,10 @@ fn the_example_that_asks_a_language_model_writes_csv() {
         let answer: String = serde_json::from_str(line).unwrap();
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
         let text = &answer["choices"][0]["message"]["content"];
-        (text.as_str().unwrap().to_owned(), answer["usage"]["total_tokens"].to_string())
+        (
+            text.as_str().unwrap().to_owned(),
+            answer["usage"]["total_tokens"].to_string(),
+        )
     });
     let said: Vec<(String, String)> = said.collect();
     for row in &rows {
@@ -232,7 +238,8 @@ fn the_example_that_enriches_by_an_api_fills_two_columns() {
     let (code, _, stderr) = inflight_in(folder.path(), &["run", "job.toml"], &[("API", &api)]);
     assert_eq!(code, 0, "{stderr}");
     let database = rusqlite::Connection::open(folder.path().join("items.db")).unwrap();
-    let query = "SELECT count(*), count(DISTINCT hash), min(sku) FROM items WHERE length(hash) = 16";
+    let query =
+        "SELECT count(*), count(DISTINCT hash), min(sku) FROM items WHERE length(hash) = 16";
     let counted = database.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     assert_eq!(counted.unwrap(), (12, 12, "sku-1".to_owned()));
 }

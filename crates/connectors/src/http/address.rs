@@ -527,7 +527,7 @@ mod tests {
         check("http://u:{}@a/x", "7", Err("never in the host"));
         check("{}://a/{}", "7", Err("never in the host"));
         check("{+}", "http://b/", Err("one host is asked"));
-        check("a/{}", "7", Err("neither http://"));
+        check("a/{}", "7", Err("is no URL"));
         check("http://a/items", "7", Ok("/items"));
         check("http://a/../x/{}", "7", Err("write where that leads"));
     }
