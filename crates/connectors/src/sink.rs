@@ -63,7 +63,11 @@ impl Sink {
             Scheme::Postgres => PostgresSink::new(text, settings).map(Sink::Postgres),
             #[cfg(feature = "file")]
             Scheme::File => FileSink::new(text, settings).map(Sink::File),
-            Scheme::Null => Ok(Sink::Null(NullSink)),
+            Scheme::Null => {
+                // Nothing is said of how to keep nothing.
+                let _ = settings;
+                Ok(Sink::Null(NullSink))
+            }
             Scheme::Served => Err(format!(
                 "{text} is served by whoever asks, who has to say where it listens"
             )),
@@ -75,7 +79,7 @@ impl Sink {
     /// # Errors
     /// Permanent, when it cannot be saved there.
     pub fn preview(&self, record: &Record<Payload>) -> Result<Preview, Fault> {
-        let row = || {
+        let row = || -> Result<Preview, Fault> {
             let mut row = Vec::new();
             columns::write(record, &mut row)?;
             Ok(Preview::Row(String::from_utf8_lossy(&row).into_owned()))

@@ -1,19 +1,23 @@
 //! Whom to trust on the way to a service: the system's certificates, those of a file where one is given, and this machine.
 
+#[cfg(feature = "http")]
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use rustls::CertificateError;
+use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
 /// Names of a certificate that a message shows.
+#[cfg(feature = "http")]
 const NAMES_SHOWN: usize = 5;
 
 /// Whose certificate is good enough.
@@ -60,6 +64,7 @@ pub(crate) fn connector(
 
 /// Why the certificate of a service was refused, and what to do about it; `None` if something else was the matter. `ca_flag`
 /// is where a user names a file of certificates.
+#[cfg(feature = "http")]
 pub(crate) fn refusal(cause: &io::Error, ca_flag: &str) -> Option<String> {
     use CertificateError as Why;
     let error = cause.get_ref()?.downcast_ref::<rustls::Error>()?;
