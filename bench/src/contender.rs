@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use bench::Outcome;
+use nix::sys::resource::{UsageWho, getrusage};
 use serde::Deserialize;
 
 use crate::plan::Plan;
@@ -109,18 +110,43 @@ pub(crate) fn inflight_remembering(
 }
 
 fn plain_run(tool: &mut Command, arguments: &[&str], items: u64) -> anyhow::Result<Outcome> {
-    let command = tool.arg("run").arg(format!("0..{items}")).args(arguments);
+    run_of(tool, &format!("0..{items}"), arguments, items)
+}
+
+/// The same with the items of this input, and whatever the arguments say of a journal.
+///
+/// # Errors
+/// As [`inflight_run`].
+pub(crate) fn run_of(
+    tool: &mut Command,
+    input: &str,
+    arguments: &[&str],
+    items: u64,
+) -> anyhow::Result<Outcome> {
+    let command = tool.args(["run", input]).args(arguments);
+    let cpu_before_s = children_cpu_s();
     let text = stdout(command.args(["--quiet", "--json", "-"]))?;
+    let cpu_s = children_cpu_s() - cpu_before_s;
     let run: Run = serde_json::from_str(&text).context("failed to read our summary")?;
     ensure!(run.saved == items, "saved {} of {items} items", run.saved);
     Ok(Outcome {
         items: run.saved,
         elapsed_s: run.elapsed_s,
         compute_s: run.compute_s,
+        cpu_s,
         ends_s: run.terms.ends.map_or(0.0, |ends| ends.s),
         rss_max_bytes: run.rss_max_bytes,
         ..Outcome::default()
     })
+}
+
+/// CPU time, in seconds, of all processes that this one started and waited for.
+pub(crate) fn children_cpu_s() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the system tells what it has used");
+    [usage.user_time(), usage.system_time()]
+        .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
+        .into_iter()
+        .sum()
 }
 
 /// The same with a state folder that goes away, in which the journal lies.

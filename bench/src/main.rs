@@ -21,6 +21,7 @@ mod places;
 mod plan;
 mod postgres;
 mod rounds;
+mod rows;
 mod section;
 mod spread;
 mod sqlite;
@@ -43,7 +44,7 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 12] = [
+const BENCHES: [(&str, Bench); 13] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
@@ -53,6 +54,7 @@ const BENCHES: [(&str, Bench); 12] = [
     ("in-flight", in_flight::measure),
     ("postgres", postgres::measure),
     ("sqlite", sqlite::measure),
+    ("rows", rows::measure),
     ("overhead", overhead::measure),
     ("memory", memory::measure),
     ("start", start::measure),

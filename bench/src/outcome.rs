@@ -13,6 +13,8 @@ pub struct Outcome {
     pub elapsed_s: f64,
     /// CPU time of the computations together, in seconds.
     pub compute_s: f64,
+    /// CPU time of the whole process, in seconds, where it was taken.
+    pub cpu_s: f64,
     /// What cannot overlap with anything, in seconds, where the contender knows it.
     pub ends_s: f64,
     /// Sum of all results, where they are numbers: proof that nothing was left out.

@@ -45,6 +45,8 @@ struct Parser {
     is_over: bool,
     /// Whether a record has begun and not ended.
     is_begun: bool,
+    /// Whether anything was read, so that no byte order mark can come any more.
+    has_read: bool,
 }
 
 /// What became of a piece.
@@ -66,6 +68,7 @@ impl Parser {
             count: 0,
             is_over: false,
             is_begun: false,
+            has_read: false,
         }
     }
 
@@ -80,6 +83,10 @@ impl Parser {
 
     /// Takes from this piece up to the end of the record, or all of it; says how many bytes.
     fn parse(&mut self, piece: &[u8]) -> (Parsed, usize) {
+        if let Some(taken) = self.plain(piece) {
+            return (Parsed::Record, taken);
+        }
+        self.has_read = true;
         let mut taken = 0;
         loop {
             let (result, read, written, ended) = self.reader.read_record(
@@ -108,6 +115,47 @@ impl Parser {
                 ReadRecordResult::OutputEndsFull => self.grow_ends(),
             }
         }
+    }
+
+    /// Takes a whole record without quotes, as most are, and says how many bytes: its ends are searched for many bytes at a time,
+    /// where the state machine looks at one after the other.
+    fn plain(&mut self, piece: &[u8]) -> Option<usize> {
+        let is_amid = self.is_begun || self.is_over || self.text_length + self.count > 0;
+        if is_amid || !self.has_read {
+            return None;
+        }
+        let end = memchr::memchr3(b'\n', b'\r', b'"', piece)?;
+        let taken = match piece[end..] {
+            [b'\n', ..] => end + 1,
+            [b'\r', b'\n', ..] => end + 2,
+            _ => return None,
+        };
+        let line = &piece[..end];
+        // An empty line is no record. What is long beyond measure is left to the state machine.
+        if line.is_empty() || line.len() > LINE_BYTES_MAX {
+            return None;
+        }
+        if self.text.len() < line.len() {
+            self.text.resize(line.len().next_power_of_two(), 0);
+        }
+        let mut start = 0;
+        for end in memchr::memchr_iter(self.delimiter, line).chain([line.len()]) {
+            if self.count == self.ends.len() {
+                if self.count >= VALUES_MAX {
+                    (self.text_length, self.count) = (0, 0);
+                    return None;
+                }
+                self.grow_ends();
+            }
+            let value = &line[start..end];
+            self.text[self.text_length..][..value.len()].copy_from_slice(value);
+            self.text_length += value.len();
+            self.ends[self.count] = self.text_length;
+            self.count += 1;
+            start = end + 1;
+        }
+        self.reader.set_line(self.reader.line() + 1);
+        Some(taken)
     }
 
     fn grow_text(&mut self) {

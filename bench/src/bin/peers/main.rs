@@ -2,6 +2,7 @@
 //!
 //! `peers WAY ITEMS [URL|FILE [CONNECTIONS]]` does it in one way and says what it did.
 
+mod csv_by_hand;
 mod hashes;
 mod rayon_reqwest;
 mod reqwest_by_hand;
@@ -23,6 +24,7 @@ fn main() -> anyhow::Result<()> {
         ["reqwest-by-hand", _, url, connections] => {
             reqwest_by_hand::run(items, url, connections.parse()?)?
         }
+        ["csv-by-hand", _, file] => csv_by_hand::run(items, file)?,
         ["rusqlite-by-hand", _, file] => rusqlite_by_hand::run(items, file)?,
         _ => bail!("usage: peers WAY ITEMS [URL|FILE [CONNECTIONS]]"),
     };

@@ -13,6 +13,7 @@ mod help;
 mod job;
 mod journal;
 mod lab;
+mod llm;
 mod look;
 mod plan;
 mod postgres;
