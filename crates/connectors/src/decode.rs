@@ -37,8 +37,14 @@ pub(crate) fn coding_in_words(coding: Coding) -> Option<&'static str> {
     }
 }
 
-/// How what is coded begins.
-const MAGIC: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff"];
+/// How what is coded begins; and the byte order mark of UTF-8, which whoever takes it off must get whole.
+const MAGIC: [&[u8]; 5] = [
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"\xff\xfe",
+    b"\xfe\xff",
+    b"\xef\xbb\xbf",
+];
 
 impl Coding {
     pub(crate) fn of(first: &[u8]) -> Coding {

@@ -124,8 +124,9 @@ impl OpenFile {
 
     /// Whether all that was written still is where it was asked for: the file was neither removed nor moved, replaced or cut.
     fn check_there(&self) -> io::Result<()> {
-        let about = self.file.metadata()?;
+        // In this order: what is appended between the two would look as if it had been cut off.
         let lengths = lock(&self.lengths);
+        let about = self.file.metadata()?;
         self.check_length(about.len(), &lengths)?;
         let name = self.path.display();
         let lost = |what: &str| {
@@ -184,4 +185,25 @@ impl Drop for Turn<'_> {
 pub(crate) fn in_turn<T>(file: &File, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let _turn = Turn::take(file)?;
     act()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_appended_during_a_sync_are_not_taken_for_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let mut options = fs::OpenOptions::new();
+        let file = options.append(true).create(true).open(&path).unwrap();
+        let open = OpenFile::new(file, path, "cannot write".into()).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..20_000).all(|_| open.append(b"line\n").is_ok()));
+            while !writer.is_finished() {
+                open.check_there().unwrap();
+            }
+            assert!(writer.join().unwrap());
+        });
+    }
 }

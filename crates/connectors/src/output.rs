@@ -209,7 +209,7 @@ impl Output {
         let length = file.metadata().map_err(fail)?.len();
         if length > 0 && !self.found.may_be {
             return Err(format!(
-                "{name} holds {length} bytes already; name another file, or add --append"
+                "{name} holds {length} bytes already; remove it, name another file, or add --append"
             ));
         }
         if length > 0 && (!self.form.head.is_empty() || self.form.packing != Packing::None) {

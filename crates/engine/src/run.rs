@@ -195,7 +195,9 @@ fn with_reason(ending: Ending, stop: &Stop) -> Ending {
     match stop.reason().cloned() {
         Some(Reason::Storage(why)) => Ending::Storage(why),
         Some(Reason::Hung(why)) => Ending::Hung(why),
-        Some(Reason::Halted(why)) if ending == Ending::Stopped => Ending::Halted(why),
+        Some(Reason::Halted(why) | Reason::Late(why)) if ending == Ending::Stopped => {
+            Ending::Halted(why)
+        }
         _ => ending,
     }
 }
@@ -264,7 +266,7 @@ pub(crate) async fn conduct<W: Types>(
         let stop = stop.clone();
         spawn_local(async move {
             sleep_until(clock.at(deadline)).await;
-            stop.because(Reason::Halted(format!(
+            stop.because(Reason::Late(format!(
                 "the deadline of {deadline:.0?} has passed"
             )));
         });
@@ -428,7 +430,8 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
     })
 }
 
-/// "Stop" travels back: from the user to the save, from there to the fetch, and to the source.
+/// "Stop" travels back: from the user to the fetch, if what was fetched is still to be saved, else to the save and from there to
+/// the fetch; and to the source.
 fn spread_stop<W: Types>(
     stop: &Stop,
     save: &Stage<W::Result, W::Save>,
@@ -436,11 +439,15 @@ fn spread_stop<W: Types>(
     input: Inlet<W::Item>,
 ) {
     let (stop, stopping, stopped) = (stop.clone(), save.clone(), save.clone());
+    let (source, fetch) = (input.clone(), fetch.cloned());
+    let fetching = fetch.clone();
     spawn_local(async move {
         stop.reached(Level::Drain).await;
-        stopping.stop();
+        if stop.ends_saves(fetching.is_some()) {
+            stopping.stop();
+        }
+        fetching.iter().for_each(Stage::stop);
     });
-    let (source, fetch) = (input.clone(), fetch.cloned());
     if let Some(fetch) = fetch.clone() {
         spawn_local(async move {
             fetch.stopped().await;

@@ -44,6 +44,8 @@ pub(crate) enum Reason {
     Storage(String),
     /// A bound was reached, or going on is of no use.
     Halted(String),
+    /// The time for the run is over.
+    Late(String),
     /// Computations do not come back.
     Hung(String),
 }
@@ -85,7 +87,7 @@ impl Stop {
         }
     }
 
-    /// Sends nothing new and waits for the answers to what is in flight; called again, does not wait.
+    /// Sends nothing new, waits for the answers to what is in flight and saves what was fetched; called again, does not wait.
     pub fn now(&self) {
         self.level.send_modify(|level| {
             *level = match level {
@@ -111,6 +113,13 @@ impl Stop {
     /// Why a part of the run stopped it, if one did.
     pub(crate) fn reason(&self) -> Option<&Reason> {
         self.reason.get()
+    }
+
+    /// Whether nothing more is to be saved. What was fetched still is when somebody stops the run, or when its time is over: an
+    /// answer may have been paid for. Not so when the run stops because something is wrong.
+    pub(crate) fn ends_saves(&self, has_fetch: bool) -> bool {
+        let is_sound = matches!(self.reason(), None | Some(Reason::Late(_)));
+        self.is_wanted() && !(has_fetch && is_sound)
     }
 
     /// Waits until the level is at least this.

@@ -20,35 +20,37 @@ const SHORT: &[(&str, &str)] = &[
         "Fetch what compute gets; `{}` in the URL is the item",
     ),
     (
-        "format",
-        "What the input is made of, where its name does not say it",
-    ),
-    (
-        "field",
-        "Compute on this field of each row, not on the whole of it",
-    ),
-    (
         "header",
         "HTTP header of every save; a secret as env:NAME or file:PATH",
     ),
     ("fetch-header", "The same for every fetch"),
     (
+        "fetch-body",
+        "HTTP body of a fetch: a JSON template such as '{\"q\": \"{name}\"}', @FILE, or jq:FILTER",
+    ),
+    (
+        "fetch-quota",
+        "What the service of the fetch allows, such as '500 requests/min'",
+    ),
+    (
+        "columns",
+        "What is saved of each row, such as 'id,city=.address.city'",
+    ),
+    (
         "save-body",
-        "HTTP body of a save: raw, json, form, @FILE or a JSON template",
+        "The same for every save; json sends the columns",
     ),
     (
         "in-flight",
         "Requests at once, where the number that is found does not suit",
-    ),
-    (
-        "rate",
-        "Requests started in a second, minute or hour at most, such as 50/s",
     ),
     ("retries", "Extra tries of an item after its first"),
     (
         "halt",
         "Stop at so many failed items, such as 10, or never; by default when most of the last fail",
     ),
+    ("keep-order", "Save in the order of the input"),
+    ("dry-run", "Print the first requests, and send nothing"),
     (
         "fresh",
         "Start over, not where an earlier run of the same command ended",

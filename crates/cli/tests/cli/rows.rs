@@ -60,6 +60,25 @@ fn a_csv_file_becomes_another_that_python_reads() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_first_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("in.csv", "\u{feff}id,name\n1,a\n"),
+        ("in.tsv", "\u{feff}id\tname\r\n1\ta\r\n"),
+    ] {
+        let input = folder.path().join(name);
+        std::fs::write(&input, text).unwrap();
+        let output = folder.path().join(format!("{name}.out.csv"));
+        let (input, saved) = (input.display(), output.display());
+        inflight(&format!(
+            "run {input} --columns id,name --save file:{saved} --no-journal"
+        ))
+        .expect(0);
+        assert_eq!(std::fs::read_to_string(&output).unwrap(), "id,name\n1,a\n");
+    }
+}
+
+#[test]
 fn what_is_no_column_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.csv");

@@ -31,6 +31,11 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Secrets are read again at most so often: whoever refuses all refuses many at once, and a command may be slow.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How long secrets may be missing while they are read again: whoever renews a token may be writing its file just now.
+const MISSING_MAX: Duration = Duration::from_secs(1);
+/// Between two tries to read them.
+const MISSING_PAUSE: Duration = Duration::from_millis(50);
+
 /// The headers of all requests of one kind, and what is known of how they fare.
 pub(super) struct Credentials {
     current: RwLock<Arc<Head>>,
@@ -114,7 +119,7 @@ impl Credentials {
         }
         // Files and commands block, and this thread serves all requests.
         let spec = self.spec.clone();
-        let read = tokio::task::spawn_blocking(move || Head::new(&spec)).await;
+        let read = tokio::task::spawn_blocking(move || read_renewed(&spec)).await;
         let stopped = |why: String| {
             Fault::stops_run(format!(
                 "credentials were refused and cannot be read again: {why}"
@@ -213,5 +218,16 @@ impl Credentials {
         format!(
             "{which}, and the same command goes on; if these items are forbidden, --fail-status with that status makes dead letters of them"
         )
+    }
+}
+
+/// Headers with the secrets as they are now, or will be within a second.
+fn read_renewed(spec: &HeadSpec) -> Result<Head, String> {
+    let begun = Instant::now();
+    loop {
+        match Head::new(spec) {
+            Err(_) if begun.elapsed() < MISSING_MAX => std::thread::sleep(MISSING_PAUSE),
+            outcome => return outcome,
+        }
     }
 }

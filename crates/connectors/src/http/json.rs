@@ -30,9 +30,16 @@ enum Part {
 impl JsonTemplate {
     /// Fails with the line of what is no JSON, or names no field.
     pub(super) fn parse(text: &str, fields: &Fields) -> Result<JsonTemplate, Wrong> {
-        serde_json::from_str::<IgnoredAny>(text).map_err(|cause| Wrong {
-            line: cause.line().max(1),
-            why: format!("no JSON: {cause}"),
+        serde_json::from_str::<IgnoredAny>(text).map_err(|cause| {
+            let hint = unquoted(text).map_or_else(String::new, |field| {
+                format!(
+                    "; write \"{field}\" in quotes, and for a number of CSV a jq body, such as jq:{{n: (.n | tonumber)}}"
+                )
+            });
+            Wrong {
+                line: cause.line().max(1),
+                why: format!("no JSON: {cause}{hint}"),
+            }
         })?;
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -41,7 +48,9 @@ impl JsonTemplate {
         while let Some(at) = rest.find('"') {
             literal.push_str(&rest[..at]);
             let line = 1 + text[..text.len() - rest.len() + at].matches('\n').count();
-            let string = &rest[at..=at + 1 + end_of_string(&rest[at + 1..])];
+            let end = end_of_string(&rest[at + 1..]);
+            let end = end.expect("what has been read as JSON ends its strings");
+            let string = &rest[at..=at + 1 + end];
             rest = &rest[at + string.len()..];
             if !string.contains('{') {
                 literal.push_str(string);
@@ -115,15 +124,33 @@ fn text_of<'a>(name: &Name, bytes: &'a [u8]) -> Result<&'a str, Fault> {
     std::str::from_utf8(bytes).map_err(|_| bad(name, "is not UTF-8, the only text that JSON knows"))
 }
 
-/// Where the quote is that ends a string.
-fn end_of_string(text: &str) -> usize {
+/// The first field that stands outside of a string, with its braces.
+fn unquoted(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        let at = rest.find(['"', '{'])?;
+        if rest[at..].starts_with('"') {
+            let string = &rest[at + 1..];
+            rest = &string[end_of_string(string)? + 1..];
+            continue;
+        }
+        let name = &rest[at + 1..];
+        let end = name.find(|c: char| !c.is_alphanumeric() && !"_-.".contains(c))?;
+        if end > 0 && name[end..].starts_with('}') {
+            return Some(&rest[at..=at + 1 + end]);
+        }
+        rest = name;
+    }
+}
+
+/// Where the quote is that ends a string, if there is one.
+fn end_of_string(text: &str) -> Option<usize> {
     let mut is_escaped = false;
-    let end = text.bytes().position(|byte| {
+    text.bytes().position(|byte| {
         let is_end = byte == b'"' && !is_escaped;
         is_escaped = byte == b'\\' && !is_escaped;
         is_end
-    });
-    end.expect("what has been read as JSON ends its strings")
+    })
 }
 
 fn escaped(text: &str) -> String {
@@ -196,6 +223,7 @@ mod tests {
     fn what_is_no_json_is_said_with_its_line() {
         let wrong = JsonTemplate::parse("{\n\"a\": {age}\n}", &Fields::Unknown).unwrap_err();
         assert_eq!(wrong.line, 2, "{wrong:?}");
+        assert!(wrong.why.contains("write \"{age}\" in quotes"), "{wrong:?}");
         let fields = Fields::Named {
             names: vec!["question".into()],
             input: "r.csv".into(),

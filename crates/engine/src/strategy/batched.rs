@@ -13,12 +13,13 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
         stop,
         ..
     } = steps;
+    let has_fetch = intake.fetch().is_some();
     let mut batches = Batches::new(intake, batch);
     while let Some(inputs) = batches.next().await {
         let mut results = Vec::with_capacity(inputs.len());
         let mut inputs = inputs.into_iter();
         while let Some(record) = inputs.next() {
-            if stop.is_wanted() {
+            if stop.ends_saves(has_fetch) {
                 return;
             }
             match cpu.at_once() {

@@ -33,11 +33,12 @@ async fn compute<W: Types>(steps: Steps<W>, yield_every: Option<Duration>) {
         stop,
         ..
     } = steps;
+    let has_fetch = intake.fetch().is_some();
     let inputs = intake.stream();
     let mut turn = Turn::new(yield_every);
     'inputs: while let Some(chunk) = inputs.recv_async().await {
         for record in chunk.records {
-            if stop.is_wanted() || save.room().await.is_err() {
+            if stop.ends_saves(has_fetch) || save.room().await.is_err() {
                 break 'inputs;
             }
             let result = cpu.one_among_requests(record, &mut save.log());

@@ -1,7 +1,7 @@
 //! What every strategy must do alike: one table of scenarios, each run four ways.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::model::{Model, Shared, check};
@@ -443,4 +443,40 @@ fn when_everything_hangs_the_run_ends_and_says_so() {
         "{summary:?}"
     );
     assert!(summary.dead >= 3 && summary.left > 0);
+}
+
+#[test]
+fn what_was_fetched_is_saved_when_the_run_is_stopped() {
+    for strategy in Strategy::ALL {
+        let stop = Stop::new();
+        let fetched = Arc::new(AtomicU64::new(0));
+        let model = Model::default().shared();
+        let counting = (stop.clone(), Arc::clone(&fetched));
+        let job = Job::new(0..10_000_u64).fetch(async move |n: &u64| {
+            let (stop, fetched) = &counting;
+            if *n == 50 {
+                stop.now();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            fetched.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Fault>(*n)
+        });
+        let job = job.compute(|n| n).save_to(model.clone()).stopped_by(&stop);
+        let options = Options {
+            strategy,
+            ..Options::default()
+        };
+        let summary = job.run(&options).unwrap();
+        assert_eq!(summary.ending, Ending::Stopped, "{strategy:?}");
+        assert!(
+            summary.saved > 50 && summary.left > 0,
+            "{strategy:?}: {summary:?}"
+        );
+        assert_eq!(
+            summary.saved,
+            fetched.load(Ordering::Relaxed),
+            "{strategy:?}"
+        );
+        assert_eq!(model.distinct(), summary.saved, "{strategy:?}");
+    }
 }
