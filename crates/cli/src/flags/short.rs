@@ -24,10 +24,7 @@ const SHORT: &[(&str, &str)] = &[
         "HTTP header of every save; a secret as env:NAME or file:PATH",
     ),
     ("fetch-header", "The same for every fetch"),
-    (
-        "fetch-body",
-        "HTTP body of a fetch: a JSON template such as '{\"q\": \"{name}\"}', @FILE, or jq:FILTER",
-    ),
+    ("fetch-body", "The same for every fetch"),
     (
         "fetch-quota",
         "What the service of the fetch allows, such as '500 requests/min'",
@@ -38,7 +35,7 @@ const SHORT: &[(&str, &str)] = &[
     ),
     (
         "save-body",
-        "The same for every save; json sends the columns",
+        "HTTP body of a save: json, form, @FILE, jq:FILTER or a template such as '{\"q\": \"{name}\"}'",
     ),
     (
         "in-flight",
