@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test                     installs what is missing, then runs all tests and doc tests
   ci                       format, tidy, clippy, docs, each feature alone, licences, test: what must hold before a push
   tidy                     the rules of the house that no other tool checks
-  torture                  a million losses of power, thousands of kills: the long form of what the tests try; about two hours
+  torture [PART]           a million losses of power, thousands of kills: the long form of what the tests try; about two hours
   limit                    plays every scenario in virtual time, checks what each must come to; writes docs/limit.md
   bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more
   experiment [--quick]     measures the eight statements of the experiment; writes docs/experiment.md and its pictures";
@@ -45,7 +45,7 @@ fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
         (Some("test"), None) => test::test(),
         (Some("ci"), None) => ci::ci(root),
         (Some("tidy"), None) => tidy::tidy(root),
-        (Some("torture"), None) => torture::torture(),
+        (Some("torture"), part) if arguments.len() <= 2 => torture::torture(part),
         (Some("limit"), None) => limit::limit(),
         (Some("bench"), _) => bench::bench(root, &arguments[1..]),
         (Some("experiment"), _) => experiment::experiment(&arguments[1..]),
