@@ -102,6 +102,8 @@ pub use fault::{Fault, Verdict};
 pub use halt::Halt;
 pub use indexes::Indexes;
 pub use job::{Job, Types};
+#[cfg(any(test, fuzzing))]
+pub use journal::fuzzing;
 pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
 pub use observer::Observer;
 pub use options::{ComputeClock, InFlightLimit, Options, Strategy};

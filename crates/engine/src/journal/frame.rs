@@ -8,11 +8,27 @@ use std::ops::Range;
 use crate::source::Place;
 
 /// How a journal begins: a name and a version. Then come four bytes of salt, which go into every checksum, so that no
-/// frame of another file is taken for one of this.
-pub(crate) const MAGIC: &[u8; 12] = b"inflight\0\0\0\x01";
+/// frame of another file is taken for one of this; and the checksum of all that, so that a changed salt is noticed.
+pub(crate) const MAGIC: &[u8; 12] = b"inflight\0\0\0\x02";
 
 /// Bytes before the first frame.
-pub(crate) const HEAD: usize = MAGIC.len() + 4;
+pub(crate) const HEAD: usize = MAGIC.len() + 8;
+
+/// What comes before the first frame.
+pub(crate) fn head(salt: [u8; 4]) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[..MAGIC.len()].copy_from_slice(MAGIC);
+    head[MAGIC.len()..][..4].copy_from_slice(&salt);
+    let sum = crc32c::crc32c(&head[..MAGIC.len() + 4]);
+    head[MAGIC.len() + 4..].copy_from_slice(&sum.to_le_bytes());
+    head
+}
+
+/// The salt of a head that is whole.
+pub(crate) fn salt_of(bytes: &[u8]) -> Option<[u8; 4]> {
+    let salt = *bytes.get(MAGIC.len()..)?.first_chunk()?;
+    (bytes == head(salt)).then_some(salt)
+}
 
 /// The largest body: twice what is ever written (see `RANGES_MAX` in `mod.rs`), and small enough to look for in garbage.
 pub(crate) const BODY_MAX: usize = 1 << 20;

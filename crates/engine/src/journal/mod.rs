@@ -7,6 +7,8 @@ mod dead_letters;
 mod disk;
 mod finished;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod horizon;
 mod opened;
 mod pending;
@@ -31,7 +33,7 @@ pub use dead_letters::DeadLetter;
 use dead_letters::DeadLetters;
 use disk::Disk;
 pub use frame::{Began, Command};
-use frame::{Entry, Frame, MAGIC, Progress};
+use frame::{Entry, Frame, Progress};
 pub(crate) use horizon::Horizon;
 use horizon::UNRECORDED_MAX;
 pub use opened::{Found, OpenedJournal};
@@ -105,7 +107,7 @@ impl Journal {
         // What a crash tore off must not stand behind what is written now.
         self.disk.cut(self.before)?;
         if self.before == 0 {
-            self.disk.write_at(0, &[&MAGIC[..], &self.salt].concat())?;
+            self.disk.write_at(0, &frame::head(self.salt))?;
         }
         self.disk.sync()?;
         self.append(Entry::Began(began))?;

@@ -3,14 +3,14 @@
 use std::io;
 
 use super::disk::Disk;
-use super::frame::{Frame, HEAD, MAGIC, PREFIX, Parsed};
+use super::frame::{Frame, HEAD, MAGIC, PREFIX, Parsed, salt_of};
 use super::state::State;
 
 /// Bytes read at once.
 const WINDOW: usize = 1 << 20;
 
-/// A file of zeros up to this size was created when the power went: its first frame holds a few names and is synced
-/// before anything else is written.
+/// A file of zeros up to this size was created when the power went: its head and its first frame, which holds a few names,
+/// are synced before anything else is written.
 const UNWRITTEN_MAX: u64 = 64 << 10;
 
 /// What a journal came to.
@@ -40,18 +40,15 @@ pub(crate) fn recover(
     mut each: impl FnMut(u64, &Frame),
 ) -> io::Result<Option<Recovered>> {
     let mut scan = Scan::new(disk)?;
-    let is_short = scan.length <= UNWRITTEN_MAX;
-    let head = scan.bytes(HEAD)?;
-    if is_short && is_torn(head) {
-        return Ok(None);
-    }
-    let (Some(magic), Some(salt)) = (head.first_chunk(), head.last_chunk::<4>()) else {
-        return Err(refused(NOT_A_JOURNAL));
+    let Some(salt) = salt_of(scan.bytes(HEAD)?) else {
+        let is_short = scan.length <= UNWRITTEN_MAX;
+        let length = if is_short { scan.length as usize } else { HEAD };
+        let begin = scan.bytes(length)?;
+        if is_short && is_torn(begin) {
+            return Ok(None);
+        }
+        return Err(refused(no_head(begin)));
     };
-    if magic != MAGIC {
-        return Err(refused(not_a_journal(magic)));
-    }
-    let salt = *salt;
     scan.skip(HEAD);
     let mut recovered = Recovered {
         salt,
@@ -76,28 +73,30 @@ pub(crate) fn recover(
     Ok(is_begun.then_some(recovered))
 }
 
-/// Whether the machine stopped while the head was written: of a file that is new, what was not written is missing or zero.
-fn is_torn(head: &[u8]) -> bool {
-    let written = head.iter().zip(MAGIC).take_while(|(a, b)| a == b).count();
-    let is_rest_zero = head[written..].iter().all(|byte| *byte == 0);
-    match written == MAGIC.len() {
-        true => head.len() < HEAD,
-        false => is_rest_zero,
-    }
+/// Whether the machine stopped while the head was written: of a file that is new, what was not written is missing or zero,
+/// and nothing is behind it.
+fn is_torn(bytes: &[u8]) -> bool {
+    let written = bytes.iter().zip(MAGIC).take_while(|(a, b)| a == b).count();
+    let unwritten = match written == MAGIC.len() {
+        true => HEAD,
+        false => written,
+    };
+    bytes.iter().skip(unwritten).all(|byte| *byte == 0)
 }
 
 fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-const NOT_A_JOURNAL: &str = "not a journal of inflight";
-
-fn not_a_journal(magic: &[u8; MAGIC.len()]) -> &'static str {
+/// What a file is that begins so.
+fn no_head(begin: &[u8]) -> &'static str {
     let name = MAGIC.len() - 4;
-    if magic[..name] == MAGIC[..name] {
+    if begin.starts_with(MAGIC) {
+        "a journal whose first bytes were changed"
+    } else if begin.starts_with(&MAGIC[..name]) {
         "a journal of another version of inflight"
     } else {
-        NOT_A_JOURNAL
+        "not a journal of inflight"
     }
 }
 
