@@ -9,6 +9,7 @@ mod blame;
 mod context;
 mod dispatch;
 mod limits;
+mod pool;
 mod reorder;
 mod settled;
 mod slot;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
+use tokio::time::timeout_at;
 
 use crate::clock::Clock;
 use crate::fact::{Attempt, Fact, Step};
@@ -39,15 +41,10 @@ use crate::stop::{Reason, Stop};
 pub(crate) use context::{Context, Deliver, Weights};
 use dispatch::Dispatch;
 use limits::Limits;
+use pool::{IDLE_MAX, SlotPool};
 use reorder::{Bounds, Reorder};
 use settled::Settled;
-use slot::{Answered, Connections, Deadlines};
-use tasks::Idle;
-
-/// Slots that may open their first connections at a time. More would overflow the queue in which a service keeps whom it
-/// has not accepted yet, often 511 or less long: those are made to wait a second and more. And who is connected would
-/// send nothing while the others are being opened.
-const OPENING_MAX: usize = 256;
+use slot::{Answered, Slot};
 
 /// A handle on a stage; clones are the same stage.
 pub(crate) struct Stage<Q, S: Service<Q>>(Rc<Inner<Q, S>>);
@@ -58,7 +55,6 @@ struct Inner<Q, S: Service<Q>> {
     /// The most requests in flight that the user allows.
     limit: usize,
     size: fn(&Q) -> usize,
-    deadlines: Deadlines,
     clock: Clock,
     deliver: Deliver<S::Answer>,
     log: RefCell<Log>,
@@ -67,15 +63,7 @@ struct Inner<Q, S: Service<Q>> {
     order: Option<RefCell<Reorder<S::Answer>>>,
     /// Whether answers could not be kept: then no later ones are.
     unkept: Cell<bool>,
-    /// Slots that wait for work; the last to come is the first to go, so that few connections stay busy.
-    idle: RefCell<Vec<Idle>>,
-    /// Slots there are, and those among them that were called and have not come yet.
-    slots: Cell<usize>,
-    called: Cell<usize>,
-    /// The connections of all slots.
-    connections: Connections,
-    /// Slots that were started and have had no connection yet.
-    opening: Cell<usize>,
+    pool: SlotPool,
     /// Wakes the timer when something is due earlier than it thought.
     rescheduled: Notify,
     /// Wakes who waits for room, or for the end.
@@ -122,10 +110,6 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             step: context.step,
             limit: options.in_flight_max(),
             size,
-            deadlines: Deadlines {
-                connect: options.connect_timeout,
-                attempt: options.timeout,
-            },
             clock: context.clock,
             deliver,
             log: RefCell::new(context.log),
@@ -138,11 +122,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .keep_order
                 .then(|| RefCell::new(Reorder::new(bounds))),
             unkept: Cell::new(false),
-            idle: RefCell::new(Vec::new()),
-            slots: Cell::new(0),
-            called: Cell::new(0),
-            connections: Connections::default(),
-            opening: Cell::new(0),
+            pool: SlotPool::new(context.clock, options),
             rescheduled: Notify::new(),
             changed: Notify::new(),
             room_wanted: Cell::new(false),
@@ -161,7 +141,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 
     /// Hands over records to be sent. Ask for [`Stage::room`] first.
     pub(crate) fn offer(&self, chunk: Chunk<Q>) {
-        let now = self.0.clock.now();
+        let now = self.now();
         if let Some(order) = &self.0.order {
             let indexes = chunk.records.iter().map(|record| record.index);
             order.borrow_mut().offered(indexes);
@@ -289,7 +269,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 
     /// Hands over what there is to tell.
     pub(crate) fn hand_over_facts(&self) {
-        self.log().hand_over(self.0.clock.now());
+        self.log().hand_over(self.now());
     }
 
     /// Calls as many slots as there are requests that could be sent now.
@@ -299,27 +279,47 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             return;
         }
         let dispatch = inner.dispatch.borrow();
-        let sendable = dispatch.sendable(now);
-        while inner.called.get() < sendable {
-            match inner.idle.borrow_mut().pop() {
-                Some(idle) => idle.call.notify_one(),
-                None if inner.slots.get() < dispatch.gate().limit()
-                    && inner.opening.get() < OPENING_MAX =>
-                {
-                    inner.slots.set(inner.slots.get() + 1);
-                    inner.opening.set(inner.opening.get() + 1);
-                    spawn_local(tasks::serve(self.clone()));
-                }
-                None => break,
-            }
-            inner.called.set(inner.called.get() + 1);
+        let started = inner
+            .pool
+            .call(dispatch.sendable(now), dispatch.gate().limit());
+        for _ in 0..started {
+            spawn_local(tasks::serve(self.clone()));
         }
     }
 
-    /// A slot has its first connection, or will not have one now: another may open its own.
-    fn opened(&self) {
-        self.0.opening.set(self.0.opening.get() - 1);
-        self.call_slots(self.0.clock.now());
+    fn pool(&self) -> &SlotPool {
+        &self.0.pool
+    }
+
+    /// One attempt of a slot, which tells when it was sent.
+    fn attempt(
+        &self,
+        slot: &mut Slot<S::Connection>,
+        bulk: &[Record<Q>],
+        sent_at: impl FnMut(Duration),
+    ) -> impl Future<Output = Answered<S::Answer>> {
+        slot.attempt(&self.0.service, bulk, sent_at)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.clock.now()
+    }
+
+    /// Does what is due; waits until something else may be.
+    async fn advance(&self) {
+        let inner = &self.0;
+        let now = self.now();
+        let gave_up = inner.dispatch.borrow_mut().advance(now);
+        if let Some(why) = gave_up {
+            self.give_up(why);
+        }
+        // In this order: a slot that is called now is not idle any more.
+        self.call_slots(now);
+        inner.pool.close_idle(now);
+        let due = inner.dispatch.borrow().wake_at(now);
+        let due = due.map_or(now + IDLE_MAX, |at| at.min(now + IDLE_MAX));
+        // Times out when something is due; returns early when something else became due before that.
+        let _ = timeout_at(inner.clock.at(due), inner.rescheduled.notified()).await;
     }
 
     /// Records are ready, and only time keeps them from being sent: the timer must know when.
@@ -364,7 +364,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
 
     fn settle(&self, sent: Sent, bulk: Vec<Record<Q>>, answer: Answered<S::Answer>) {
         let inner = &self.0;
-        let now = inner.clock.now();
+        let now = self.now();
         let Answered {
             outcome,
             mark,
@@ -378,7 +378,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let is_again = trail.attempts + trail.overloads > 0;
         let mut settled = {
             let mut dispatch = inner.dispatch.borrow_mut();
-            dispatch.connected(inner.connections.count());
+            dispatch.connected(inner.pool.connections());
             dispatch.settle(now, sent, bulk, outcome)
         };
         let was_held_up = inner.order.is_some() && !self.has_room();

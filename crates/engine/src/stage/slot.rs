@@ -84,14 +84,16 @@ pub(super) struct Slot<C> {
     wire: Option<Wire<C>>,
     connections: Connections,
     clock: Clock,
+    deadlines: Deadlines,
 }
 
 impl<C> Slot<C> {
-    pub(super) fn new(clock: Clock, connections: &Connections) -> Slot<C> {
+    pub(super) fn new(clock: Clock, deadlines: Deadlines, connections: &Connections) -> Slot<C> {
         Slot {
             wire: None,
             connections: connections.clone(),
             clock,
+            deadlines,
         }
     }
 
@@ -101,7 +103,6 @@ impl<C> Slot<C> {
         &mut self,
         service: &S,
         bulk: &[Record<Q>],
-        deadlines: Deadlines,
         mut sent_at: impl FnMut(Duration),
     ) -> Answered<S::Answer>
     where
@@ -115,7 +116,7 @@ impl<C> Slot<C> {
         let (wire, sent) = loop {
             let mut wire = match kept.take() {
                 Some(kept) => kept,
-                None => match self.open(service, deadlines.connect).await {
+                None => match self.open(service).await {
                     Ok(wire) => wire,
                     Err(fault) => {
                         return Answered {
@@ -126,7 +127,7 @@ impl<C> Slot<C> {
                 },
             };
             sent_at(self.clock.now());
-            let sent = send(&mut wire.connection, bulk, deadlines.attempt).await;
+            let sent = send(&mut wire.connection, bulk, self.deadlines.attempt).await;
             let is_stale = sent.is_stale() || sent.is_unsent() && was_kept;
             if !is_stale || is_again {
                 break (wire, sent);
@@ -157,12 +158,12 @@ impl<C> Slot<C> {
         kept.connection.is_open().then_some(kept)
     }
 
-    async fn open<Q, S>(&self, service: &S, deadline: Duration) -> Result<Wire<C>, Fault>
+    async fn open<Q, S>(&self, service: &S) -> Result<Wire<C>, Fault>
     where
         S: Service<Q, Connection = C>,
     {
         let counted = self.connections.another();
-        let connection = open(service, deadline).await?;
+        let connection = open(service, self.deadlines.connect).await?;
         Ok(Wire {
             connection,
             _counted: counted,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
+use super::pool::OPENING_MAX;
 use super::*;
 use crate::fault::Fault;
 use crate::log;
