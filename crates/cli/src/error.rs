@@ -1,78 +1,103 @@
-//! Why a command does not do what it was asked, as far as that decides how the process leaves.
-//!
-//! Each kind is a type of its own; `exit.rs` gives each its code.
+//! Why a command does not do what it was asked: one type, whose kinds decide how the process leaves (`exit.rs`).
 
 use std::{fmt, io};
 
 use inflight::{Fault, Verdict};
 
-/// An error of the command line or of what it names: nothing was sent.
-#[derive(Debug)]
-pub(crate) struct Usage(String);
+/// What a command comes to.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-impl Usage {
+/// Why a command does not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// A mistake on the command line or in what it names: nothing was sent.
+    Usage(String),
+    /// A service that cannot be reached before a run begins: nobody's mistake, and the same command may work later.
+    Away(String),
+    /// The job was finished before, and is not to be done again.
+    Finished(String),
+    /// The journal is that of another job or another input.
+    OtherJob(String),
+    /// A journal that cannot be used, or a run that could not go on.
+    Run(inflight::Error),
+    /// What nobody expected, such as a terminal that cannot be written to.
+    Internal(anyhow::Error),
+}
+
+impl Error {
     /// Refuses with this sentence.
-    pub(crate) fn error(sentence: impl fmt::Display) -> anyhow::Error {
-        anyhow::Error::new(Usage(sentence.to_string()))
+    pub(crate) fn usage(sentence: impl fmt::Display) -> Error {
+        Error::Usage(sentence.to_string())
+    }
+
+    /// Ends with this sentence.
+    pub(crate) fn internal(sentence: impl fmt::Display) -> Error {
+        Error::Internal(anyhow::Error::msg(sentence.to_string()))
+    }
+
+    fn away(why: impl fmt::Display) -> Error {
+        Error::Away(format!("{why}; nothing was sent"))
+    }
+
+    /// Why nothing can be saved in a sink: usage, unless its server is away.
+    pub(crate) fn unfit(fault: Fault) -> Error {
+        match fault.verdict() {
+            Verdict::Unreached => Error::away(fault),
+            _ => Error::usage(fault),
+        }
+    }
+
+    /// Why an input cannot be opened: usage, unless its server is away.
+    pub(crate) fn unread(error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::NotConnected => Error::away(error),
+            _ => Error::usage(error),
+        }
     }
 }
 
-impl fmt::Display for Usage {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Error::Usage(why) | Error::Away(why) | Error::Finished(why) | Error::OtherJob(why) => {
+                f.write_str(why)
+            }
+            Error::Run(error) => error.fmt(f),
+            // With its causes.
+            Error::Internal(error) => write!(f, "{error:#}"),
+        }
     }
 }
 
-impl std::error::Error for Usage {}
+impl std::error::Error for Error {}
 
-/// A service that cannot be reached before anything was sent: nobody's mistake, and the same command may work later.
-#[derive(Debug)]
-pub(crate) struct Away(String);
-
-impl fmt::Display for Away {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; nothing was sent", self.0)
+impl From<inflight::Error> for Error {
+    fn from(error: inflight::Error) -> Error {
+        Error::Run(error)
     }
 }
 
-impl std::error::Error for Away {}
-
-/// The job was finished before, and is not to be done again.
-#[derive(Debug)]
-pub(crate) struct Finished(pub(crate) String);
-
-impl fmt::Display for Finished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// What connectors refuse was typed.
+impl From<inflight_connectors::Error> for Error {
+    fn from(error: inflight_connectors::Error) -> Error {
+        Error::usage(error)
     }
 }
 
-impl std::error::Error for Finished {}
-
-/// The journal is that of another input.
-#[derive(Debug)]
-pub(crate) struct OtherInput(pub(crate) String);
-
-impl fmt::Display for OtherInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        Error::Internal(error.into())
     }
 }
 
-impl std::error::Error for OtherInput {}
-
-/// Why nothing can be saved in a sink, as an error: usage, unless its server is away.
-pub(crate) fn unfit(fault: Fault) -> anyhow::Error {
-    match fault.verdict() {
-        Verdict::Unreached => anyhow::Error::new(Away(fault.to_string())),
-        _ => Usage::error(fault),
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Error {
+        Error::Internal(error.into())
     }
 }
 
-/// Why an input cannot be opened, as an error: usage, unless its server is away.
-pub(crate) fn unread(error: io::Error) -> anyhow::Error {
-    match error.kind() {
-        io::ErrorKind::NotConnected => anyhow::Error::new(Away(error.to_string())),
-        _ => Usage::error(error),
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Error {
+        Error::Internal(error)
     }
 }

@@ -1,8 +1,7 @@
 //! How the process leaves: one code for each way a command can end.
 
+use crate::error::Error;
 use inflight::{Ending, ErrorKind, Summary};
-
-use crate::error::{Away, Finished, OtherInput, Usage};
 
 /// The exit codes, as documented in `inflight --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,26 +72,21 @@ impl Exit {
     }
 
     /// How a command leaves that ended in an error.
-    pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
-        if error.is::<Usage>() {
-            return Exit::Usage;
-        }
-        if error.is::<OtherInput>() {
-            return Exit::OtherJob;
-        }
-        if error.is::<Finished>() {
-            return Exit::Once;
-        }
-        if error.is::<Away>() {
-            return Exit::Halted;
-        }
-        match error.downcast_ref().map(inflight::Error::kind) {
-            Some(ErrorKind::Options) => Exit::Usage,
-            Some(ErrorKind::InUse) => Exit::InUse,
-            Some(ErrorKind::OtherJob) => Exit::OtherJob,
-            Some(ErrorKind::Damaged) => Exit::Damaged,
-            Some(ErrorKind::Storage) => Exit::Storage,
-            Some(ErrorKind::Internal) | None => Exit::Internal,
+    pub(crate) fn of_error(error: &Error) -> Exit {
+        match error {
+            Error::Usage(_) => Exit::Usage,
+            Error::OtherJob(_) => Exit::OtherJob,
+            Error::Finished(_) => Exit::Once,
+            Error::Away(_) => Exit::Halted,
+            Error::Internal(_) => Exit::Internal,
+            Error::Run(error) => match error.kind() {
+                ErrorKind::Options => Exit::Usage,
+                ErrorKind::InUse => Exit::InUse,
+                ErrorKind::OtherJob => Exit::OtherJob,
+                ErrorKind::Damaged => Exit::Damaged,
+                ErrorKind::Storage => Exit::Storage,
+                ErrorKind::Internal => Exit::Internal,
+            },
         }
     }
 }

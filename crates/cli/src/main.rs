@@ -11,6 +11,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::flags::args::{Cli, Command};
 use crate::flags::layers::{self, Refused};
@@ -31,14 +32,14 @@ fn main() -> ExitCode {
     let exit = match exit {
         Ok(exit) => exit,
         Err(error) => {
-            messages::line(&format_args!("error: {error:#}"));
+            messages::line(&format_args!("error: {error}"));
             Exit::of_error(&error)
         }
     };
     ExitCode::from(exit.code())
 }
 
-fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+fn dispatch(cli: Cli) -> Result<Exit> {
     use commands::{
         compare, completions, dead_letters, explain, init, journal, lab, plan, report, run, try_run,
     };

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
 use crate::nearest::unknown;
 
 /// A kind of place for results.
@@ -164,7 +165,7 @@ impl Scheme {
 /// assert_eq!(address.scheme(), Scheme::File);
 /// assert!(address.abilities().keeps_order && address.abilities().is_local);
 /// # }
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
@@ -179,7 +180,7 @@ impl Address {
     ///
     /// # Errors
     /// A sentence that names the nearest known prefix where there is none of this name, or a method where none can stand.
-    pub fn parse(text: &str, served: &[&'static str]) -> Result<Address, String> {
+    pub fn parse(text: &str, served: &[&'static str]) -> Result<Address, Error> {
         let (method, place) = split_method(text);
         let own = Scheme::ALL.iter().copied();
         let served = served.iter().map(|prefix| (*prefix, Scheme::Served));
@@ -191,14 +192,14 @@ impl Address {
                 None => place.to_owned(),
             };
             let known: Vec<&str> = known.by_ref().map(|(prefix, _)| prefix).collect();
-            return Err(unknown("scheme", &name, &known));
+            return Err(unknown("scheme", &name, &known).into());
         };
         match (method, scheme) {
             (Some(method), scheme) if !scheme.abilities().is_http => {
-                Err(format!("{prefix} takes no method; leave out {method}"))
+                Err(format!("{prefix} takes no method; leave out {method}").into())
             }
             (None, Scheme::Null) if place != prefix => {
-                Err(format!("address `{text}`: null: takes nothing after it"))
+                Err(format!("address `{text}`: null: takes nothing after it").into())
             }
             _ => Ok(Address {
                 text: text.to_owned(),
@@ -273,7 +274,7 @@ fn split_method(text: &str) -> (Option<&str>, &str) {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Address, String> {
+    fn parse(text: &str) -> Result<Address, Error> {
         Address::parse(text, &["lab:"])
     }
 
@@ -283,7 +284,7 @@ mod tests {
             assert_eq!(parse(prefix).unwrap().scheme(), *scheme, "{prefix}");
         }
         assert_eq!(parse("lab:?latency=1s").unwrap().scheme(), Scheme::Served);
-        let error = |text: &str| parse(text).err().unwrap();
+        let error = |text: &str| parse(text).err().unwrap().to_string();
         assert!(error("sqlit:a.db").contains("sqlite:"));
         assert!(error("out.jsonl").contains("out.jsonl"));
         assert!(error("null:x").contains("nothing after it"));
@@ -295,7 +296,7 @@ mod tests {
     fn a_method_stands_before_http_alone() {
         assert_eq!(parse("PUT http://h/{id}").unwrap().scheme(), Scheme::Http);
         assert_eq!(parse("PUT lab:").unwrap().scheme(), Scheme::Served);
-        let error = parse("PUT file:a.jsonl").err().unwrap();
+        let error = parse("PUT file:a.jsonl").err().unwrap().to_string();
         assert_eq!(error, "file: takes no method; leave out PUT");
         assert_eq!(
             parse("file:my notes: a.jsonl").unwrap().scheme(),

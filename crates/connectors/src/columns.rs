@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use inflight::{Fault, Record};
 
+use crate::error::Error;
 use crate::jq::{Jq, JqInput, text_in};
 use crate::jsonl::write_text;
 use crate::nearest::nearest;
@@ -28,7 +29,7 @@ pub type Cell<'a> = Value<'a>;
 /// let mut line = Vec::new();
 /// columns.write_json(&Record::new(7, Payload::read("abc")), &mut line).unwrap();
 /// assert_eq!(line, br#"{"index":7,"length":3}"#);
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
@@ -75,13 +76,13 @@ impl Columns {
     ///
     /// # Errors
     /// A sentence that names the column at fault.
-    pub fn parse(text: &str) -> Result<Columns, String> {
+    pub fn parse(text: &str) -> Result<Columns, Error> {
         let mut columns = Vec::new();
         let mut names = HashSet::new();
         for part in split(text) {
             let column = Column::parse(part.trim())?;
             if !names.insert(column.name.clone()) {
-                return Err(format!("column `{}` is there twice", column.name));
+                return Err(format!("column `{}` is there twice", column.name).into());
             }
             columns.push(column);
         }
@@ -105,7 +106,7 @@ impl Columns {
     ///
     /// # Errors
     /// Names the column that is no field, and the nearest one; or that could mean two things.
-    pub fn check(&self, fields: &[String]) -> Result<(), String> {
+    pub fn check(&self, fields: &[String]) -> Result<(), Error> {
         if self.is_default {
             return Ok(());
         }
@@ -122,10 +123,11 @@ impl Columns {
                     return Err(format!(
                         "column `{name}` is no field of the input{guess} fields: {}",
                         fields.join(", ")
-                    ));
+                    )
+                    .into());
                 }
                 From::Index | From::Result | From::Key if has(name) => {
-                    return Err(two_meanings(name));
+                    return Err(two_meanings(name).into());
                 }
                 From::Index | From::Result | From::Key => {}
             }
@@ -195,35 +197,40 @@ impl Columns {
     /// # Errors
     /// As [`Columns::cells`].
     pub fn write_json(&self, record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<(), Fault> {
+        self.write_json_of(record, &JqInput::of(record), buffer)
+    }
+
+    /// The same with something else as `.` of filters, such as an answer with its status.
+    ///
+    /// # Errors
+    /// As [`Columns::cells`].
+    pub fn write_json_of(
+        &self,
+        record: &Record<Payload>,
+        input: &JqInput<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         if self.is_default {
             return write(record, buffer);
         }
-        let cells = self.cells(record)?;
-        for (place, (name, cell)) in self.names().zip(&cells).enumerate() {
-            buffer.push(if place == 0 { b'{' } else { b',' });
-            write_text(name, buffer);
-            buffer.push(b':');
-            match cell {
-                Value::Null => buffer.extend_from_slice(b"null"),
-                Value::Text(text) => write_text(text, buffer),
-                Value::Json(json) => buffer.extend_from_slice(json.as_bytes()),
-            }
-        }
-        buffer.push(b'}');
+        let cells = self.cells_of(record, input)?;
+        write_object(self.names().zip(&cells), buffer);
         Ok(())
     }
 
-    /// Appends the record as a line of CSV with this delimiter, with its end; leaves the buffer as it was when it fails.
+    /// Appends the record as a line of CSV with this delimiter, with its end, and with this as `.` of filters; leaves the buffer as it
+    /// was when it fails.
     ///
     /// # Errors
     /// As [`Columns::cells`].
     pub fn write_csv(
         &self,
         record: &Record<Payload>,
+        input: &JqInput<'_>,
         delimiter: u8,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        let cells = self.cells(record)?;
+        let cells = self.cells_of(record, input)?;
         let texts = cells.iter().map(|cell| match cell {
             Value::Null => "",
             Value::Text(text) | Value::Json(text) => text,
@@ -313,6 +320,41 @@ pub(crate) fn index_is_own(cell: &Cell<'_>, index: u64) -> Result<(), Fault> {
             "column `index` is the number of the item, by which the table knows its row; name `index` without a filter".into(),
         )),
     }
+}
+
+/// Appends these names and values as a flat JSON object.
+pub(crate) fn write_object<'a>(
+    cells: impl Iterator<Item = (&'a str, &'a Cell<'a>)>,
+    buffer: &mut Vec<u8>,
+) {
+    buffer.push(b'{');
+    for (place, (name, cell)) in cells.enumerate() {
+        if place > 0 {
+            buffer.push(b',');
+        }
+        write_text(name, buffer);
+        buffer.push(b':');
+        match cell {
+            Value::Null => buffer.extend_from_slice(b"null"),
+            Value::Text(text) => write_text(text, buffer),
+            Value::Json(json) => buffer.extend_from_slice(json.as_bytes()),
+        }
+    }
+    buffer.push(b'}');
+}
+
+/// A row of a table for whoever wants to see it first, as an object.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn shown<'a>(cells: impl Iterator<Item = (&'a str, &'a Cell<'a>)>) -> String {
+    let mut row = Vec::new();
+    write_object(cells, &mut row);
+    String::from_utf8_lossy(&row).into_owned()
+}
+
+/// What is shown of bytes that are no text.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn shown_bytes(bytes: &[u8]) -> Cell<'static> {
+    Value::Text(format!("{} bytes that are no text", bytes.len()).into())
 }
 
 fn result_of(payload: &Payload) -> Result<Cell<'_>, Fault> {
@@ -412,7 +454,8 @@ mod tests {
 
     fn json(columns: &str, record: &Record<Payload>) -> Result<String, String> {
         let mut buffer = Vec::new();
-        let wrote = Columns::parse(columns)?.write_json(record, &mut buffer);
+        let columns = Columns::parse(columns).map_err(|why| why.to_string())?;
+        let wrote = columns.write_json(record, &mut buffer);
         wrote.map_err(|fault| fault.to_string())?;
         Ok(String::from_utf8(buffer).unwrap())
     }
@@ -469,7 +512,7 @@ mod tests {
     fn what_is_no_column_is_refused() {
         let refused = |columns: &str, part: &str| {
             let why = Columns::parse(columns).unwrap_err();
-            assert!(why.contains(part), "{columns}: {why}");
+            assert!(why.to_string().contains(part), "{columns}: {why}");
         };
         refused("", "no name");
         refused("a,,b", "no name");
@@ -484,9 +527,15 @@ mod tests {
         assert!(
             check("questoin")
                 .unwrap_err()
+                .to_string()
                 .contains("did you mean `question`? fields: id, index")
         );
-        assert!(check("index").unwrap_err().contains("index=$row.index"));
+        assert!(
+            check("index")
+                .unwrap_err()
+                .to_string()
+                .contains("index=$row.index")
+        );
         assert_eq!(Columns::default().check(&fields), Ok(()));
     }
 
@@ -511,9 +560,10 @@ mod tests {
         assert_eq!(columns.csv_header(b','), b"a,b\n");
         let check = |a: &str, b: &str, delimiter: u8, expected: &str| {
             let row = serde_json::json!({ "a": a }).to_string();
+            let record = record(&row, b);
             let mut line = Vec::new();
             columns
-                .write_csv(&record(&row, b), delimiter, &mut line)
+                .write_csv(&record, &JqInput::of(&record), delimiter, &mut line)
                 .unwrap();
             assert_eq!(String::from_utf8(line).unwrap(), expected);
         };
@@ -523,9 +573,10 @@ mod tests {
         check("two\nlines", "null", b',', "\"two\nlines\",\n");
         check("", "[1,\"é\"]", b',', ",\"[1,\"\"é\"\"]\"\n");
         let alone = Columns::parse("a").unwrap();
+        let empty = record(r#"{"a":""}"#, "");
         let mut line = Vec::new();
         alone
-            .write_csv(&record(r#"{"a":""}"#, ""), b',', &mut line)
+            .write_csv(&empty, &JqInput::of(&empty), b',', &mut line)
             .unwrap();
         assert_eq!(line, b"\"\"\n");
     }

@@ -330,7 +330,8 @@ fn header_of(text: &str, ends: &[usize]) -> Result<Arc<Header>, String> {
         start = *end;
         name
     });
-    Header::new(names).map(Arc::new)
+    let header = Header::new(names).map_err(|why| why.to_string())?;
+    Ok(Arc::new(header))
 }
 
 /// The header of a file without one: `1`, `2` and so on.
@@ -611,7 +612,9 @@ mod tests {
         ended.resume(Some(&place), None).unwrap();
         assert_eq!(
             all(&mut ended),
-            ["in.csv line 3: 3 values where the header has 2 names"]
+            [
+                "in.csv line 3: 3 values where the header has 2 names; put a value that holds the separator in double quotes"
+            ]
         );
     }
 }

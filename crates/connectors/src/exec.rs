@@ -13,6 +13,8 @@ mod worker;
 
 use std::fmt;
 
+use crate::error::Error;
+
 pub use crew::{Crew, CrewSettings};
 
 /// A command that starts a worker: a program and its arguments. No shell reads it.
@@ -27,12 +29,12 @@ impl Exec {
     ///
     /// let exec = Exec::parse("python3 'my worker.py' --fast")?;
     /// assert_eq!(exec.words(), ["python3", "my worker.py", "--fast"]);
-    /// # Ok::<(), String>(())
+    /// # Ok::<(), inflight_connectors::Error>(())
     /// ```
     ///
     /// # Errors
     /// A sentence, when there is no word, or a quote that does not end.
-    pub fn parse(command: &str) -> Result<Exec, String> {
+    pub fn parse(command: &str) -> Result<Exec, Error> {
         let words = shlex::split(command)
             .ok_or_else(|| format!("task `exec:{command}`: a quote does not end"))?;
         if words.first().is_none_or(String::is_empty) {
@@ -81,7 +83,7 @@ mod tests {
             ("'a", "does not end"),
         ] {
             let why = Exec::parse(command).unwrap_err();
-            assert!(why.contains(part), "{command}: {why}");
+            assert!(why.to_string().contains(part), "{command}: {why}");
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use inflight::{Connection, Durable, Fault, Record, Reply, Service};
 
 use crate::blocking::{Blocking, Writer};
-use crate::columns::Columns;
+use crate::error::Error;
 use crate::kind::Kind;
-use crate::output::{Form, Found, Opened, Output};
-use crate::packing::Packing;
+use crate::line_maker::LineMaker;
+use crate::output::{Found, Opened, Output};
 use crate::path;
 use crate::payload::Payload;
 use crate::settings::SinkSettings;
@@ -34,58 +34,6 @@ pub struct FileSink {
     is_inline: bool,
 }
 
-/// Makes lines of records.
-#[derive(Clone)]
-struct LineMaker {
-    columns: Columns,
-    /// What stands between two values of CSV; `None` of JSON.
-    delimiter: Option<u8>,
-    packing: Packing,
-}
-
-impl LineMaker {
-    /// As the name of the file says, in any case and without what it is packed with.
-    fn new(path: &Path, packing: Packing, columns: Columns) -> LineMaker {
-        let name = match packing {
-            Packing::None => Some(path.as_os_str()),
-            _ => path.file_stem(),
-        };
-        let end = name.and_then(|name| Path::new(name).extension());
-        let end = end.map(|end| end.to_ascii_lowercase());
-        let delimiter = match end.as_ref().and_then(|end| end.to_str()) {
-            Some("csv") => Some(b','),
-            Some("tsv" | "tab") => Some(b'\t'),
-            _ => None,
-        };
-        LineMaker {
-            columns,
-            delimiter,
-            packing,
-        }
-    }
-
-    /// What the file of such lines is like.
-    fn form(&self) -> Form {
-        let head = self
-            .delimiter
-            .map(|delimiter| self.columns.csv_header(delimiter));
-        Form {
-            head: head.unwrap_or_default(),
-            packing: self.packing,
-            begins_with_index: self.delimiter.is_none() && self.columns.is_default(),
-        }
-    }
-
-    fn write(&self, record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<(), Fault> {
-        if let Some(delimiter) = self.delimiter {
-            return self.columns.write_csv(record, delimiter, buffer);
-        }
-        self.columns.write_json(record, buffer)?;
-        buffer.push(b'\n');
-        Ok(())
-    }
-}
-
 /// What `file:-` stands for.
 const STANDARD_OUTPUT: &str = "/dev/stdout";
 
@@ -94,7 +42,7 @@ impl FileSink {
     ///
     /// # Errors
     /// A sentence, when the address names no file.
-    pub fn new(text: &str, settings: &SinkSettings) -> Result<FileSink, String> {
+    pub fn new(text: &str, settings: &SinkSettings) -> Result<FileSink, Error> {
         let path = match path::local(text, "file:")? {
             dash if dash == Path::new("-") => STANDARD_OUTPUT.into(),
             path => path,
@@ -103,8 +51,7 @@ impl FileSink {
             may_be: settings.append,
             gets_end: false,
         };
-        let packing = Packing::of(&path);
-        let lines = LineMaker::new(&path, packing, settings.columns.clone());
+        let lines = LineMaker::new(&path, settings.columns.clone());
         Ok(FileSink {
             output: Arc::new(
                 Output::new(path, "", found, settings.resume.clone()).with(lines.form()),
@@ -118,8 +65,8 @@ impl FileSink {
     ///
     /// # Errors
     /// A sentence that names the file: it cannot be written, holds something already, or is not what the journal knows.
-    pub fn check(&self) -> Result<(), String> {
-        self.output.check()
+    pub fn check(&self) -> Result<(), Error> {
+        Ok(self.output.check()?)
     }
 
     /// Whether a result could be written now: `false` of a pipe that nobody reads, which may still come.
@@ -234,17 +181,7 @@ impl Writer for Lines {
         for record in bulk {
             outcomes.push(self.lines.write(record, &mut self.buffer));
         }
-        match self.lines.packing {
-            Packing::None => self.file.append(&self.buffer)?,
-            packing if !self.buffer.is_empty() => {
-                let packed = packing.pack(&self.buffer);
-                let packed = packed.map_err(|cause| {
-                    Fault::permanent("cannot pack what is written").because(cause)
-                })?;
-                self.file.append(&packed)?;
-            }
-            Packing::Gzip | Packing::Zstd => {}
-        }
+        self.file.append(&self.lines.packed(&self.buffer)?)?;
         if outcomes.iter().all(Result::is_ok) {
             return Ok(Reply::done(bulk.len()));
         }
@@ -279,7 +216,7 @@ mod tests {
                 sink.output.open().unwrap();
                 assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
             }
-            (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
+            (Err(message), Err(part)) => assert!(message.to_string().contains(part), "{message}"),
             (got, expected) => panic!("{content:?}: {got:?}, expected {expected:?}"),
         }
     }

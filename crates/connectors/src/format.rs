@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::csv::Dialect;
 use crate::cutter::Content;
+use crate::error::Error;
 use crate::jsonl::Field;
 use crate::nearest::unknown;
 
@@ -30,14 +31,14 @@ impl Format {
     ///
     /// # Errors
     /// Names the nearest known format, and all of them.
-    pub fn parse(text: &str) -> Result<Format, String> {
+    pub fn parse(text: &str) -> Result<Format, Error> {
         match text {
             "text" => Ok(Format::Text),
             "jsonl" => Ok(Format::Jsonl),
             "csv" => Ok(Format::Csv),
             "tsv" => Ok(Format::Tsv),
             "json" => Ok(Format::Json),
-            _ => Err(unknown("format", text, &FORMATS)),
+            _ => Err(unknown("format", text, &FORMATS).into()),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::csv::{self, Records, read_header};
 use crate::cutter::Content;
 use crate::decode::{self, Coding, Decoded, first_bytes};
 use crate::elements::Elements;
+use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::format::{Format, Layout};
 use crate::items::{Items, Kind};
@@ -71,7 +72,7 @@ impl Input {
         text: &str,
         format: Option<Format>,
         field: Option<String>,
-    ) -> Result<Input, String> {
+    ) -> Result<Input, Error> {
         let place = match range::parse(text) {
             Some(range) => Place::Range(range?),
             None if text == "-" => Place::Stdin,
@@ -87,7 +88,7 @@ impl Input {
         #[cfg(feature = "postgres")]
         if let Place::Rows(selection) = &place {
             if format.is_some() {
-                return Err(format!("{selection} has no format: rows are JSON objects"));
+                return Err(format!("{selection} has no format: rows are JSON objects").into());
             }
             let layout = Format::Jsonl.layout(field.as_deref(), true)?;
             return Ok(Input {
@@ -99,7 +100,8 @@ impl Input {
         if matches!(place, Place::Range(_)) && (format.is_some() || field.is_some()) {
             return Err(format!(
                 "range {text} has neither format nor field; write ./{text} for a file of that name"
-            ));
+            )
+            .into());
         }
         let is_guessed = format.is_none();
         let format = format.unwrap_or_else(|| Format::guess(text));
@@ -114,7 +116,7 @@ impl Input {
     ///
     /// # Errors
     /// A sentence, when the input is neither CSV nor TSV.
-    pub fn without_header(mut self) -> Result<Input, String> {
+    pub fn without_header(mut self) -> Result<Input, Error> {
         match &mut self.layout {
             Layout::Records(dialect) => {
                 dialect.has_header = false;
@@ -122,7 +124,8 @@ impl Input {
             }
             _ => Err(format!(
                 "{self} has no header to go without; add --format csv or --format tsv"
-            )),
+            )
+            .into()),
         }
     }
 
@@ -148,14 +151,14 @@ impl Input {
     /// # Errors
     /// Says why a file cannot be what it was taken for, and which flag would read it. A file that cannot be read is no
     /// error here.
-    pub fn look(&self) -> Result<Option<&'static str>, String> {
+    pub fn look(&self) -> Result<Option<&'static str>, Error> {
         let Place::File(path) = &self.place else {
             return Ok(None);
         };
         match self.look_at(path) {
             Ok(coding) => Ok(decode::coding_in_words(coding)),
             Err(cause) if cause.kind() == io::ErrorKind::InvalidData => {
-                Err(unreadable(path, &cause).to_string())
+                Err(unreadable(path, &cause).to_string().into())
             }
             Err(_) => Ok(None),
         }
@@ -297,29 +300,29 @@ impl Input {
     ///
     /// # Errors
     /// A sentence that says what differs.
-    pub fn continues(&self, earlier: &str) -> Result<(), String> {
+    pub fn continues(&self, earlier: &str) -> Result<(), Error> {
         let other = |now: &str| format!("the input was {earlier}, and is {now}");
         match &self.place {
             Place::Range(now) => match range::parse(earlier) {
                 Some(Ok(before)) if before.start == now.start && before.end <= now.end => Ok(()),
-                _ => Err(other(&self.to_string())),
+                _ => Err(other(&self.to_string()).into()),
             },
             Place::Stdin if earlier == "stdin" => Ok(()),
-            Place::Stdin => Err(other("stdin")),
+            Place::Stdin => Err(other("stdin").into()),
             Place::File(path) if !self.is_replayable() => match earlier {
                 "stream" => Ok(()),
-                _ => Err(other(&format!("{path}, which can be read only once"))),
+                _ => Err(other(&format!("{path}, which can be read only once")).into()),
             },
             Place::File(path) => {
                 let before = Fingerprint::parse(earlier).ok_or_else(|| other(path))?;
                 let file =
                     File::open(path).map_err(|cause| unreadable(path, &cause).to_string())?;
-                before.continues_in(&file, path)
+                Ok(before.continues_in(&file, path)?)
             }
             #[cfg(feature = "postgres")]
             Place::Rows(selection) => match selection.fingerprint() {
                 now if now == earlier => Ok(()),
-                now => Err(other(&format!("{now}, of another query or key"))),
+                now => Err(other(&format!("{now}, of another query or key")).into()),
             },
         }
     }
@@ -400,14 +403,18 @@ impl Input {
         let line = text.lines().next().unwrap_or_default().trim_end();
         let is_whole = serde_json::from_str::<IgnoredAny>(line).is_ok();
         let begins_array = text.starts_with('[') && !is_whole;
+        let inside = text.strip_prefix('[').map(str::trim_start);
+        let holds_values = inside.is_some_and(|inside| inside.starts_with(['{', '[', '"']));
+        let is_alone = text.lines().skip(1).all(|line| line.trim().is_empty());
         match &self.layout {
             _ if !self.is_guessed => None,
             Layout::Lines(Content::Json(_)) if begins_array => Some(
                 "it holds a JSON array where JSON lines were expected; add --format json".into(),
             ),
-            Layout::Lines(Content::Text)
-                if begins_array && text[1..].trim_start().starts_with(['{', '[', '"']) =>
-            {
+            Layout::Lines(Content::Json(_)) if holds_values && is_alone => Some(
+                "its only line is a JSON array; add --format json to take the values in it, or --format jsonl to take the line".into(),
+            ),
+            Layout::Lines(Content::Text) if holds_values && (begins_array || is_alone) => {
                 Some(format!(
                     "it seems to hold a JSON array; add --format json, or --format text to take {path} line by line"
                 ))
@@ -415,9 +422,30 @@ impl Input {
             Layout::Records(_) if text.starts_with('{') && is_whole => {
                 Some("it holds JSON lines where CSV was expected; add --format jsonl".into())
             }
+            Layout::Records(dialect) => other_separator(line, dialect.delimiter),
             _ => None,
         }
     }
+}
+
+/// Why a first line without the delimiter is no header of this format: another character stands where that would.
+fn other_separator(line: &str, delimiter: u8) -> Option<String> {
+    if line.contains(char::from(delimiter)) || line.starts_with('"') {
+        return None;
+    }
+    let (name, format) = match delimiter {
+        b'\t' => ("tab", "tsv"),
+        _ => ("comma", "csv"),
+    };
+    let shown: String = line.chars().take(60).collect();
+    let way = match line.chars().find(|c| matches!(c, '\t' | ',' | ';' | '|'))? {
+        '\t' => "add --format tsv".to_owned(),
+        ',' => "add --format csv".to_owned(),
+        other => format!("separate values by commas instead of `{other}`"),
+    };
+    Some(format!(
+        "its first line has no {name}: `{shown}`; {way}, or add --format {format} if that is one column"
+    ))
 }
 
 #[cfg(feature = "postgres")]

@@ -13,6 +13,7 @@ use jaq_core::{Compiler, Ctx, Filter, Vars};
 use jaq_json::{Map, Num, Val, read};
 use serde::de::IgnoredAny;
 
+use crate::error::Error;
 use crate::jsonl::{is_deeper, write_text};
 use crate::nearest::nearest;
 use crate::payload::Payload;
@@ -54,7 +55,7 @@ def @tsv: map(if type == "string" then gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") 
 /// let jq = Jq::compile(".choices[0].text | ascii_upcase")?;
 /// let input = JqInput::new(br#"{"choices": [{"text": "hi"}]}"#);
 /// assert_eq!(jq.one(&input).unwrap(), "\"HI\"");
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Jq(Arc<Compiled>);
@@ -142,7 +143,7 @@ impl Jq {
     ///
     /// # Errors
     /// A sentence that shows the place, and the nearest known name.
-    pub fn compile(expression: &str) -> Result<Jq, String> {
+    pub fn compile(expression: &str) -> Result<Jq, Error> {
         let fail = |why: String| format!("jq filter `{expression}`: {why}");
         if expression.trim().is_empty() {
             return Err("jq filter is empty; write . for the whole value".into());
@@ -599,7 +600,7 @@ mod tests {
         let check = |text: &str, part: &str| {
             let why = refused(text);
             assert!(
-                why.contains(part) && why.contains("jq filter"),
+                why.to_string().contains(part) && why.to_string().contains("jq filter"),
                 "{text}: {why}"
             );
         };

@@ -199,7 +199,7 @@ impl Visitor<'_> for Named<'_> {
     }
 }
 
-fn not_json(cause: &serde_json::Error) -> String {
+pub(crate) fn not_json(cause: &serde_json::Error) -> String {
     format!("not JSON: {} (column {})", reason(cause), cause.column())
 }
 

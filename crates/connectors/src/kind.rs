@@ -10,7 +10,7 @@ use std::fmt;
 /// let sink = Sink::parse("null:", &SinkSettings::default())?;
 /// assert_eq!(sink.kind(), Kind::Nothing);
 /// assert_eq!(Kind::Append.to_string(), "append: at least once");
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -28,6 +28,7 @@ mod csv;
 mod cutter;
 mod decode;
 mod elements;
+mod error;
 #[cfg(feature = "exec")]
 mod exec;
 #[cfg(feature = "file")]
@@ -45,6 +46,8 @@ mod jsonl;
 mod kind;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod ledger;
+#[cfg(any(feature = "http", feature = "file"))]
+mod line_maker;
 mod line_place;
 mod lines;
 mod nearest;
@@ -83,6 +86,7 @@ mod window;
 
 pub use address::{Abilities, Address, Scheme};
 pub use columns::{Cell, Columns};
+pub use error::Error;
 #[cfg(feature = "exec")]
 pub use exec::{Crew, CrewSettings, Exec};
 #[cfg(feature = "file")]

@@ -15,7 +15,7 @@ use nix::fcntl::OFlag;
 use crate::file_id;
 use crate::open_file::{OpenFile, in_turn};
 use crate::open_pipe::OpenPipe;
-use crate::packing::{Packing, unfit_for_more};
+use crate::packing::{Packing, holds_more_than, unfit_for_more};
 use crate::settings::Resume;
 use crate::tail::{Tail, ends_whole, first_foreign, is_line_end};
 
@@ -207,7 +207,8 @@ impl Output {
         let name = self.path.display();
         let fail = |cause: io::Error| format!("cannot read {name}: {cause}");
         let length = file.metadata().map_err(fail)?.len();
-        if length > 0 && !self.found.may_be {
+        let holds_more = || holds_more_than(file, &self.form.head);
+        if length > 0 && !self.found.may_be && holds_more().map_err(fail)? {
             return Err(format!(
                 "{name} holds {length} bytes already; remove it, name another file, or add --append"
             ));

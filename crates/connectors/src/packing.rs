@@ -58,6 +58,17 @@ impl Packing {
     }
 }
 
+/// Whether a file holds anything but this head, which a run writes before its first line.
+pub(crate) fn holds_more_than(file: &File, head: &[u8]) -> io::Result<bool> {
+    let mut file = file.try_clone()?;
+    file.rewind()?;
+    let mut begin = Vec::new();
+    Decoded::new(file)
+        .take(head.len() as u64 + 1)
+        .read_to_end(&mut begin)?;
+    Ok(begin != head)
+}
+
 /// What a file of CSV or packed lines is missing, so that nothing may be added to it; `None` where it is whole. `head` is how
 /// it must begin. Reads all of the file.
 pub(crate) fn unfit_for_more(file: &File, head: &[u8]) -> io::Result<Option<&'static str>> {

@@ -13,6 +13,7 @@ mod connection;
 mod ledger;
 mod link;
 mod pooler;
+mod preview;
 mod rows;
 mod shape;
 mod sink;

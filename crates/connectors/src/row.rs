@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::error::Error;
 use crate::jsonl;
 use crate::nearest::unknown;
 
@@ -21,7 +22,7 @@ use crate::nearest::unknown;
 /// assert_eq!(row.field("id"), Some(Value::Json("7".into())));
 /// assert_eq!(row.field("user.name"), Some(Value::Text("Ann".into())));
 /// assert_eq!(row.field("age"), None);
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Row(Fields);
@@ -66,7 +67,7 @@ impl Header {
     ///
     /// # Errors
     /// Names the field that comes twice.
-    pub fn new<N: Into<Box<str>>>(names: impl IntoIterator<Item = N>) -> Result<Header, String> {
+    pub fn new<N: Into<Box<str>>>(names: impl IntoIterator<Item = N>) -> Result<Header, Error> {
         let mut header = Header::default();
         for name in names {
             let name = name.into();
@@ -76,7 +77,8 @@ impl Header {
                     "columns {} and {} are both named `{name}`",
                     before + 1,
                     place + 1
-                ));
+                )
+                .into());
             }
             header.names.push(name);
         }
@@ -100,7 +102,7 @@ impl Row {
     ///
     /// # Errors
     /// Says what is wrong with text that is no JSON.
-    pub fn json(text: impl Into<Bytes>) -> Result<Row, String> {
+    pub fn json(text: impl Into<Bytes>) -> Result<Row, Error> {
         let text = text.into();
         jsonl::value(&text, None)?;
         Ok(Row::of_json(text))
@@ -115,9 +117,9 @@ impl Row {
     ///
     /// # Errors
     /// Says how many values there are, and how many there should be.
-    pub fn cells(header: &Arc<Header>, values: &[&str]) -> Result<Row, String> {
+    pub fn cells(header: &Arc<Header>, values: &[&str]) -> Result<Row, Error> {
         if values.len() != header.names.len() {
-            return Err(ragged(values.len(), header));
+            return Err(ragged(values.len(), header).into());
         }
         let mut ends = 0;
         let ends: Vec<usize> = values
@@ -224,7 +226,11 @@ pub(crate) fn ragged(values: usize, header: &Header) -> String {
         1 => "1 value".to_owned(),
         _ => format!("{number} values"),
     };
-    format!("{} where the header has {names} names", count(values))
+    let way = match values > names {
+        true => "; put a value that holds the separator in double quotes",
+        false => "",
+    };
+    format!("{} where the header has {names} names{way}", count(values))
 }
 
 impl Cells {
@@ -292,7 +298,7 @@ mod tests {
             let row = Row::json(other).unwrap();
             assert_eq!((row.field("a"), row.names().len()), (None, 0), "{other}");
         }
-        assert!(Row::json("{").unwrap_err().contains("not JSON"));
+        assert!(Row::json("{").unwrap_err().to_string().contains("not JSON"));
     }
 
     #[test]
@@ -315,8 +321,8 @@ mod tests {
     fn what_does_not_fit_is_said() {
         let header = Arc::new(Header::new(["a", "b"]).unwrap());
         let why = Row::cells(&header, &["1"]).unwrap_err();
-        assert_eq!(why, "1 value where the header has 2 names");
+        assert_eq!(why.to_string(), "1 value where the header has 2 names");
         let why = Header::new(["a", "b", "a"]).unwrap_err();
-        assert_eq!(why, "columns 1 and 3 are both named `a`");
+        assert_eq!(why.to_string(), "columns 1 and 3 are both named `a`");
     }
 }

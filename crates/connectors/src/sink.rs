@@ -6,7 +6,7 @@ use std::ops::Range;
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 use crate::address::{Address, Scheme};
-use crate::columns;
+use crate::error::Error;
 #[cfg(feature = "file")]
 use crate::file::{FileConnection, FileSink};
 #[cfg(feature = "http")]
@@ -44,7 +44,7 @@ impl Sink {
     ///
     /// # Errors
     /// A sentence that names what is wrong, and the nearest known scheme where there is none of this name.
-    pub fn parse(text: &str, settings: &SinkSettings) -> Result<Sink, String> {
+    pub fn parse(text: &str, settings: &SinkSettings) -> Result<Sink, Error> {
         Sink::at(&Address::parse(text, settings.more_schemes)?, settings)
     }
 
@@ -52,7 +52,7 @@ impl Sink {
     ///
     /// # Errors
     /// A sentence that names what is wrong with the rest of the address, or with a setting.
-    pub fn at(address: &Address, settings: &SinkSettings) -> Result<Sink, String> {
+    pub fn at(address: &Address, settings: &SinkSettings) -> Result<Sink, Error> {
         let text = address.text();
         match address.scheme() {
             #[cfg(feature = "http")]
@@ -70,7 +70,8 @@ impl Sink {
             }
             Scheme::Served => Err(format!(
                 "{text} is served by whoever asks, who has to say where it listens"
-            )),
+            )
+            .into()),
         }
     }
 
@@ -79,22 +80,17 @@ impl Sink {
     /// # Errors
     /// Permanent, when it cannot be saved there.
     pub fn preview(&self, record: &Record<Payload>) -> Result<Preview, Fault> {
-        let row = || -> Result<Preview, Fault> {
-            let mut row = Vec::new();
-            columns::write(record, &mut row)?;
-            Ok(Preview::Row(String::from_utf8_lossy(&row).into_owned()))
-        };
         match self {
             #[cfg(feature = "http")]
             Sink::Http(sink) => sink.preview(record).map(Preview::Request),
             #[cfg(feature = "sqlite")]
-            Sink::Sqlite(_) => row(),
+            Sink::Sqlite(sink) => sink.preview(record).map(Preview::Row),
             #[cfg(feature = "postgres")]
-            Sink::Postgres(_) => row(),
+            Sink::Postgres(sink) => sink.preview(record).map(Preview::Row),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.preview(record).map(Preview::Row),
             Sink::Null(_) => {
-                let _ = row;
+                let _ = record;
                 Ok(Preview::Nothing)
             }
         }
@@ -108,13 +104,17 @@ impl Sink {
     pub fn check(&self) -> Result<(), Fault> {
         match self {
             #[cfg(feature = "http")]
-            Sink::Http(sink) => sink.check().map_err(Fault::permanent),
+            Sink::Http(sink) => sink
+                .check()
+                .map_err(|why| Fault::permanent(why.to_string())),
             #[cfg(feature = "sqlite")]
             Sink::Sqlite(sink) => sink.check(),
             #[cfg(feature = "postgres")]
             Sink::Postgres(sink) => sink.check(),
             #[cfg(feature = "file")]
-            Sink::File(sink) => sink.check().map_err(Fault::permanent),
+            Sink::File(sink) => sink
+                .check()
+                .map_err(|why| Fault::permanent(why.to_string())),
             Sink::Null(_) => Ok(()),
         }
     }

@@ -72,12 +72,10 @@ impl SqliteSink {
     ///
     /// # Errors
     /// A sentence that names the part of the address at fault.
-    pub fn new(text: &str, settings: &SinkSettings) -> Result<SqliteSink, String> {
+    pub fn new(text: &str, settings: &SinkSettings) -> Result<SqliteSink, crate::Error> {
         let (place, query) = SqliteSink::parts(text);
         let Some(table) = query.strip_prefix("table=") else {
-            return Err(format!(
-                "address `{text}`: knows only table=NAME, not `{query}`"
-            ));
+            return Err(format!("address `{text}`: knows only table=NAME, not `{query}`").into());
         };
         Ok(SqliteSink {
             plan: Plan {
@@ -125,6 +123,14 @@ impl SqliteSink {
                 Err(Fault::permanent(message))
             }
         }
+    }
+
+    /// The row that would be saved of this result, as a JSON object.
+    ///
+    /// # Errors
+    /// Permanent, when a column of it cannot be made.
+    pub(crate) fn preview(&self, record: &Record<Payload>) -> Result<String, Fault> {
+        row::preview(&self.plan.columns, record)
     }
 
     /// What is promised of a result that is saved here.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use inflight::{ComputeClock, Fault};
 use sha2::{Digest, Sha256};
 
+use crate::error::Error;
 use crate::nearest::unknown;
 use crate::payload::Payload;
 
@@ -31,7 +32,7 @@ const BCRYPT_BYTES_MAX: usize = 72;
 ///
 /// let hashed = Task::parse("sha256")?.run(Payload::read("abc")).unwrap();
 /// assert!(hashed.bytes().starts_with(b"ba7816bf"));
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -59,19 +60,19 @@ impl Task {
     ///
     /// # Errors
     /// A sentence that names the task, what is allowed, and the nearest known task.
-    pub fn parse(text: &str) -> Result<Task, String> {
+    pub fn parse(text: &str) -> Result<Task, Error> {
         let (name, argument) = match text.split_once(':') {
             Some((name, argument)) => (name, Some(argument)),
             None => (text, None),
         };
         match (name, argument) {
             ("none", None) => Ok(Task::None),
-            ("none", Some(_)) => Err(format!("task `{text}`: none takes no argument")),
-            ("bcrypt", argument) => bcrypt_cost(text, argument),
-            ("sha256", argument) => sha256_rounds(text, argument),
+            ("none", Some(_)) => Err(format!("task `{text}`: none takes no argument").into()),
+            ("bcrypt", argument) => Ok(bcrypt_cost(text, argument)?),
+            ("sha256", argument) => Ok(sha256_rounds(text, argument)?),
             ("sleep", argument) => Ok(Task::Sleep(duration(text, argument)?)),
             ("spin", argument) => Ok(Task::Spin(duration(text, argument)?)),
-            _ => Err(unknown("task", text, KNOWN)),
+            _ => Err(unknown("task", text, KNOWN).into()),
         }
     }
 
@@ -189,7 +190,9 @@ mod tests {
     fn check(text: &str, expected: Result<Task, &str>) {
         match (Task::parse(text), expected) {
             (Ok(task), Ok(expected)) => assert_eq!(task, expected, "{text}"),
-            (Err(message), Err(part)) => assert!(message.contains(part), "{text}: {message}"),
+            (Err(message), Err(part)) => {
+                assert!(message.to_string().contains(part), "{text}: {message}")
+            }
             (got, expected) => panic!("{text}: {got:?}, expected {expected:?}"),
         }
     }

@@ -85,6 +85,7 @@ enum Hint {
     TimedOut,
     TooLarge,
     NoMoreConnections,
+    NotByLoad,
 }
 
 impl Fault {
@@ -210,6 +211,14 @@ impl Fault {
         self
     }
 
+    /// The service refuses for another reason than how much is in flight, such as who asks: the limit stays where it is. Means
+    /// something of an overload.
+    #[must_use]
+    pub fn not_by_load(mut self) -> Fault {
+        self.0.hint = Some(Hint::NotByLoad);
+        self
+    }
+
     /// The request held too much (413), not anything bad: half as many records may travel together from now on, for good. Means
     /// something of a permanent fault of a request with several.
     #[must_use]
@@ -272,6 +281,11 @@ impl Fault {
     /// Whether a quota over time was the reason.
     pub fn is_by_quota(&self) -> bool {
         self.0.hint == Some(Hint::Quota)
+    }
+
+    /// Whether how much is in flight had nothing to do with it.
+    pub fn is_not_by_load(&self) -> bool {
+        self.0.hint == Some(Hint::NotByLoad)
     }
 
     /// Whether the service itself answered.

@@ -4,7 +4,7 @@
 
 use inflight::{Options, Strategy};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::compare::CompareArgs;
 use crate::flags::keep::DeadPayload;
 use crate::flags::output::OutputArgs;
@@ -57,7 +57,7 @@ impl CheckedRun {
     ///
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
-    pub(crate) fn new(args: RunArgs) -> anyhow::Result<CheckedRun> {
+    pub(crate) fn new(args: RunArgs) -> Result<CheckedRun> {
         let work = Work::new(args.typed())?;
         let unsaid = limit_unsaid(args.strategy);
         let options = Options {
@@ -110,7 +110,7 @@ impl CheckedCompare {
     ///
     /// # Errors
     /// As [`CheckedRun::new`]; also when the job cannot or must not be repeated.
-    pub(crate) fn new(args: CompareArgs) -> anyhow::Result<CheckedCompare> {
+    pub(crate) fn new(args: CompareArgs) -> Result<CheckedCompare> {
         let points = match &args.sweep {
             None => vec![Point::new(None, &args)?],
             Some(sweep) => sweep
@@ -120,14 +120,14 @@ impl CheckedCompare {
         };
         let work = &points[0].work;
         if work.input.is_stdin() {
-            return Err(Usage::error(
+            return Err(Error::usage(
                 "compare reads its input once for each strategy, and standard input can be read only once; \
                  write it to a file first",
             ));
         }
         let runs = points.len() * args.strategies.len();
         if !work.abilities.may_be_repeated && !args.repeat_saves {
-            return Err(Usage::error(format_args!(
+            return Err(Error::usage(format_args!(
                 "compare saves everything once for each strategy, a file or SQLite database as temporary copies; add \
                  --repeat-saves if {} may get it {runs} times",
                 work.save_shown,
@@ -150,7 +150,7 @@ impl CheckedCompare {
 }
 
 impl Point {
-    fn new(value: Option<&str>, args: &CompareArgs) -> anyhow::Result<Point> {
+    fn new(value: Option<&str>, args: &CompareArgs) -> Result<Point> {
         let work = Work::new(args.typed())?;
         // All four get the same, or the comparison would be of limits.
         let unsaid = Options::default().in_flight;
@@ -182,9 +182,9 @@ mod tests {
     use super::*;
     use crate::flags::args::{Cli, Command};
 
-    fn run(line: &str) -> anyhow::Result<CheckedRun> {
+    fn run(line: &str) -> Result<CheckedRun> {
         let words = ["inflight", "run"].into_iter().chain(line.split(' '));
-        match Cli::try_parse_from(words)?.command {
+        match Cli::try_parse_from(words).unwrap().command {
             Command::Run(args) => CheckedRun::new(*args),
             other => panic!("{other:?}"),
         }
@@ -259,7 +259,7 @@ mod tests {
             ("--bulk", "bulk"),
         ] {
             let error = run(&format!("0..1 --save null: {flag} 0")).unwrap_err();
-            assert!(error.is::<Usage>());
+            assert!(matches!(error, Error::Usage(_)));
             assert!(
                 error
                     .to_string()

@@ -10,7 +10,7 @@ use inflight_connectors::Sink;
 
 use crate::commands::checked::{CheckedCompare, Point};
 use crate::commands::run::{last_line, tell};
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::compare::CompareArgs;
 use crate::job::copies::Copies;
@@ -29,7 +29,7 @@ use crate::terminal::signals::Signals;
 use crate::terminal::stdout;
 
 /// Compares the strategies that were named.
-pub(crate) fn compare(args: CompareArgs) -> anyhow::Result<Exit> {
+pub(crate) fn compare(args: CompareArgs) -> Result<Exit> {
     let plan = CheckedCompare::new(args)?;
     let messages = plan.show.messages.clone();
     let first = &plan.points[0];
@@ -83,7 +83,7 @@ fn summaries(groups: &[Group]) -> impl Iterator<Item = &Summary> {
 }
 
 /// The table for people, the object for programs.
-fn show(recording: &Recording, show: Show, is_stdout_taken: bool) -> anyhow::Result<()> {
+fn show(recording: &Recording, show: Show, is_stdout_taken: bool) -> Result<()> {
     let cores = recording.about.cores;
     let comparisons = || {
         let groups = recording.groups.iter();
@@ -112,10 +112,10 @@ fn show(recording: &Recording, show: Show, is_stdout_taken: bool) -> anyhow::Res
 enum Halt {
     /// A run did not reach its end, so there is nothing to compare.
     Early(Exit),
-    Error(anyhow::Error),
+    Error(Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Halt {
+impl<E: Into<Error>> From<E> for Halt {
     fn from(error: E) -> Halt {
         Halt::Error(error.into())
     }
@@ -140,7 +140,7 @@ impl<'a> Comparing<'a> {
         plan: &'a CheckedCompare,
         point: &'a Point,
         signals: &'a Signals,
-    ) -> anyhow::Result<Comparing<'a>> {
+    ) -> Result<Comparing<'a>> {
         let opened = Opened::new(&point.work, &plan.show.messages)?;
         let mut copies = copies_of(&opened.save.address)?;
         // Says what is wrong with the sink before anything is computed.
@@ -288,9 +288,9 @@ impl<'a> Comparing<'a> {
     }
 }
 
-fn copies_of(sink: &str) -> anyhow::Result<Option<Copies>> {
+fn copies_of(sink: &str) -> Result<Option<Copies>> {
     let refused = |error| {
-        Usage::error(format_args!(
+        Error::usage(format_args!(
             "failed to make temporary copies beside {sink}: {error}"
         ))
     };
@@ -303,7 +303,7 @@ fn fresh_sink(
     copies: Option<&mut Copies>,
     strategy: Strategy,
     repeat: u64,
-) -> anyhow::Result<Sink> {
+) -> Result<Sink> {
     match copies {
         Some(copies) => opened.sink_at(&copies.next()?, strategy),
         None => opened.sink(strategy, repeat),

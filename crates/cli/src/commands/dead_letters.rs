@@ -11,12 +11,13 @@ use inflight::{Command, DeadLetter, Halt, Source};
 use crate::commands::checked::CheckedRun;
 use crate::commands::journal;
 use crate::commands::run::{Again, run_kept};
-use crate::error::{Usage, unread};
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::args::{Command as Typed, DeadLettersCommand};
 use crate::flags::command::shown;
 use crate::flags::layers::{self, Refused};
 use crate::flags::run::RunArgs;
+use crate::flags::secrets::public;
 use crate::keep::journal::{Keep, Kept};
 use crate::keep::state::is_own;
 use crate::terminal::quantity::count;
@@ -26,19 +27,27 @@ use crate::terminal::stdout;
 const NAMED_MAX: usize = 8;
 
 /// Does what was asked.
-pub(crate) fn dead_letters(command: DeadLettersCommand) -> anyhow::Result<Exit> {
+pub(crate) fn dead_letters(command: DeadLettersCommand) -> Result<Exit> {
     match command {
         DeadLettersCommand::List { run, json } => list(&run, json),
         DeadLettersCommand::Retry {
             run,
             trust,
+            accept_change,
             quiet,
             command,
-        } => retry(&run, trust, quiet, command),
+        } => {
+            let how = How {
+                is_trusted: trust,
+                accepts_change: accept_change,
+                is_quiet: quiet,
+            };
+            retry(&run, how, command)
+        }
     }
 }
 
-fn list(path: &Path, is_json: bool) -> anyhow::Result<Exit> {
+fn list(path: &Path, is_json: bool) -> Result<Exit> {
     let (mut opened, _) = journal::open(path)?;
     let dead: BTreeSet<u64> = opened.dead()?.into_iter().collect();
     let letters = read(path, &dead)?;
@@ -55,7 +64,7 @@ fn list(path: &Path, is_json: bool) -> anyhow::Result<Exit> {
 }
 
 /// The letters of these items: of each the last, as an item may have been given up more than once.
-fn read(journal: &Path, dead: &BTreeSet<u64>) -> anyhow::Result<BTreeMap<u64, DeadLetter>> {
+fn read(journal: &Path, dead: &BTreeSet<u64>) -> Result<BTreeMap<u64, DeadLetter>> {
     let mut letters = BTreeMap::new();
     if dead.is_empty() {
         return Ok(letters);
@@ -63,7 +72,7 @@ fn read(journal: &Path, dead: &BTreeSet<u64>) -> anyhow::Result<BTreeMap<u64, De
     let mut path = journal.as_os_str().to_owned();
     path.push(".dead.jsonl");
     let path = PathBuf::from(path);
-    let failed = |error| Usage::error(format_args!("failed to read {}: {error}", path.display()));
+    let failed = |error| Error::usage(format_args!("failed to read {}: {error}", path.display()));
     for line in BufReader::new(File::open(&path).map_err(failed)?).lines() {
         // The last line may have been cut by a crash; no journal calls its item dead then.
         let Ok(letter) = serde_json::from_str::<DeadLetter>(&line.map_err(failed)?) else {
@@ -114,12 +123,14 @@ fn without_numbers(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-fn retry(
-    path: &Path,
+/// How dead letters are tried again.
+struct How {
     is_trusted: bool,
+    accepts_change: bool,
     is_quiet: bool,
-    typed: Vec<String>,
-) -> anyhow::Result<Exit> {
+}
+
+fn retry(path: &Path, how: How, typed: Vec<String>) -> Result<Exit> {
     let (mut opened, found) = journal::open(path)?;
     let dead = opened.dead()?;
     drop(opened);
@@ -130,8 +141,8 @@ fn retry(
     let path = std::path::absolute(path)?;
     let stored = &found.began.command;
     let is_stored = typed.is_empty();
-    if is_stored && !is_trusted && !is_own(&path) {
-        return Err(Usage::error(format_args!(
+    if is_stored && !how.is_trusted && !is_own(&path) {
+        return Err(Error::usage(format_args!(
             "the journal {} is not in your own state directory, and says what to run: {}; add --trust to run that, or give \
              a command after --",
             path.display(),
@@ -139,8 +150,10 @@ fn retry(
         )));
     }
     enter(stored)?;
-    let mut args = command(stored, typed)?;
-    args.output.quiet |= is_quiet;
+    let mut command = stored.clone();
+    let typed_words: Vec<String> = typed.iter().map(|word| public(word)).collect();
+    let mut args = parsed(stored, typed)?;
+    args.output.quiet |= how.is_quiet;
     let mut plan = CheckedRun::new(args)?;
     // That these items fail is known.
     plan.options.halt = plan.options.halt.filter(|halt| *halt != Halt::Most);
@@ -158,7 +171,23 @@ fn retry(
         (*place, *is_named) = (path, true);
     }
     let keep = std::mem::take(&mut plan.keep);
-    let kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
+    let mut kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
+    if let Some(kept) = &mut kept {
+        let changes = kept.changes().join("; ");
+        if how.accepts_change && !changes.is_empty() {
+            plan.show.messages.say(format_args!("accepted: {changes}"));
+            kept.accept_change(&plan.work);
+            if !is_stored {
+                command.words = [vec!["inflight".to_owned()], typed_words].concat();
+            }
+        } else if !changes.is_empty() {
+            return Err(Error::OtherJob(format!(
+                "the job has changed since its last run: {changes}; nothing was sent; undo that, or add --accept-change to \
+                 try {} with the change",
+                count(dead.len() as u64, "dead letter")
+            )));
+        }
+    }
     let left = match found.is_complete {
         true => 0,
         false => count_items(&plan)?.saturating_sub(found.saved + found.dead),
@@ -166,19 +195,19 @@ fn retry(
     let again = Again {
         dead,
         left,
-        resume: stored.words.clone(),
+        command,
     };
     run_kept(plan, kept, Some(again))
 }
 
 /// How many items the input holds.
-fn count_items(plan: &CheckedRun) -> anyhow::Result<u64> {
-    let mut items = plan.work.input.open().map_err(unread)?;
+fn count_items(plan: &CheckedRun) -> Result<u64> {
+    let mut items = plan.work.input.open().map_err(Error::unread)?;
     Ok(items.count_rest().unwrap_or(0))
 }
 
 /// The command of the run, or the one that was typed in its place.
-fn command(command: &Command, typed: Vec<String>) -> anyhow::Result<RunArgs> {
+fn parsed(command: &Command, typed: Vec<String>) -> Result<RunArgs> {
     let words = match typed.is_empty() {
         true => command
             .words
@@ -195,7 +224,7 @@ fn command(command: &Command, typed: Vec<String>) -> anyhow::Result<RunArgs> {
     match layers::parse(&line, &layers::variable).map(|cli| cli.command) {
         Ok(Typed::Run(args)) => Ok(*args),
         Err(Refused::Below(error)) => Err(error),
-        Ok(_) | Err(Refused::Typed(_)) => Err(Usage::error(format_args!(
+        Ok(_) | Err(Refused::Typed(_)) => Err(Error::usage(format_args!(
             "`{}` is no command that runs a job; give it after --, as in: inflight dead-letters retry FILE -- run INPUT --save SINK",
             words.join(" ")
         ))),
@@ -203,12 +232,12 @@ fn command(command: &Command, typed: Vec<String>) -> anyhow::Result<RunArgs> {
 }
 
 /// Goes to the folder where the run was started: its command may name files from there.
-fn enter(command: &Command) -> anyhow::Result<()> {
+fn enter(command: &Command) -> Result<()> {
     if command.folder.is_empty() {
         return Ok(());
     }
     std::env::set_current_dir(&command.folder)
-        .map_err(|error| Usage::error(format_args!("failed to enter {}: {error}", command.folder)))
+        .map_err(|error| Error::usage(format_args!("failed to enter {}: {error}", command.folder)))
 }
 
 #[cfg(test)]

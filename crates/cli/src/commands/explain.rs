@@ -2,7 +2,7 @@
 
 use inflight_connectors::StatusChanges;
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::args::ExplainArgs;
 use crate::job::settings::changes;
@@ -12,7 +12,7 @@ use crate::terminal::stdout;
 ///
 /// # Errors
 /// A usage error that names what is no status.
-pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<Exit> {
+pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit> {
     let changes = changes(&args.statuses)?;
     if args.codes.is_empty() {
         stdout::write(&StatusChanges::table())?;
@@ -21,7 +21,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let mut lines = String::new();
     for status in &args.codes {
         let line = changes.explain(*status).ok_or_else(|| {
-            Usage::error(format_args!("{status} is no HTTP status; 100 to 999 are"))
+            Error::usage(format_args!("{status} is no HTTP status; 100 to 999 are"))
         })?;
         lines.push_str(&line);
         lines.push('\n');

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::{Arg, CommandFactory};
 use inflight_connectors::{Input, Value};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::args::{Cli, InitArgs};
 use crate::flags::job_file::Takes;
@@ -43,7 +43,7 @@ const COMPUTE: &str = "compute";
 const WIDTH: usize = 100;
 
 /// Writes the file.
-pub(crate) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
+pub(crate) fn init(args: &InitArgs) -> Result<Exit> {
     let (input, output) = match args.input.as_deref() {
         // Nothing to look at: a name for what is written.
         Some(name) if name == "-" || name.ends_with(".toml") => (None, name),
@@ -55,7 +55,7 @@ pub(crate) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
         stdout::write(&text)?;
         return Ok(Exit::Success);
     }
-    let refused = |cause| Usage::error(format_args!("cannot write {output}: {cause}"));
+    let refused = |cause| Error::usage(format_args!("cannot write {output}: {cause}"));
     let file = OpenOptions::new().write(true).create_new(true).open(output);
     file.map_err(refused)?
         .write_all(text.as_bytes())
@@ -85,16 +85,16 @@ impl Looked {
     ///
     /// # Errors
     /// When the input cannot be opened, or one of them is none.
-    fn at(input: &str) -> anyhow::Result<Looked> {
-        let parsed = Input::parse(input, None, None).map_err(Usage::error)?;
+    fn at(input: &str) -> Result<Looked> {
+        let parsed = Input::parse(input, None, None).map_err(Error::usage)?;
         if parsed.is_stdin() {
-            return Err(Usage::error(
+            return Err(Error::usage(
                 "standard input can be read only once; name a file",
             ));
         }
         let mut fields: Vec<(String, Vec<String>)> = Vec::new();
         for item in single::first(&parsed, LOOKED_AT)? {
-            let item = item.map_err(|fault| Usage::error(format_args!("{input}: {fault}")))?;
+            let item = item.map_err(|fault| Error::usage(format_args!("{input}: {fault}")))?;
             let Some(row) = &item.value.row else {
                 continue;
             };

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use inflight::{ErrorKind, Found, OpenedJournal};
 use serde::Serialize;
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::args::JournalCommand;
 use crate::flags::command;
@@ -16,7 +16,7 @@ use crate::terminal::quantity::count;
 use crate::terminal::stdout;
 
 /// Does what was asked.
-pub(crate) fn journal(command: JournalCommand) -> anyhow::Result<Exit> {
+pub(crate) fn journal(command: JournalCommand) -> Result<Exit> {
     match command {
         JournalCommand::Show { file, json } => show(&file, json),
         JournalCommand::Check { file } => check(&file),
@@ -28,9 +28,9 @@ pub(crate) fn journal(command: JournalCommand) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// A usage error when there is none; else as [`OpenedJournal::open`].
-pub(crate) fn open(path: &Path) -> anyhow::Result<(OpenedJournal, Found)> {
+pub(crate) fn open(path: &Path) -> Result<(OpenedJournal, Found)> {
     if !path.is_file() {
-        return Err(Usage::error(format_args!(
+        return Err(Error::usage(format_args!(
             "there is no journal at {}",
             path.display()
         )));
@@ -38,7 +38,7 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<(OpenedJournal, Found)> {
     let opened = OpenedJournal::open(path)?;
     match opened.found() {
         Some(found) => Ok((opened, found)),
-        None => Err(Usage::error(format_args!(
+        None => Err(Error::usage(format_args!(
             "no run has begun in the journal {}",
             path.display()
         ))),
@@ -66,7 +66,7 @@ struct Shown {
     command: String,
 }
 
-fn show(path: &Path, is_json: bool) -> anyhow::Result<Exit> {
+fn show(path: &Path, is_json: bool) -> Result<Exit> {
     let (opened, found) = open(path)?;
     let began = UNIX_EPOCH + Duration::from_secs(found.began.at_s);
     let shown = Shown {
@@ -135,7 +135,7 @@ fn text(shown: &Shown) -> String {
     lines.join("\n") + "\n"
 }
 
-fn check(path: &Path) -> anyhow::Result<Exit> {
+fn check(path: &Path) -> Result<Exit> {
     let (_, found) = open(path)?;
     let torn = match found.torn_bytes {
         0 => String::new(),
@@ -147,7 +147,7 @@ fn check(path: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn repair(path: &Path) -> anyhow::Result<Exit> {
+fn repair(path: &Path) -> Result<Exit> {
     match open(path) {
         Ok(_) => {
             stdout::write(&format!(
@@ -156,18 +156,14 @@ fn repair(path: &Path) -> anyhow::Result<Exit> {
             ))?;
             return Ok(Exit::Success);
         }
-        Err(error) => {
-            let kind = error.downcast_ref().map(inflight::Error::kind);
-            if kind != Some(ErrorKind::Damaged) {
-                return Err(error);
-            }
-        }
+        Err(Error::Run(error)) if error.kind() == ErrorKind::Damaged => {}
+        Err(error) => return Err(error),
     }
     let mut copy = path.as_os_str().to_owned();
     copy.push(".damaged");
     let copy = PathBuf::from(copy);
     if copy.exists() {
-        return Err(Usage::error(format_args!(
+        return Err(Error::usage(format_args!(
             "{} is there already; move it away first",
             copy.display()
         )));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use inflight_lab::{Config, Lab};
 
 use crate::commands::lab_simulate;
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::lab::{LabArgs, LabCommand};
 use crate::terminal::messages;
@@ -13,13 +13,13 @@ use crate::terminal::signals;
 use crate::terminal::stdout;
 
 /// Serves until Ctrl-C or SIGTERM, then says on standard error what happened.
-pub(crate) fn lab(args: LabArgs) -> anyhow::Result<Exit> {
+pub(crate) fn lab(args: LabArgs) -> Result<Exit> {
     if let Some(LabCommand::Simulate(args)) = args.command {
         return lab_simulate::simulate(args);
     }
     let mut config = Config::default();
     for (key, value) in &args.behaviour.0 {
-        config.set(key, value).map_err(Usage::error)?;
+        config.set(key, value).map_err(Error::usage)?;
     }
     let served = config.served();
     let lab = start(config, args.listen)?;
@@ -37,8 +37,8 @@ pub(crate) fn lab(args: LabArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn start(config: Config, address: SocketAddr) -> anyhow::Result<Lab> {
+fn start(config: Config, address: SocketAddr) -> Result<Lab> {
     // Not loopback, or a port that is taken: another address helps.
     Lab::start(config, address)
-        .map_err(|error| Usage::error(format_args!("failed to listen on {address}: {error}")))
+        .map_err(|error| Error::usage(format_args!("failed to listen on {address}: {error}")))
 }

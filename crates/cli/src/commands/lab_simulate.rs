@@ -3,7 +3,7 @@
 use inflight_cli::simulate::{Played, Simulated, play, svg, sweep};
 use inflight_lab::{Length, Scenario};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::lab::SimulateArgs;
 use crate::show::json;
@@ -11,22 +11,22 @@ use crate::terminal::out_file::OutFile;
 use crate::terminal::stdout;
 
 /// Plays it once.
-pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
-    let scenario = Scenario::read(&args.scenario).map_err(Usage::error)?;
+pub(crate) fn simulate(args: SimulateArgs) -> Result<Exit> {
+    let scenario = Scenario::read(&args.scenario).map_err(Error::usage)?;
     if args.sweep {
         return tell_best(&scenario);
     }
     let out = OutFile::open(args.json.as_deref())?;
     let picture = OutFile::open(args.svg.as_deref())?;
     if out.is_stdout() && picture.is_stdout() {
-        return Err(Usage::error(
+        return Err(Error::usage(
             "standard output can hold one of --json and --svg; give the other a file",
         ));
     }
     let is_told = !out.is_stdout() && !picture.is_stdout();
     let played = play(&scenario, args.seed);
     if played.is_given_up {
-        return Err(Usage::error(format!(
+        return Err(Error::usage(format!(
             "{}: given up after {:.0} s of its time, with the last item saved after {:.1} s; a `duration` in place of \
              `items` shows as much of it as you like",
             args.scenario.display(),
@@ -89,7 +89,7 @@ fn told(played: &Played, is_finite: bool, with_decisions: bool) -> String {
     text
 }
 
-fn tell_best(scenario: &Scenario) -> anyhow::Result<Exit> {
+fn tell_best(scenario: &Scenario) -> Result<Exit> {
     for (phase, best) in sweep(scenario).iter().enumerate() {
         stdout::write(&format!(
             "phase {phase}: optimum = {:.1}, knee = {:.1}\n",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use inflight::Record;
 use inflight_connectors::{Payload, Preview};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::run::RunArgs;
 use crate::flags::shell::is_control;
 use crate::show::curl;
@@ -26,11 +26,11 @@ const ANSWER_CHARS_MAX: usize = 2000;
 ///
 /// # Errors
 /// A usage error when it is none, or too many.
-pub(crate) fn count(args: &RunArgs) -> anyhow::Result<usize> {
+pub(crate) fn count(args: &RunArgs) -> Result<usize> {
     match args.first {
         None => Ok(FIRST),
         Some(count @ 1..=FIRST_MAX) => Ok(count),
-        Some(_) => Err(Usage::error(format_args!(
+        Some(_) => Err(Error::usage(format_args!(
             "-n must be between 1 and {FIRST_MAX}"
         ))),
     }

@@ -1,6 +1,6 @@
 //! `inflight report`: draws a run that was recorded.
 
-use crate::error::Usage;
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::flags::args::ReportArgs;
 use crate::flags::pictures::PictureArgs;
@@ -9,10 +9,9 @@ use crate::show::pictures::Pictures;
 use crate::terminal::messages;
 
 /// Draws a run that was recorded.
-pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
+pub(crate) fn report(args: &ReportArgs) -> Result<Exit> {
     let shelf = Shelf::of_user();
-    let recording = Shelf::get(shelf.as_ref(), &args.run)
-        .map_err(|error| Usage::error(format!("{error:#}")))?;
+    let recording = Shelf::get(shelf.as_ref(), &args.run)?;
     let nothing_asked = PictureArgs::default() == args.pictures;
     let pictures = match nothing_asked {
         false => Pictures::open(&args.pictures, None)?,

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use inflight::{Ending, Summary};
+use inflight::{Command, Ending, Summary};
 use inflight_connectors::Sink;
 
 use crate::commands::checked::CheckedRun;
 use crate::commands::dry_run::dry_run;
-use crate::error::{Usage, unfit, unread};
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::command;
 use crate::flags::run::RunArgs;
@@ -29,12 +29,12 @@ use crate::terminal::signals::{LOOK_EVERY, Signals};
 use crate::terminal::stdout;
 
 /// Runs the job that was typed.
-pub(crate) fn run(args: RunArgs) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: RunArgs) -> Result<Exit> {
     if args.dry_run {
         return dry_run(args);
     }
     if args.first.is_some() {
-        return Err(Usage::error(
+        return Err(Error::usage(
             "-n says how many items are shown; add --dry-run, or use inflight try",
         ));
     }
@@ -50,7 +50,7 @@ pub(crate) struct Again {
     /// Items of the job that no run has finished, which this one does not try.
     pub(crate) left: u64,
     /// The command that would do them.
-    pub(crate) resume: Vec<String>,
+    pub(crate) command: Command,
 }
 
 /// Runs a job from where its journal is; only some items, if any are named.
@@ -58,7 +58,7 @@ pub(crate) fn run_kept(
     mut plan: CheckedRun,
     mut kept: Option<Kept>,
     again: Option<Again>,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     let messages = plan.show.messages.clone();
     open_files::allow(plan.options.in_flight_max());
     let folder = profiles::folder().filter(|_| plan.with_profiles);
@@ -91,7 +91,7 @@ pub(crate) fn run_kept(
             &messages,
         ));
     };
-    let ready = opened.ready(items.map_err(unread)?)?;
+    let ready = opened.ready(items.map_err(Error::unread)?)?;
     if !await_reader(&sink, &signals, &messages)? {
         return Ok(stopped_before("anybody read the pipe", &signals, &messages));
     }
@@ -101,7 +101,7 @@ pub(crate) fn run_kept(
     let journal = match (kept, &again) {
         (None, _) => None,
         (Some(kept), None) => Some(kept.start()?),
-        (Some(kept), Some(again)) => Some(kept.retry(again.dead.clone())?),
+        (Some(kept), Some(again)) => Some(kept.retry(again.dead.clone(), again.command.clone())?),
     };
     let mut summary = opened.run_ready(
         ready,
@@ -129,13 +129,13 @@ pub(crate) fn run_kept(
             ));
             exit = Exit::Halted;
         }
-        resume = again.resume;
+        resume = again.command.words;
     }
     let run = run_of("run", summary.clone(), &plan.options, drawn);
     let shown = show(&summary, plan.show, plan.taking.wants_stdout());
     if let Err(error) = shown.and_then(|()| record(about, run, plan.taking, &messages)) {
         // What was saved is told even when nothing else can be.
-        messages.always(format_args!("error: {error:#}"));
+        messages.always(format_args!("error: {error}"));
         exit = Exit::Internal;
     }
     if let Some(path) = path {
@@ -151,9 +151,9 @@ pub(crate) fn run_kept(
 }
 
 /// Waits until somebody reads the pipe that results go to, if they do; false when a signal came first.
-fn await_reader(sink: &Sink, signals: &Signals, messages: &Messages) -> anyhow::Result<bool> {
+fn await_reader(sink: &Sink, signals: &Signals, messages: &Messages) -> Result<bool> {
     let mut is_said = false;
-    while !sink.has_reader().map_err(unfit)? {
+    while !sink.has_reader().map_err(Error::unfit)? {
         if signals.is_stopped() {
             return Ok(false);
         }
@@ -173,7 +173,7 @@ fn stopped_before(what: &str, signals: &Signals, messages: &Messages) -> Exit {
 }
 
 /// The results, for people and for programs.
-fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> anyhow::Result<()> {
+fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> Result<()> {
     let text = table::closing(summary);
     if show.json.is_stdout() || is_stdout_taken {
         show.messages.say(text.trim_end());
@@ -184,7 +184,7 @@ fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> anyhow::Result<
 }
 
 /// The recording, and what is made of it.
-fn record(mut about: About, run: Run, taking: Taking, messages: &Messages) -> anyhow::Result<()> {
+fn record(mut about: About, run: Run, taking: Taking, messages: &Messages) -> Result<()> {
     about::count_items(&mut about, run.summary.items);
     let group = Group {
         value: None,

@@ -110,6 +110,9 @@ pub(crate) enum DeadLettersCommand {
         /// Run the command that stands in a journal outside of your own state directory: whoever wrote it chose what is run
         #[arg(long)]
         trust: bool,
+        /// Try them with what has changed since the run, such as an edited template; the journal goes on with the change
+        #[arg(long)]
+        accept_change: bool,
         /// Say nothing but the result
         #[arg(short, long)]
         quiet: bool,

@@ -26,8 +26,8 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
 
-    /// What file:, sqlite: and postgres: save of each item: fields of its row, index, result, key, or NAME=FILTER, a jq filter
-    /// of the result [default: index,result]
+    /// What file:, sqlite: and postgres: save of each item, and --responses of each answer: fields of its row, index, result, key,
+    /// or NAME=FILTER, a jq filter of the result or answer [default: index,result]
     #[arg(long, value_name = "NAME[=FILTER],…")]
     pub(crate) columns: Option<String>,
 
@@ -70,7 +70,8 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "FILTER")]
     pub(crate) tokens: Option<String>,
 
-    /// Keep what the service answered to each save in this file, as JSON lines; one that is not empty needs --append
+    /// Keep what the service answered to each save in this file, as JSON lines or, with --columns, as CSV; one that is not empty
+    /// needs --append
     #[arg(long, value_name = "FILE")]
     pub(crate) responses: Option<PathBuf>,
 

@@ -8,6 +8,8 @@ use std::io::{self, Read};
 
 use toml::Value;
 
+use crate::error::{Error, Result};
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
@@ -29,8 +31,8 @@ const BYTES_MAX: u64 = 1 << 20;
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(crate) fn text(path: &str) -> Result<String, String> {
-    let unreadable = |cause: io::Error| format!("cannot be read: {cause}");
+pub(crate) fn text(path: &str) -> Result<String> {
+    let unreadable = |cause: io::Error| Error::usage(format_args!("cannot be read: {cause}"));
     let mut text = String::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(BYTES_MAX + 1)
@@ -38,9 +40,9 @@ pub(crate) fn text(path: &str) -> Result<String, String> {
         .map_err(unreadable)?;
     match text.len() as u64 {
         ..=BYTES_MAX => Ok(text),
-        _ => Err(
-            "is larger than 1 MiB, which no job file is; to read it as input, say --format".into(),
-        ),
+        _ => Err(Error::usage(
+            "is larger than 1 MiB, which no job file is; to read it as input, say --format",
+        )),
     }
 }
 
@@ -52,9 +54,9 @@ pub(crate) fn read(
     text: &str,
     known: &BTreeMap<String, Takes>,
     environment: &impl Fn(&str) -> Option<String>,
-) -> Result<Said, String> {
+) -> Result<Said> {
     let table: toml::Table =
-        toml::from_str(text).map_err(|cause| cause.to_string().trim_end().to_owned())?;
+        toml::from_str(text).map_err(|cause| Error::usage(cause.to_string().trim_end()))?;
     let mut said = Said::new();
     for (key, value) in table {
         let takes = known.get(&key).ok_or_else(|| unknown(&key, known))?;
@@ -69,7 +71,7 @@ pub(crate) fn read(
                     })
                     .collect()
             })
-            .map_err(|why| format!("key `{key}`: {why}"))?;
+            .map_err(|why| Error::usage(format_args!("key `{key}`: {why}")))?;
         said.insert(key, values);
     }
     Ok(said)
@@ -78,35 +80,40 @@ pub(crate) fn read(
 /// Below this similarity (0 to 1, Jaro-Winkler) a guess confuses more than it helps.
 const SIMILAR_MIN: f64 = 0.7;
 
-fn unknown(key: &str, known: &BTreeMap<String, Takes>) -> String {
+fn unknown(key: &str, known: &BTreeMap<String, Takes>) -> Error {
     let score = |other: &&String| strsim::jaro_winkler(key, other);
     let nearest = known.keys().max_by(|a, b| score(a).total_cmp(&score(b)));
     match nearest.filter(|other| score(other) >= SIMILAR_MIN) {
-        Some(nearest) => format!("unknown key `{key}`; did you mean `{nearest}`?"),
+        Some(nearest) => Error::usage(format_args!(
+            "unknown key `{key}`; did you mean `{nearest}`?"
+        )),
         None => {
             let keys: Vec<&str> = known.keys().map(String::as_str).collect();
-            format!("unknown key `{key}`; known: {}", keys.join(", "))
+            Error::usage(format_args!(
+                "unknown key `{key}`; known: {}",
+                keys.join(", ")
+            ))
         }
     }
 }
 
-fn values(value: &Value, takes: Takes) -> Result<Vec<String>, String> {
+fn values(value: &Value, takes: Takes) -> Result<Vec<String>> {
     match (value, takes) {
         (Value::Boolean(_), Takes::Switch) => Ok(vec![value.to_string()]),
-        (_, Takes::Switch) => Err("should be true or false".into()),
+        (_, Takes::Switch) => Err(Error::usage("should be true or false")),
         (Value::Array(values), Takes::Many) => values.iter().map(one).collect(),
-        (Value::Array(_), Takes::One) => Err("takes one value, not a list".into()),
+        (Value::Array(_), Takes::One) => Err(Error::usage("takes one value, not a list")),
         (value, Takes::One | Takes::Many) => one(value).map(|value| vec![value]),
     }
 }
 
-fn one(value: &Value) -> Result<String, String> {
+fn one(value: &Value) -> Result<String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(_) | Value::Float(_) => Ok(value.to_string()),
-        Value::Boolean(_) => Err("takes a value, not true or false".into()),
+        Value::Boolean(_) => Err(Error::usage("takes a value, not true or false")),
         Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-            Err("takes a text or a number".into())
+            Err(Error::usage("takes a text or a number"))
         }
     }
 }
@@ -129,7 +136,7 @@ fn read_from(header: &str, environment: &impl Fn(&str) -> Option<String>) -> Opt
 }
 
 /// Puts variables where `${NAME}` or `${NAME:-otherwise}` stands; `$${` is a literal `${`.
-fn expanded(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+fn expanded(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<String> {
     let mut whole = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -141,10 +148,10 @@ fn expanded(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result
         }
         whole.push_str(&rest[..at]);
         let (inner, after) = rest[at + 2..].split_once('}').ok_or_else(|| {
-            format!(
+            Error::usage(format_args!(
                 "`{}` has no end; write ${{NAME}}, or $${{ for the text itself",
                 &rest[at..]
-            )
+            ))
         })?;
         let (name, otherwise) = match inner.split_once(":-") {
             Some((name, otherwise)) => (name, Some(otherwise)),
@@ -152,7 +159,9 @@ fn expanded(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result
         };
         let value = environment(name).or(otherwise.map(str::to_owned));
         whole.push_str(&value.ok_or_else(|| {
-            format!("the environment has no {name}; set it, or write ${{{name}:-otherwise}}")
+            Error::usage(format_args!(
+                "the environment has no {name}; set it, or write ${{{name}:-otherwise}}"
+            ))
         })?);
         rest = after;
     }
@@ -164,7 +173,7 @@ fn expanded(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Result<String, String> {
+    fn said(text: &str) -> Result<String> {
         let known = [
             ("append", Takes::Switch),
             ("header", Takes::Many),
@@ -214,7 +223,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let check = |text: &str, part: &str| {
-            let why = said(text).unwrap_err();
+            let why = said(text).unwrap_err().to_string();
             assert!(why.contains(part), "{text}: {why}");
         };
         check(

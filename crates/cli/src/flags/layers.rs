@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::args::{Cli, Command};
 use crate::flags::job_file::{self, Takes};
 use crate::flags::short;
@@ -39,7 +39,7 @@ pub(crate) enum Refused {
     /// Help, or a mistake on the command line: clap says it.
     Typed(clap::Error),
     /// A mistake below it.
-    Below(anyhow::Error),
+    Below(Error),
 }
 
 impl From<clap::Error> for Refused {
@@ -73,7 +73,7 @@ pub(crate) fn parse(
             .get(INPUT)
             .and_then(|below| below.values.first());
         let input = input.ok_or_else(|| {
-            Refused::Below(Usage::error(format_args!(
+            Refused::Below(Error::usage(format_args!(
                 "{path}: key `{INPUT}` is missing: a file, - or a range such as 0..600"
             )))
         })?;
@@ -191,7 +191,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The layers below what was typed.
-    fn below(&self, environment: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Below> {
+    fn below(&self, environment: &impl Fn(&str) -> Option<String>) -> Result<Below> {
         let file = self.read_job_file(environment)?;
         let mut below = Below::default();
         let Some(command) = self.command.find_subcommand(&self.name) else {
@@ -221,11 +221,11 @@ impl<'a> Asked<'a> {
     fn read_job_file(
         &self,
         environment: &impl Fn(&str) -> Option<String>,
-    ) -> anyhow::Result<job_file::Said> {
+    ) -> Result<job_file::Said> {
         let Some(path) = &self.job_file else {
             return Ok(job_file::Said::new());
         };
-        let refused = |why: &dyn std::fmt::Display| Usage::error(format_args!("{path}: {why}"));
+        let refused = |why: &dyn std::fmt::Display| Error::usage(format_args!("{path}: {why}"));
         let text = job_file::text(path).map_err(|cause| refused(&cause))?;
         let commands = JOB_COMMANDS
             .iter()
@@ -304,7 +304,7 @@ impl Below {
             (None, Some(valid)) => format!("; valid: {valid}"),
             (None, None) => String::new(),
         };
-        Refused::Below(Usage::error(format_args!(
+        Refused::Below(Error::usage(format_args!(
             "{}: invalid value `{value}`{why}",
             below.from
         )))

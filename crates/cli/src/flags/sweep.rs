@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::compare::CompareArgs;
 use crate::flags::job::LAB;
 use crate::flags::value;
@@ -42,16 +42,18 @@ impl Sweep {
     ///
     /// # Errors
     /// A sentence that says what is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Sweep, String> {
-        let (key, values) = text
-            .split_once('=')
-            .ok_or("expected KEY=V1,V2,… such as in-flight=10,100,1000")?;
+    pub(crate) fn parse(text: &str) -> Result<Sweep> {
+        let expected = || Error::usage("expected KEY=V1,V2,… such as in-flight=10,100,1000");
+        let (key, values) = text.split_once('=').ok_or_else(expected)?;
         let values: Vec<String> = values.split(',').map(|v| v.trim().to_owned()).collect();
         if key.is_empty() || values.iter().any(String::is_empty) {
-            return Err("expected KEY=V1,V2,… such as in-flight=10,100,1000".to_owned());
+            return Err(expected());
         }
         if values.len() > VALUES_MAX {
-            return Err(format!("at most {VALUES_MAX} values, not {}", values.len()));
+            let count = values.len();
+            return Err(Error::usage(format_args!(
+                "at most {VALUES_MAX} values, not {count}"
+            )));
         }
         Ok(Sweep {
             key: key.to_owned(),
@@ -71,19 +73,19 @@ impl Sweep {
     ///
     /// # Errors
     /// A usage error: an option that cannot be swept, a value that it cannot have.
-    pub(crate) fn with(&self, value: &str, args: &CompareArgs) -> anyhow::Result<CompareArgs> {
+    pub(crate) fn with(&self, value: &str, args: &CompareArgs) -> Result<CompareArgs> {
         let mut args = args.clone();
         let refused =
-            |why: String| Usage::error(format_args!("--sweep {}={value}: {why}", self.key));
+            |why: Error| Error::usage(format_args!("--sweep {}={value}: {why}", self.key));
         self.set(value, &mut args).map_err(refused)?;
         Ok(args)
     }
 
-    fn set(&self, value: &str, args: &mut CompareArgs) -> Result<(), String> {
+    fn set(&self, value: &str, args: &mut CompareArgs) -> Result<()> {
         let whole = || {
             value
                 .parse()
-                .map_err(|_| "expected a whole number".to_owned())
+                .map_err(|_| Error::usage("expected a whole number"))
         };
         let pace = &mut args.pace;
         match self.key.as_str() {
@@ -95,7 +97,7 @@ impl Sweep {
             "retries" => {
                 pace.retries = value
                     .parse()
-                    .map_err(|_| "expected a whole number up to 65535".to_owned())?;
+                    .map_err(|_| Error::usage("expected a whole number up to 65535"))?;
             }
             "timeout" => pace.timeout = value::duration(value)?,
             "yield-every" => args.driving.yield_every = value::duration_or_never(value)?,
@@ -107,22 +109,22 @@ impl Sweep {
 }
 
 /// The computation with another argument.
-fn with_cost(compute: &str, value: &str) -> Result<String, String> {
+fn with_cost(compute: &str, value: &str) -> Result<String> {
     match compute.split(':').next().unwrap_or_default() {
         name @ ("bcrypt" | "sha256" | "sleep" | "spin") => Ok(format!("{name}:{value}")),
-        _ => Err(format!(
+        _ => Err(Error::usage(format_args!(
             "{compute} has no cost; try bcrypt, sha256, sleep or spin"
-        )),
+        ))),
     }
 }
 
 /// The lab with another value of this key.
-fn with_lab_key(save: &str, key: &str, value: &str) -> Result<String, String> {
+fn with_lab_key(save: &str, key: &str, value: &str) -> Result<String> {
     let Some(query) = save.strip_prefix(LAB) else {
         let options = OPTIONS.join(", ");
-        return Err(format!(
+        return Err(Error::usage(format_args!(
             "no such option; known are {options}, cost, and where --save is {LAB} its keys"
-        ));
+        )));
     };
     let query = query.strip_prefix('?').unwrap_or(query);
     let others = query
@@ -149,7 +151,7 @@ mod tests {
         }
     }
 
-    fn with(line: &str) -> anyhow::Result<CompareArgs> {
+    fn with(line: &str) -> Result<CompareArgs> {
         let args = args(line);
         let sweep = args.sweep.clone().unwrap();
         sweep.with(sweep.values().next().unwrap(), &args)
@@ -180,7 +182,7 @@ mod tests {
         let check = |line: &str, part: &str| {
             let error = with(line).unwrap_err();
             assert!(
-                error.is::<Usage>() && error.to_string().contains(part),
+                matches!(error, Error::Usage(_)) && error.to_string().contains(part),
                 "{error}"
             );
         };

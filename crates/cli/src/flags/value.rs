@@ -9,6 +9,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use humantime::format_duration;
 use inflight::{Halt, Quota, Strategy};
 
+use crate::error::{Error, Result};
+
 /// A number, or whatever suits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrAuto {
@@ -41,30 +43,30 @@ impl fmt::Display for OrNever {
     }
 }
 
-pub(crate) fn count_or_auto(text: &str) -> Result<OrAuto, String> {
+pub(crate) fn count_or_auto(text: &str) -> Result<OrAuto> {
     if text == "auto" {
         return Ok(OrAuto::Auto);
     }
     let count = text
         .parse()
-        .map_err(|_| "expected a whole number or auto")?;
+        .map_err(|_| Error::usage("expected a whole number or auto"))?;
     Ok(OrAuto::Count(count))
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     humantime::parse_duration(text)
-        .map_err(|_| "expected a duration such as 100ms, 30s or 5m".to_owned())
+        .map_err(|_| Error::usage("expected a duration such as 100ms, 30s or 5m"))
 }
 
-pub(crate) fn duration_or_never(text: &str) -> Result<OrNever, String> {
+pub(crate) fn duration_or_never(text: &str) -> Result<OrNever> {
     match text {
         "never" => Ok(OrNever::Never),
         _ => duration(text)
             .map(OrNever::Every)
-            .map_err(|expected| format!("{expected}, or never")),
+            .map_err(|expected| Error::usage(format_args!("{expected}, or never"))),
     }
 }
 
@@ -97,7 +99,7 @@ impl fmt::Display for OrNoHalt {
 }
 
 /// `most` of the last items, `never`, so many dead letters, `10`, or more than a share of the items, `fail=3%`.
-pub(crate) fn or_no_halt(text: &str) -> Result<OrNoHalt, String> {
+pub(crate) fn or_no_halt(text: &str) -> Result<OrNoHalt> {
     match text {
         "never" => Ok(OrNoHalt::Never),
         "most" => Ok(OrNoHalt::At(Halt::Most)),
@@ -105,9 +107,11 @@ pub(crate) fn or_no_halt(text: &str) -> Result<OrNoHalt, String> {
     }
 }
 
-fn halt(text: &str) -> Result<Halt, String> {
+fn halt(text: &str) -> Result<Halt> {
     let expected = || {
-        "expected a number of items, such as 10, a share, such as fail=3%, most or never".to_owned()
+        Error::usage(
+            "expected a number of items, such as 10, a share, such as fail=3%, most or never",
+        )
     };
     let Some(share) = text.strip_prefix("fail=") else {
         return text.parse().map(Halt::Count).map_err(|_| expected());
@@ -122,8 +126,8 @@ fn halt(text: &str) -> Result<Halt, String> {
 }
 
 /// A number of bytes, from `500KiB`, `16MiB`, `1GiB` or the bare number.
-pub(crate) fn bytes(text: &str) -> Result<usize, String> {
-    let expected = || "expected a size such as 500KiB, 16MiB or 1GiB".to_owned();
+pub(crate) fn bytes(text: &str) -> Result<usize> {
+    let expected = || Error::usage("expected a size such as 500KiB, 16MiB or 1GiB");
     let end = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -137,7 +141,9 @@ pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     };
     let number: usize = number.parse().map_err(|_| expected())?;
     match number.checked_mul(unit) {
-        None | Some(0) => Err("must be more than 0, and less than memory has".to_owned()),
+        None | Some(0) => Err(Error::usage(
+            "must be more than 0, and less than memory has",
+        )),
         Some(bytes) => Ok(bytes),
     }
 }
@@ -154,9 +160,9 @@ pub(crate) fn shown_bytes(bytes: usize) -> String {
 }
 
 /// Requests a second, from `50/s`, `3000/m` (or `/min`) or `100000/h`.
-pub(crate) fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64> {
     let expected =
-        || "expected a number with its unit, such as 50/s, 3000/min or 100000/h".to_owned();
+        || Error::usage("expected a number with its unit, such as 50/s, 3000/min or 100000/h");
     let (number, unit) = text.split_once('/').ok_or_else(expected)?;
     let seconds = match unit.trim() {
         "s" => 1.0,
@@ -168,7 +174,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     if number > 0.0 && number.is_finite() {
         Ok(number / seconds)
     } else {
-        Err("must be more than 0".to_owned())
+        Err(Error::usage("must be more than 0"))
     }
 }
 
@@ -197,8 +203,12 @@ impl fmt::Display for QuotaOf {
 }
 
 /// A quota, from `500 requests/min`, `200000 tokens/min` or `50/s`, which are requests.
-pub(crate) fn quota(text: &str) -> Result<QuotaOf, String> {
-    let expected = || "expected a number, a unit and a time, such as '500 requests/min' or '200000 tokens/min'";
+pub(crate) fn quota(text: &str) -> Result<QuotaOf> {
+    let expected = || {
+        Error::usage(
+            "expected a number, a unit and a time, such as '500 requests/min' or '200000 tokens/min'",
+        )
+    };
     let (amount, time) = text.split_once('/').ok_or_else(expected)?;
     let (number, unit) = amount
         .trim()
@@ -208,7 +218,7 @@ pub(crate) fn quota(text: &str) -> Result<QuotaOf, String> {
     match unit.trim() {
         "request" | "requests" => Ok(QuotaOf::Requests(per_second)),
         "token" | "tokens" => Ok(QuotaOf::Tokens(per_second)),
-        _ => Err(expected().to_owned()),
+        _ => Err(expected()),
     }
 }
 
@@ -231,9 +241,9 @@ mod tests {
 
     #[test]
     fn a_size_has_a_unit() {
-        assert_eq!(bytes("16MiB"), Ok(16 << 20));
-        assert_eq!(bytes("2 kib"), Ok(2048));
-        assert_eq!(bytes("7"), Ok(7));
+        assert_eq!(bytes("16MiB").unwrap(), 16 << 20);
+        assert_eq!(bytes("2 kib").unwrap(), 2048);
+        assert_eq!(bytes("7").unwrap(), 7);
         for text in ["16MiB", "3KiB", "7"] {
             assert_eq!(shown_bytes(bytes(text).unwrap()), text);
         }
@@ -244,8 +254,8 @@ mod tests {
 
     #[test]
     fn a_rate_has_a_unit() {
-        assert_eq!(rate("50/s"), Ok(50.0));
-        assert_eq!(rate("30 / min"), Ok(0.5));
+        assert_eq!(rate("50/s").unwrap(), 50.0);
+        assert_eq!(rate("30 / min").unwrap(), 0.5);
         for wrong in ["50", "50/d", "fast/s", "0/s", "-1/s", "inf/s", "NaN/s"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
@@ -253,12 +263,12 @@ mod tests {
 
     #[test]
     fn a_quota_has_a_unit_and_a_time() {
-        assert_eq!(quota("120 requests/min"), Ok(QuotaOf::Requests(2.0)));
-        assert_eq!(quota("7200 tokens / h"), Ok(QuotaOf::Tokens(2.0)));
-        assert_eq!(quota("50/s"), Ok(QuotaOf::Requests(50.0)));
+        assert_eq!(quota("120 requests/min").unwrap(), QuotaOf::Requests(2.0));
+        assert_eq!(quota("7200 tokens / h").unwrap(), QuotaOf::Tokens(2.0));
+        assert_eq!(quota("50/s").unwrap(), QuotaOf::Requests(50.0));
         assert_eq!(
-            quota(&QuotaOf::Tokens(0.5).to_string()),
-            Ok(QuotaOf::Tokens(0.5))
+            quota(&QuotaOf::Tokens(0.5).to_string()).unwrap(),
+            QuotaOf::Tokens(0.5)
         );
         for wrong in [
             "50",
@@ -268,7 +278,10 @@ mod tests {
             "0 tokens/s",
         ] {
             assert!(
-                quota(wrong).unwrap_err().contains("200000 tokens/min"),
+                quota(wrong)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("200000 tokens/min"),
                 "{wrong}"
             );
         }
@@ -282,9 +295,9 @@ mod tests {
 
     #[test]
     fn a_halt_is_a_number_or_a_share() {
-        assert_eq!(halt("10"), Ok(Halt::Count(10)));
-        assert_eq!(halt("fail=10"), Ok(Halt::Count(10)));
-        assert_eq!(halt("fail=3%"), Ok(Halt::Share(0.03)));
+        assert_eq!(halt("10").unwrap(), Halt::Count(10));
+        assert_eq!(halt("fail=10").unwrap(), Halt::Count(10));
+        assert_eq!(halt("fail=3%").unwrap(), Halt::Share(0.03));
         for text in ["never", "most", "10", "fail=3%"] {
             assert_eq!(or_no_halt(text).unwrap().to_string(), text);
         }
@@ -295,10 +308,13 @@ mod tests {
 
     #[test]
     fn words_stand_beside_numbers() {
-        assert_eq!(count_or_auto("auto"), Ok(OrAuto::Auto));
-        assert_eq!(count_or_auto("0"), Ok(OrAuto::Count(0)));
+        assert_eq!(count_or_auto("auto").unwrap(), OrAuto::Auto);
+        assert_eq!(count_or_auto("0").unwrap(), OrAuto::Count(0));
         assert!(count_or_auto("-1").is_err());
-        assert_eq!(duration_or_never("never"), Ok(OrNever::Never));
-        assert_eq!(duration_or_never("0"), Ok(OrNever::Every(Duration::ZERO)));
+        assert_eq!(duration_or_never("never").unwrap(), OrNever::Never);
+        assert_eq!(
+            duration_or_never("0").unwrap(),
+            OrNever::Every(Duration::ZERO)
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use inflight::{ComputeClock, Job, Record, Reply};
 use inflight_connectors::{Crew, CrewSettings, Exec, Jq, Payload, Task};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::job::leash;
 use crate::terminal::messages::Messages;
 
@@ -55,19 +55,19 @@ impl Computation {
     ///
     /// # Errors
     /// A sentence that names the task and what is allowed.
-    pub(crate) fn parse(text: &str, treatment: Treatment) -> Result<Computation, String> {
+    pub(crate) fn parse(text: &str, treatment: Treatment) -> Result<Computation> {
         if let Some(command) = text.strip_prefix(EXEC) {
             return Ok(Computation::Exec(Exec::parse(command)?, treatment));
         }
         if treatment.recycle.is_some() {
-            return Err(format!(
+            return Err(Error::usage(format_args!(
                 "`{text}` has no worker processes, which --worker-recycle is for; exec:COMMAND has"
-            ));
+            )));
         }
         if let Some(filter) = text.strip_prefix(JQ) {
-            return Jq::compile(filter).map(Computation::Jq);
+            return Ok(Computation::Jq(Jq::compile(filter)?));
         }
-        Task::parse(text).map(Computation::Task)
+        Ok(Computation::Task(Task::parse(text)?))
     }
 
     /// Which clock says what the computation cost.
@@ -84,7 +84,7 @@ impl Computation {
     ///
     /// # Errors
     /// A usage error, when there is no such program, or it is no worker.
-    pub(crate) fn open(&self, messages: &Messages) -> anyhow::Result<Computer> {
+    pub(crate) fn open(&self, messages: &Messages) -> Result<Computer> {
         match self {
             Computation::Task(task) => Ok(Computer::Task(*task)),
             Computation::Jq(jq) => Ok(Computer::Jq(jq.clone())),
@@ -102,8 +102,7 @@ impl Computation {
                     }),
                     launcher: leash::launcher(),
                 };
-                let crew = Crew::start(exec, settings).map_err(Usage::error)?;
-                Ok(Computer::Crew(crew))
+                Ok(Computer::Crew(Crew::start(exec, settings)?))
             }
         }
     }

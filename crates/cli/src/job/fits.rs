@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use inflight_connectors::Abilities;
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::job::JobArgs;
 use crate::flags::pace::PaceArgs;
 use crate::flags::secrets::public;
@@ -17,22 +17,22 @@ use crate::flags::value::OrAuto;
 ///
 /// # Errors
 /// A usage error: a sentence that names the flag and why it would do nothing.
-pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
+pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> Result<()> {
     let Typed {
         save, job, pace, ..
     } = *typed;
     if !job.fetch_headers.is_empty() && job.fetch.is_none() {
-        return Err(Usage::error(
+        return Err(Error::usage(
             "--fetch-header goes with every fetch, and nothing is fetched; add --fetch URL",
         ));
     }
     if !pace.fetch_quotas.is_empty() && job.fetch.is_none() {
-        return Err(Usage::error(
+        return Err(Error::usage(
             "--fetch-quota is kept by the fetches, and nothing is fetched; add --fetch URL, or write --save-quota",
         ));
     }
     if job.fetch_body.is_some() && job.fetch.is_none() {
-        return Err(Usage::error(
+        return Err(Error::usage(
             "--fetch-body goes with every fetch, and nothing is fetched; add --fetch URL",
         ));
     }
@@ -55,16 +55,21 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
             .save_body
             .as_ref()
             .is_some_and(|body| body.typed() == "json");
-    if !able.appends && !able.keeps_account && !is_json_body {
+    let is_kept = job.responses.is_some();
+    if !able.appends && !able.keeps_account && !is_json_body && !is_kept {
         no_columns(&sink, job)?;
     }
+    refuse(
+        job.columns.is_some() && is_json_body && is_kept,
+        "--columns would be of both --save-body json and --responses; write the body as a template, such as '{\"id\": \"{id}\"}'",
+    )?;
     if !able.keeps_order {
         no_lines(&sink, job)?;
     }
     Ok(())
 }
 
-fn one_record(sink: &str, pace: &PaceArgs) -> anyhow::Result<()> {
+fn one_record(sink: &str, pace: &PaceArgs) -> Result<()> {
     let is_many = matches!(pace.bulk, OrAuto::Count(2..));
     refuse(
         is_many,
@@ -72,23 +77,23 @@ fn one_record(sink: &str, pace: &PaceArgs) -> anyhow::Result<()> {
     )
 }
 
-fn no_file(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
+fn no_file(sink: &str, job: &JobArgs) -> Result<()> {
     refuse(
         job.append && job.responses.is_none(),
         format_args!("--append lets file: and --responses add to a file; {sink} is none"),
     )
 }
 
-fn no_columns(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
+fn no_columns(sink: &str, job: &JobArgs) -> Result<()> {
     refuse(
         job.columns.is_some(),
         format_args!(
-            "--columns is of what file:, sqlite:, postgres: and --save-body json hold; {sink} gets nothing of it"
+            "--columns is of what file:, sqlite:, postgres:, --responses and --save-body json hold; {sink} gets nothing of it"
         ),
     )
 }
 
-fn no_lines(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
+fn no_lines(sink: &str, job: &JobArgs) -> Result<()> {
     refuse(
         job.keep_order && job.responses.is_none(),
         format_args!(
@@ -97,7 +102,7 @@ fn no_lines(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     )
 }
 
-fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
+fn no_http(sink: &str, job: &JobArgs) -> Result<()> {
     refuse(
         job.responses.is_some(),
         format_args!("--responses keeps what an HTTP service answers; {sink} has none"),
@@ -142,9 +147,9 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     )
 }
 
-fn refuse(is_idle: bool, sentence: impl Display) -> anyhow::Result<()> {
+fn refuse(is_idle: bool, sentence: impl Display) -> Result<()> {
     if is_idle {
-        return Err(Usage::error(sentence));
+        return Err(Error::usage(sentence));
     }
     Ok(())
 }

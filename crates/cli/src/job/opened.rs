@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
 use inflight_connectors::{HttpFetch, Items, Payload, Sink};
 
-use crate::error::unread;
+use crate::error::{Error, Result};
 use crate::job::computation::Computer;
 use crate::job::settings::Earlier;
 use crate::job::target::Place;
@@ -31,7 +31,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// When a lab or a worker cannot be started.
-    pub(crate) fn new(work: &'a Work, messages: &Messages) -> anyhow::Result<Opened<'a>> {
+    pub(crate) fn new(work: &'a Work, messages: &Messages) -> Result<Opened<'a>> {
         Ok(Opened {
             work,
             save: work.save.open()?,
@@ -52,7 +52,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// A usage error: a scheme that does not exist, a file that is not empty.
-    pub(crate) fn sink(&self, strategy: Strategy, repeat: u64) -> anyhow::Result<Sink> {
+    pub(crate) fn sink(&self, strategy: Strategy, repeat: u64) -> Result<Sink> {
         self.work.settings.sink(&self.save, strategy, repeat)
     }
 
@@ -60,7 +60,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// As [`Opened::sink`]; also when what the sink holds is not what was recorded.
-    pub(crate) fn sink_after(&self, earlier: &Earlier, strategy: Strategy) -> anyhow::Result<Sink> {
+    pub(crate) fn sink_after(&self, earlier: &Earlier, strategy: Strategy) -> Result<Sink> {
         let settings = self.work.settings.after(earlier);
         settings.sink(&self.save, strategy, 0)
     }
@@ -69,7 +69,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// As [`Settings::fetch`](crate::job::settings::Settings::fetch).
-    pub(crate) fn fetcher(&self) -> anyhow::Result<Option<HttpFetch>> {
+    pub(crate) fn fetcher(&self) -> Result<Option<HttpFetch>> {
         let fetch = self.fetch.as_ref();
         fetch
             .map(|place| self.work.settings.fetch(place))
@@ -80,7 +80,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// As [`Opened::sink`].
-    pub(crate) fn sink_at(&self, address: &str, strategy: Strategy) -> anyhow::Result<Sink> {
+    pub(crate) fn sink_at(&self, address: &str, strategy: Strategy) -> Result<Sink> {
         self.work
             .settings
             .sink(&Place::elsewhere(address), strategy, 0)
@@ -96,7 +96,7 @@ impl<'a> Opened<'a> {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
-    ) -> anyhow::Result<Vec<Payload>> {
+    ) -> Result<Vec<Payload>> {
         let results = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&results);
         let job = Job::new(items.into_iter()).observed_by(watch);
@@ -121,7 +121,7 @@ impl<'a> Opened<'a> {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
-    ) -> anyhow::Result<Vec<Payload>> {
+    ) -> Result<Vec<Payload>> {
         let Some(place) = &self.fetch else {
             return Ok(items);
         };
@@ -153,7 +153,7 @@ impl<'a> Opened<'a> {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
-    ) -> anyhow::Result<Summary> {
+    ) -> Result<Summary> {
         let job = Job::new(results.into_iter())
             .observed_by(watch)
             .compute(|result: Payload| result)
@@ -166,7 +166,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// A usage error, when nothing can be fetched from there.
-    pub(crate) fn ready(&self, items: Items) -> anyhow::Result<Ready> {
+    pub(crate) fn ready(&self, items: Items) -> Result<Ready> {
         let fetch = self.fetch.as_ref();
         let fetch = fetch.map(|place| self.work.settings.fetch(place));
         Ok(Ready {
@@ -185,8 +185,8 @@ impl<'a> Opened<'a> {
         options: &Options,
         watch: impl Observer,
         stop: &Stop,
-    ) -> anyhow::Result<Summary> {
-        let items = self.work.input.open().map_err(unread)?;
+    ) -> Result<Summary> {
+        let items = self.work.input.open().map_err(Error::unread)?;
         self.run_ready(self.ready(items)?, sink, options, watch, stop, None)
     }
 
@@ -202,7 +202,7 @@ impl<'a> Opened<'a> {
         watch: impl Observer,
         stop: &Stop,
         journal: Option<Journal>,
-    ) -> anyhow::Result<Summary> {
+    ) -> Result<Summary> {
         let how = How {
             computer: &self.computer,
             sink,
@@ -252,7 +252,7 @@ impl How<'_> {
     fn run<F: Service<Payload, Answer = Payload>>(
         self,
         job: Job<Payload, Payload, F>,
-    ) -> anyhow::Result<Summary> {
+    ) -> Result<Summary> {
         let summary = self
             .computer
             .join(job)

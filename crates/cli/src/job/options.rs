@@ -2,7 +2,7 @@
 
 use inflight::{ComputeClock, InFlightLimit, Options, Strategy};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::pace::PaceArgs;
 use crate::flags::strategy::StrategyArgs;
 use crate::flags::value::{OrAuto, OrNever, QuotaOf, together};
@@ -23,7 +23,7 @@ pub(crate) fn options(
     strategy: Strategy,
     compute_clock: ComputeClock,
     unsaid: InFlightLimit,
-) -> anyhow::Result<Options> {
+) -> Result<Options> {
     let defaults = Options::default();
     let at_most = |limit| match (limit, pace.max_in_flight) {
         (InFlightLimit::Fixed(limit), Some(most)) => InFlightLimit::Fixed(limit.min(most)),
@@ -69,6 +69,6 @@ pub(crate) fn options(
         compute_clock,
         ..defaults
     };
-    options.check().map_err(Usage::error)?;
+    options.check().map_err(Error::usage)?;
     Ok(options)
 }

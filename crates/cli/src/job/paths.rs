@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inflight_connectors::{Address, FileId, full_path, keeps};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::job::LAB;
 
 /// The files that a command reads and writes, each with what it is for.
@@ -28,7 +28,7 @@ impl Paths {
     ///
     /// # Errors
     /// A usage error that names both.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let mut seen: HashMap<FileId, (&str, &Path)> = HashMap::new();
         for (what, path) in &self.0 {
             // One that cannot be looked at is refused where it is opened; in a terminal or `/dev/null` nothing is destroyed.
@@ -40,7 +40,7 @@ impl Paths {
                     true => String::new(),
                     false => format!(" (there {})", spelled.display()),
                 };
-                return Err(Usage::error(format_args!(
+                return Err(Error::usage(format_args!(
                     "{what} and {other} are one file, {}{also}; name another for one of them",
                     path.display()
                 )));

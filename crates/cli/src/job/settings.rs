@@ -6,7 +6,7 @@ use inflight_connectors::{
     StatusChanges,
 };
 
-use crate::error::{Usage, unfit};
+use crate::error::{Error, Result};
 use crate::flags::job::{JobArgs, LAB, StatusArgs};
 use crate::flags::pace::PaceArgs;
 use crate::flags::value::QuotaOf;
@@ -34,7 +34,7 @@ pub(crate) struct Items {
 ///
 /// # Errors
 /// A usage error that names what is no status.
-pub(crate) fn changes(args: &StatusArgs) -> anyhow::Result<StatusChanges> {
+pub(crate) fn changes(args: &StatusArgs) -> Result<StatusChanges> {
     let list = |list: &Option<String>| list.clone().unwrap_or_default();
     let (retry, ok, fail) = (
         list(&args.retry_status),
@@ -42,7 +42,7 @@ pub(crate) fn changes(args: &StatusArgs) -> anyhow::Result<StatusChanges> {
         list(&args.fail_status),
     );
     StatusChanges::parse(&retry, &ok, &fail).map_err(|why| {
-        Usage::error(format_args!(
+        Error::usage(format_args!(
             "--retry-status, --ok-status, --fail-status: {why}"
         ))
     })
@@ -55,6 +55,8 @@ pub(crate) struct Earlier {
     pub(crate) resume: Option<Resume>,
     /// The name that the first of them gave to the job.
     pub(crate) job_id: u64,
+    /// By what services know the items.
+    pub(crate) keys_id: u64,
     /// The number of the next one, from 1.
     pub(crate) epoch_next: u64,
 }
@@ -69,14 +71,14 @@ impl Settings {
         job: u64,
         items: Items,
         columns: Columns,
-    ) -> anyhow::Result<Settings> {
+    ) -> Result<Settings> {
         let changes = changes(&args.statuses)?;
         let checks = AnswerChecks::compile(
             args.fail_if.as_deref(),
             args.retry_if.as_deref(),
             args.tokens.as_deref(),
         )
-        .map_err(Usage::error)?;
+        .map_err(Error::usage)?;
         // Where both are over HTTP, the answer that is wanted is that to the fetch.
         let (mut of_fetch, mut of_save) = (Default::default(), Default::default());
         if args.fetch.is_some() {
@@ -138,12 +140,7 @@ impl Settings {
     /// # Errors
     /// A usage error: a scheme that does not exist, a header that is none, a file that is not empty. A server that is away
     /// is an error of its own.
-    pub(crate) fn sink(
-        &self,
-        place: &Place,
-        strategy: Strategy,
-        repeat: u64,
-    ) -> anyhow::Result<Sink> {
+    pub(crate) fn sink(&self, place: &Place, strategy: Strategy, repeat: u64) -> Result<Sink> {
         let settings = SinkSettings {
             job: self.sink.job.wrapping_add(repeat),
             inline: strategy.is_one_thread(),
@@ -151,8 +148,8 @@ impl Settings {
             ..self.sink.clone()
         };
         let address = place.address_of("/add");
-        let sink = Sink::parse(&address, &settings).map_err(Usage::error)?;
-        sink.check().map_err(unfit)?;
+        let sink = Sink::parse(&address, &settings).map_err(Error::usage)?;
+        sink.check().map_err(Error::unfit)?;
         Ok(sink)
     }
 
@@ -165,11 +162,11 @@ impl Settings {
                     job: name_of(earlier.job_id),
                     epoch: earlier.epoch_next,
                 }),
-                job: earlier.job_id,
+                job: earlier.keys_id,
                 ..self.sink.clone()
             },
             fetch: FetchSettings {
-                job: earlier.job_id,
+                job: earlier.keys_id,
                 ..self.fetch.clone()
             },
         }
@@ -184,7 +181,7 @@ impl Settings {
     ///
     /// # Errors
     /// A usage error: an address that is none, a header that is none.
-    pub(crate) fn fetch(&self, place: &Place) -> anyhow::Result<HttpFetch> {
+    pub(crate) fn fetch(&self, place: &Place) -> Result<HttpFetch> {
         let settings = FetchSettings {
             declared: place.declared,
             ..self.fetch.clone()

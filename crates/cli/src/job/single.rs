@@ -2,6 +2,7 @@
 //!
 //! Nothing is tried again, nothing is kept, and each item has the index that it would have in a run.
 
+use std::io;
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +14,7 @@ use inflight::{
 use inflight_connectors::{HttpFetch, Input, Payload, Preview, RequestPreview, Sink};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::error::unread;
+use crate::error::{Error, Result};
 use crate::job::opened::Opened;
 
 /// A job whose items are looked at.
@@ -30,7 +31,7 @@ impl<'a> Single<'a> {
     ///
     /// # Errors
     /// As [`Opened::sink`] and [`Opened::fetcher`].
-    pub(crate) fn new(opened: &'a Opened<'a>, options: &Options) -> anyhow::Result<Single<'a>> {
+    pub(crate) fn new(opened: &'a Opened<'a>, options: &Options) -> Result<Single<'a>> {
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Single {
             opened,
@@ -50,11 +51,6 @@ impl<'a> Single<'a> {
             sink: opened.sink(Strategy::Sequential, 0)?,
             runtime: runtime.context("failed to prepare for requests")?,
         })
-    }
-
-    /// Whether something is fetched for each item.
-    pub(crate) fn fetches(&self) -> bool {
-        self.fetch.is_some()
     }
 
     /// The request that would fetch; `None` where nothing is fetched.
@@ -105,24 +101,24 @@ impl<'a> Single<'a> {
     /// Computes, for real.
     ///
     /// # Errors
-    /// When the engine could not go on; the inner one is what was wrong with the item.
-    pub(crate) fn compute(&self, fetched: Payload) -> anyhow::Result<Result<Payload, String>> {
+    /// What is wrong with the item, or why the engine could not go on.
+    pub(crate) fn compute(&self, fetched: Payload) -> Result<Payload, Unfinished> {
         let why = Arc::new(Mutex::new(None));
         let told = Arc::clone(&why);
         let watch = move |fact: &Fact, _: &Counts| {
             if let Fact::Dead { fault, .. } = fact {
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.to_string());
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.clone());
             }
         };
         let stop = Stop::new();
         let results = self
             .opened
-            .compute_some(vec![fetched], &self.options, watch, &stop)?;
+            .compute_some(vec![fetched], &self.options, watch, &stop)
+            .map_err(Error::from)?;
         let why = why.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(results
-            .into_iter()
-            .next()
-            .ok_or_else(|| why.unwrap_or_else(|| "nothing came of it".to_owned())))
+        let result = results.into_iter().next();
+        let nothing = || why.unwrap_or_else(|| Fault::permanent("nothing came of it"));
+        Ok(result.ok_or_else(nothing)?)
     }
 
     fn ask<S: Service<Payload>>(
@@ -149,21 +145,45 @@ impl<'a> Single<'a> {
     }
 }
 
+/// Why a step of one item did not come to its end.
+#[derive(Debug)]
+pub(crate) enum Unfinished {
+    /// The item would be a dead letter.
+    Dead(Fault),
+    /// The command itself cannot go on.
+    Broken(Error),
+}
+
+impl From<Fault> for Unfinished {
+    fn from(fault: Fault) -> Unfinished {
+        Unfinished::Dead(fault)
+    }
+}
+
+impl From<Error> for Unfinished {
+    fn from(error: Error) -> Unfinished {
+        Unfinished::Broken(error)
+    }
+}
+
+impl From<io::Error> for Unfinished {
+    fn from(error: io::Error) -> Unfinished {
+        Unfinished::Broken(error.into())
+    }
+}
+
 /// The first items of an input, with their indexes; of one that is none, why.
 ///
 /// # Errors
 /// When the input cannot be opened or read.
-pub(crate) fn first(
-    input: &Input,
-    count: usize,
-) -> anyhow::Result<Vec<Result<Record<Payload>, Fault>>> {
-    let mut source = input.open().map_err(unread)?;
+pub(crate) fn first(input: &Input, count: usize) -> Result<Vec<Result<Record<Payload>, Fault>>> {
+    let mut source = input.open().map_err(Error::unread)?;
     let mut items = Vec::new();
     while items.len() < count {
         let before = items.len();
         source
             .read(count - before, &mut items)
-            .map_err(|fault| anyhow::anyhow!("failed to read the input: {fault}"))?;
+            .map_err(|fault| Error::internal(format_args!("failed to read the input: {fault}")))?;
         if items.len() == before {
             break;
         }

@@ -10,6 +10,7 @@ use inflight::Declared;
 use inflight_lab::{Config, Lab, Stats};
 use percent_encoding::percent_decode_str;
 
+use crate::error::{Error, Result};
 use crate::flags::job::LAB;
 
 /// A service as typed, checked as far as that needs no connector.
@@ -36,7 +37,7 @@ impl Target {
     ///
     /// # Errors
     /// A sentence that names the key of the lab and what is valid.
-    pub(crate) fn parse(text: &str) -> Result<Target, String> {
+    pub(crate) fn parse(text: &str) -> Result<Target> {
         let Some(rest) = text.strip_prefix(LAB) else {
             return Ok(Target::Address(text.to_owned()));
         };
@@ -44,15 +45,15 @@ impl Target {
             Some(query) => query,
             None if rest.is_empty() => "",
             None => {
-                return Err(format!(
+                return Err(Error::usage(format_args!(
                     "`{text}` should look like lab:?latency=100ms&capacity=100"
-                ));
+                )));
             }
         };
         let mut config = Config::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let refused = |error| format!("{LAB} {error}");
+            let refused = |error| Error::usage(format_args!("{LAB} {error}"));
             config
                 .set(&decoded(key), &decoded(value))
                 .map_err(refused)?;
@@ -64,7 +65,7 @@ impl Target {
     ///
     /// # Errors
     /// When the system has no port or thread to give.
-    pub(crate) fn open(&self) -> anyhow::Result<Place> {
+    pub(crate) fn open(&self) -> Result<Place> {
         match self {
             Target::Address(address) => Ok(Place::elsewhere(address)),
             Target::Lab(config) => {
@@ -128,10 +129,10 @@ fn decoded(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn lab(text: &str) -> Result<Config, String> {
+    fn lab(text: &str) -> Result<Config> {
         match Target::parse(text)? {
             Target::Lab(config) => Ok(*config),
-            Target::Address(address) => Err(address),
+            Target::Address(address) => Err(Error::usage(address)),
         }
     }
 
@@ -146,21 +147,22 @@ mod tests {
         ] {
             expected.set(key, value).unwrap();
         }
+        let lab = |text| lab(text).unwrap();
         assert_eq!(
             lab("lab:?latency=100ms&rate=100/s,burst%2050&fail=5%&idempotent"),
-            Ok(expected)
+            expected
         );
-        assert_eq!(lab("lab:"), Ok(Config::default()));
+        assert_eq!(lab("lab:"), Config::default());
     }
 
     #[test]
     fn a_mistake_in_a_lab_is_named() {
-        assert!(lab("lab:?capcity=1").unwrap_err().contains("`capacity`"));
-        assert!(lab("lab:?latency=soon").unwrap_err().contains("`latency`"));
-        assert!(
-            lab("lab:latency=1s")
-                .unwrap_err()
-                .contains("should look like")
-        );
+        let check = |text, part| {
+            let error = lab(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        check("lab:?capcity=1", "`capacity`");
+        check("lab:?latency=soon", "`latency`");
+        check("lab:latency=1s", "should look like");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use inflight_connectors::{Abilities, Address, Columns, Format, Input};
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::job::{self as flags, LAB};
 use crate::flags::pace::PaceArgs;
 use crate::flags::secrets::public;
@@ -49,7 +49,7 @@ impl Work {
     ///
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
-    pub(crate) fn new(typed: Typed<'_>) -> anyhow::Result<Work> {
+    pub(crate) fn new(typed: Typed<'_>) -> Result<Work> {
         let sink = Address::parse(typed.save, &[LAB]).map_err(usage("--save"))?;
         fits::check(&typed, sink.abilities())?;
         let Typed {
@@ -68,11 +68,11 @@ impl Work {
             flags::Format::Json => Format::Json,
         });
         let fetch = job.fetch.as_deref();
-        let mut input = Input::parse(input, format, job.field.clone()).map_err(Usage::error)?;
+        let mut input = Input::parse(input, format, job.field.clone()).map_err(Error::usage)?;
         if job.no_header {
             input = input.without_header().map_err(usage("--no-header"))?;
         }
-        let packed = input.look().map_err(Usage::error)?;
+        let packed = input.look().map_err(Error::usage)?;
         let columns = columns(job, &input)?;
         let computation =
             Computation::parse(compute, treatment(pace)).map_err(usage("--compute"))?;
@@ -99,7 +99,7 @@ impl Work {
 }
 
 /// What is saved of each item, as far as that can be known before anything is read.
-fn columns(job: &flags::JobArgs, input: &Input) -> anyhow::Result<Columns> {
+fn columns(job: &flags::JobArgs, input: &Input) -> Result<Columns> {
     let Some(text) = &job.columns else {
         return Ok(Columns::default());
     };
@@ -112,6 +112,6 @@ fn columns(job: &flags::JobArgs, input: &Input) -> anyhow::Result<Columns> {
 }
 
 /// Makes a sentence about the value of this flag a usage error.
-pub(crate) fn usage<E: Display>(flag: &'static str) -> impl Fn(E) -> anyhow::Error {
-    move |sentence| Usage::error(format_args!("{flag}: {sentence}"))
+pub(crate) fn usage<E: Display>(flag: &'static str) -> impl Fn(E) -> Error {
+    move |sentence| Error::usage(format_args!("{flag}: {sentence}"))
 }

@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use inflight::{Found, Journal, OpenedJournal, Options, Service, Strategy};
+use inflight::{Command, Found, Journal, OpenedJournal, Options, Service, Strategy};
 use inflight_connectors::{Kind, Resume, Sink};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::{Finished, OtherInput, Usage, unfit};
+use crate::error::{Error, Result};
 use crate::flags::command;
 use crate::flags::keep::KeepArgs;
 use crate::flags::run::RunArgs;
@@ -56,7 +56,7 @@ impl Keep {
     ///
     /// # Errors
     /// A usage error, when flags contradict each other or the input.
-    pub(crate) fn new(args: &RunArgs, work: &Work) -> anyhow::Result<Keep> {
+    pub(crate) fn new(args: &RunArgs, work: &Work) -> Result<Keep> {
         let KeepArgs {
             journal,
             no_journal,
@@ -69,7 +69,7 @@ impl Keep {
         }
         if !work.input.is_replayable() {
             if journal.is_some() {
-                return Err(Usage::error(format_args!(
+                return Err(Error::usage(format_args!(
                     "--journal needs an input that can be read again, and {} cannot; {}",
                     work.input,
                     work.input
@@ -101,14 +101,14 @@ pub(crate) fn letters_beside(journal: &Path) -> PathBuf {
 }
 
 /// A folder named by a hash of input and sink: the same in every working folder and for every spelling of a file.
-fn default_place(args: &RunArgs) -> anyhow::Result<PathBuf> {
+fn default_place(args: &RunArgs) -> Result<PathBuf> {
     let path = fs::canonicalize(&args.input);
     let mut place = path.map_or_else(|_| args.input.clone().into(), PathBuf::into_os_string);
     place.push("\0");
     place.push(public(&spelled_in_full(&args.save)));
     let name = format!("{:016x}", xxh3_64(place.as_encoded_bytes()));
     let jobs = state::folder("jobs").ok_or_else(|| {
-        Usage::error(
+        Error::usage(
             "there is no place for the journal: set XDG_STATE_HOME or HOME, name one with --journal FILE, or add \
              --no-journal",
         )
@@ -128,19 +128,20 @@ pub(crate) struct Kept {
     pub(crate) path: PathBuf,
     /// As it was in the first run of the journal, however its input is typed now: services know results by it.
     job_id: u64,
+    /// By what services know items: the same, unless a change of the job was accepted.
+    keys_id: u64,
     job: Vec<(String, String)>,
 }
+
+/// The name under which a journal keeps [`Kept::keys_id`] where it is another than the job's.
+const KEYS: &str = "keys";
 
 impl Kept {
     /// Opens the journal, and looks whether it is that of this job and this input.
     ///
     /// # Errors
     /// When another run holds it, when it is damaged or that of another job, or cannot be read.
-    pub(crate) fn open(
-        keep: Keep,
-        work: &Work,
-        messages: &Messages,
-    ) -> anyhow::Result<Option<Kept>> {
+    pub(crate) fn open(keep: Keep, work: &Work, messages: &Messages) -> Result<Option<Kept>> {
         let Keep::Journal {
             path,
             is_named,
@@ -164,10 +165,9 @@ impl Kept {
         if let Some(found) = &finished {
             let earlier = finished_before(found, &path);
             if is_once {
-                return Err(Finished(format!(
+                return Err(Error::Finished(format!(
                     "{earlier}, and --once does no job twice; nothing was sent"
-                ))
-                .into());
+                )));
             }
             messages.say(format_args!("{earlier}; doing all of it again"));
         }
@@ -177,15 +177,19 @@ impl Kept {
             is_over,
             path,
             job_id: work.settings.job_id(),
+            keys_id: work.settings.job_id(),
             job: Vec::new(),
         };
         let found = kept.found();
-        if let Some(name) = found.as_ref().and_then(|found| value("job", found)) {
-            kept.job_id = id_of(name).unwrap_or(kept.job_id);
-        }
+        let known = |name: &str| value(name, found.as_ref()?).and_then(id_of);
+        kept.job_id = known("job").unwrap_or(kept.job_id);
+        kept.keys_id = known(KEYS).unwrap_or(kept.job_id);
         let content = content(work, found.as_ref(), &kept.path)?;
         job.push(("content".to_owned(), content));
         job.push(("job".to_owned(), name_of(kept.job_id)));
+        if kept.keys_id != kept.job_id {
+            job.push((KEYS.to_owned(), name_of(kept.keys_id)));
+        }
         kept.job = job;
         Ok(Some(kept))
     }
@@ -215,25 +219,40 @@ impl Kept {
     ///
     /// # Errors
     /// As [`Opened::sink_after`]; also when the sink and the journal do not fit together.
-    pub(crate) fn sink(&mut self, opened: &Opened<'_>, strategy: Strategy) -> anyhow::Result<Sink> {
+    pub(crate) fn sink(&mut self, opened: &Opened<'_>, strategy: Strategy) -> Result<Sink> {
         let earlier = Earlier {
             resume: self.resume(),
             job_id: self.job_id,
+            keys_id: self.keys_id,
             epoch_next: self.epoch_next(),
         };
         let sink = opened.sink_after(&earlier, strategy)?;
         if self.found().is_none() {
             // Nothing is known to be saved: the sink's own account would be that of another time.
-            sink.forget().map_err(unfit)?;
+            sink.forget().map_err(Error::unfit)?;
         }
-        if let Some(saved) = sink.ledger().map_err(unfit)? {
+        if let Some(saved) = sink.ledger().map_err(Error::unfit)? {
             self.believe(&saved)?;
         }
         Ok(sink)
     }
 
+    /// What of the job is other than in the last run of the journal, in words.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        self.opened.changes(&self.job)
+    }
+
+    /// Takes the job as it is now for that of the journal. Services get new keys: to the old ones they would answer as they did
+    /// before the change.
+    pub(crate) fn accept_change(&mut self, work: &Work) {
+        self.keys_id = work.settings.job_id();
+        self.job.retain(|(name, _)| name != KEYS);
+        self.job.push((KEYS.to_owned(), name_of(self.keys_id)));
+        self.opened.accept(&self.job);
+    }
+
     /// As [`OpenedJournal::believe`].
-    fn believe(&mut self, saved: &[Range<u64>]) -> anyhow::Result<()> {
+    fn believe(&mut self, saved: &[Range<u64>]) -> Result<()> {
         if !self.is_over {
             self.opened.believe(saved)?;
         }
@@ -244,7 +263,7 @@ impl Kept {
     ///
     /// # Errors
     /// As [`OpenedJournal::start`].
-    pub(crate) fn start(self) -> anyhow::Result<Journal> {
+    pub(crate) fn start(self) -> Result<Journal> {
         let mut opened = self.opened;
         if let Some(found) = opened.found().filter(|_| self.is_over) {
             archive(&self.path, &found)?;
@@ -258,12 +277,7 @@ impl Kept {
     ///
     /// # Errors
     /// As [`OpenedJournal::retry`].
-    pub(crate) fn retry(self, dead: Vec<u64>) -> anyhow::Result<Journal> {
-        let command = self
-            .opened
-            .found()
-            .map(|found| found.began.command)
-            .unwrap_or_default();
+    pub(crate) fn retry(self, dead: Vec<u64>, command: Command) -> Result<Journal> {
         Ok(self.opened.retry(&self.job, command, dead)?)
     }
 
@@ -336,22 +350,21 @@ fn value<'a>(name: &str, found: &'a Found) -> Option<&'a str> {
 }
 
 /// What the input holds, as far as the journal is concerned: what it held when the journal began, if it still does.
-fn content(work: &Work, found: Option<&Found>, path: &Path) -> anyhow::Result<String> {
+fn content(work: &Work, found: Option<&Found>, path: &Path) -> Result<String> {
     let Some(earlier) = found.and_then(|found| value("content", found)) else {
-        return work.input.fingerprint().map_err(Usage::error);
+        return work.input.fingerprint().map_err(Error::usage);
     };
     match work.input.continues(earlier) {
         Ok(()) => Ok(earlier.to_owned()),
-        Err(change) => Err(OtherInput(format!(
+        Err(change) => Err(Error::OtherJob(format!(
             "the input is not what it was when the journal {} was written: {change}; nothing was sent; --fresh starts over",
             path.display()
-        ))
-        .into()),
+        ))),
     }
 }
 
 /// Puts a journal and its dead letters aside, under the time at which its last run began.
-fn archive(path: &Path, found: &Found) -> anyhow::Result<()> {
+fn archive(path: &Path, found: &Found) -> Result<()> {
     let with = |end: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(end);
@@ -370,7 +383,7 @@ fn archive(path: &Path, found: &Found) -> anyhow::Result<()> {
     forget_oldest(path)
 }
 
-fn forget_oldest(path: &Path) -> anyhow::Result<()> {
+fn forget_oldest(path: &Path) -> Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
     };

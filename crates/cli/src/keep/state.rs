@@ -1,12 +1,11 @@
 //! Where inflight keeps what outlives a run: `$XDG_STATE_HOME/inflight`, or `~/.local/state/inflight`. Journals, recordings and
 //! what was learnt of services each have a folder of their own in it.
 
+use crate::error::{Error, Result};
 use std::env;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-
-use crate::error::Usage;
 
 /// The folder of this name, which may not exist yet; `None` when the environment names no place.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
@@ -33,10 +32,10 @@ pub(crate) fn is_own(journal: &Path) -> bool {
 ///
 /// # Errors
 /// A usage error that names it.
-pub(crate) fn create(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn create(folder: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| {
-        Usage::error(format_args!(
+        Error::usage(format_args!(
             "failed to make the folder {}: {error}; add --no-journal to run without one",
             folder.display()
         ))

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use crate::error::Result;
 use crate::terminal::out_file::OutFile;
 
 /// Writes an object and a line end.
 ///
 /// # Errors
 /// When the file or standard output fails.
-pub(crate) fn write(file: OutFile, object: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn write(file: OutFile, object: &impl Serialize) -> Result<()> {
     if file.is_nowhere() {
         return Ok(());
     }

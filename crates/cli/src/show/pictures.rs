@@ -1,6 +1,6 @@
 //! The pictures that flags ask for: files that can be written, and what is drawn into them.
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::flags::pictures::PictureArgs;
 use crate::keep::recording::Recording;
 use crate::show::report::{html, markdown, svg, trace};
@@ -20,7 +20,7 @@ impl Pictures {
     ///
     /// # Errors
     /// A usage error when one cannot be written, or two want standard output.
-    pub(crate) fn open(args: &PictureArgs, json: Option<&OutFile>) -> anyhow::Result<Pictures> {
+    pub(crate) fn open(args: &PictureArgs, json: Option<&OutFile>) -> Result<Pictures> {
         let pictures = Pictures {
             report: OutFile::open(args.report.as_deref())?,
             svg: OutFile::open(args.svg.as_deref())?,
@@ -40,10 +40,10 @@ impl Pictures {
     ///
     /// # Errors
     /// A usage error when several want it.
-    fn check_stdout(&self, json: Option<&OutFile>) -> anyhow::Result<()> {
+    fn check_stdout(&self, json: Option<&OutFile>) -> Result<()> {
         let wanted = self.all().into_iter().chain(json);
         if wanted.filter(|file| file.is_stdout()).count() > 1 {
-            return Err(Usage::error(
+            return Err(Error::usage(
                 "standard output can hold one of --json, --report, --svg, --trace and --markdown; give the others a file",
             ));
         }
@@ -62,7 +62,7 @@ impl Pictures {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) fn write(self, recording: &Recording) -> anyhow::Result<()> {
+    pub(crate) fn write(self, recording: &Recording) -> Result<()> {
         if !self.report.is_nowhere() {
             self.report.write(html::page(recording)?.as_bytes())?;
         }

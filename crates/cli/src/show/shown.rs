@@ -1,5 +1,6 @@
 //! What is shown of a run, and where: decided, with files that can be written.
 
+use crate::error::Result;
 use crate::flags::output::OutputArgs;
 use crate::show::progress::Shape;
 use crate::terminal::messages::Messages;
@@ -18,7 +19,7 @@ impl Show {
     ///
     /// # Errors
     /// A usage error when a file cannot be written.
-    pub(crate) fn new(output: &OutputArgs) -> anyhow::Result<Show> {
+    pub(crate) fn new(output: &OutputArgs) -> Result<Show> {
         let shape = Shape::of(output);
         Ok(Show {
             shape,

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use inflight::{Counts, Ending, Fact, Observer, Options, Source, Summary};
 use inflight_connectors::{Input, Payload};
 
-use crate::error::{Usage, unread};
+use crate::error::{Error, Result};
 use crate::flags::pictures::{PictureArgs, RecordingArgs};
 use crate::flags::repeat;
 use crate::job::work::Work;
@@ -43,9 +43,9 @@ impl Taking {
         work: &Work,
         runs: usize,
         json: &OutFile,
-    ) -> anyhow::Result<Taking> {
+    ) -> Result<Taking> {
         if recording.item_text && !work.input.is_replayable() {
-            return Err(Usage::error(
+            return Err(Error::usage(
                 "--item-text reads the input once more when the run is over, and this one can be read only once",
             ));
         }
@@ -86,11 +86,7 @@ impl Taking {
     ///
     /// # Errors
     /// When a picture cannot be written. That a recording cannot be kept is only told: nobody asked for it.
-    pub(crate) fn finish(
-        self,
-        mut recording: Recording,
-        messages: &Messages,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn finish(self, mut recording: Recording, messages: &Messages) -> Result<()> {
         if !self.is_wanted() {
             return Ok(());
         }
@@ -112,7 +108,7 @@ impl Taking {
                         "recorded: inflight report {}",
                         recording.about.id
                     )),
-                    Err(error) => messages.say(format_args!("not recorded: {error:#}")),
+                    Err(error) => messages.say(format_args!("not recorded: {error}")),
                 },
             }
         }
@@ -170,8 +166,8 @@ impl Observer for Watching {
 }
 
 /// Looks up the texts of the items that were kept.
-fn texts(input: &Input, run: &Run) -> anyhow::Result<Vec<(u64, String)>> {
-    let mut source = input.open().map_err(unread)?;
+fn texts(input: &Input, run: &Run) -> Result<Vec<(u64, String)>> {
+    let mut source = input.open().map_err(Error::unread)?;
     let mut wanted = run.rows().map(|row| row[0].index).peekable();
     let (mut texts, mut items, mut index) = (Vec::new(), Vec::new(), 0);
     while wanted.peek().is_some() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use inflight_connectors::look;
 
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::terminal::stdout;
 
 /// Where something goes that was asked for by a flag. Whether a file can be written is tried before the run, so that a wrong path costs nothing;
@@ -27,12 +27,12 @@ impl OutFile {
     ///
     /// # Errors
     /// A usage error when the file cannot be written.
-    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<OutFile> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<OutFile> {
         match path {
             None => Ok(OutFile::Nowhere),
             Some(path) if path == Path::new("-") => Ok(OutFile::Stdout),
             Some(path) => OutFile::file(path).map_err(|error| {
-                Usage::error(format_args!("failed to write {}: {error}", path.display()))
+                Error::usage(format_args!("failed to write {}: {error}", path.display()))
             }),
         }
     }
@@ -60,14 +60,14 @@ impl OutFile {
     ///
     /// # Errors
     /// When the file or standard output fails.
-    pub(crate) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn write(self, bytes: &[u8]) -> Result<()> {
         let (written, path) = match self {
             OutFile::Nowhere => return Ok(()),
             OutFile::Stdout => return Ok(stdout::write(&String::from_utf8_lossy(bytes))?),
             OutFile::Old(file, path) => (replace(file, bytes), path),
             OutFile::New(path) => (fs::write(&path, bytes), path),
         };
-        written.with_context(|| format!("failed to write {}", path.display()))
+        Ok(written.with_context(|| format!("failed to write {}", path.display()))?)
     }
 }
 

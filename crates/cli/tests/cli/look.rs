@@ -88,6 +88,21 @@ fn try_shows_each_step_and_saves_only_when_told() {
 }
 
 #[test]
+fn a_look_shows_which_column_of_a_table_gets_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("out.db");
+    let line = format!(
+        "run {} --columns 'id,double=.id*2,text' --save 'sqlite:{}?table=t' --dry-run -n 1",
+        input(folder.path()),
+        database.display()
+    );
+    let shown = inflight(&line).expect(0);
+    let row = "# saved: {\"index\":0,\"id\":1,\"double\":2,\"text\":\"it's \\\"so\\\" $HOME\"}";
+    assert!(shown.stdout.contains(row), "{}", shown.stdout);
+    assert!(!database.exists());
+}
+
+#[test]
 fn init_lists_the_fields_of_an_input() {
     let folder = tempfile::tempdir().unwrap();
     let rows = input(folder.path());

@@ -5,9 +5,11 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod bad_input;
 mod browser;
 mod compare;
 mod crash;
+mod dead_letters;
 mod exec;
 mod help;
 mod job;

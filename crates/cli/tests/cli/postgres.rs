@@ -44,6 +44,33 @@ fn is_exact(items: u64) -> String {
 }
 
 #[test]
+fn a_look_shows_which_column_gets_what() {
+    let (server, name, address) = database(
+        "CREATE TABLE t(\"index\" bigint PRIMARY KEY, n int, square jsonb, at timestamptz DEFAULT now())",
+    );
+    let columns = "--columns 'n=.,square=[., .*.]'";
+    let line = format!("run 3..5 {columns} --save '{address}' --dry-run");
+    let shown = inflight(&line).expect(0);
+    let row = "# saved: {\"index\":0,\"n\":3,\"square\":[3,9]}";
+    assert!(shown.stdout.contains(row), "{}", shown.stdout);
+    assert_eq!(server.query(&name, "SELECT count(*) FROM t"), "0");
+    // Without columns the fields of a result go into the columns of their names.
+    let line = format!("try 3..4 --compute 'jq:{{n: .}}' --save '{address}'");
+    let shown = inflight(&line).expect(0);
+    let row = "save, not written:\n{\"index\":0,\"n\":3,\"square\":null}";
+    assert!(shown.stdout.contains(row), "{}", shown.stdout);
+    let line = format!("run 3..4 --compute 'jq:{{m: .}}' --save '{address}' --dry-run");
+    let shown = inflight(&line).expect(3);
+    assert!(
+        shown
+            .stdout
+            .contains("field `m`, for which the table has no column"),
+        "{}",
+        shown.stdout
+    );
+}
+
+#[test]
 fn results_go_into_a_table_that_is_made() {
     let (server, name, address) = database("");
     let line = format!("run 0..1000 --compute sha256 --save '{address}'");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::inflight;
+use crate::support::{inflight, lab};
 
 /// Writes a CSV file with what needs quotes.
 fn write_input(path: &Path) {
@@ -153,4 +153,57 @@ fn a_stopped_run_goes_on_within_csv_and_writes_its_header_once() {
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
         python(SAME, &[&input, &output]);
     }
+}
+
+#[test]
+fn answers_to_saves_are_kept_as_columns() {
+    let (_lab, address) = lab("--rest");
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.csv");
+    std::fs::write(&input, "id,name\n1,\"Kim, A\"\n2,Lee\n").unwrap();
+    let run = |output: &str, flags: &str| {
+        inflight(&format!(
+            "run {} --save 'PUT http://{address}/things/{{id}}' --responses {} --keep-order {flags}",
+            input.display(),
+            folder.path().join(output).display(),
+        ))
+    };
+    let body = "--save-body '{\"name\":\"{name}\"}'";
+    let columns = "--columns 'id,status=$status,said=.name'";
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    run("out.csv", &format!("{body} {columns}")).expect(0);
+    assert_eq!(
+        read("out.csv"),
+        "id,status,said\n1,201,\"Kim, A\"\n2,201,Lee\n"
+    );
+    run("out.jsonl", &format!("{body} {columns}")).expect(0);
+    assert_eq!(
+        read("out.jsonl"),
+        "{\"id\":\"1\",\"status\":200,\"said\":\"Kim, A\"}\n{\"id\":\"2\",\"status\":200,\"said\":\"Lee\"}\n"
+    );
+    // What cannot be made of an answer is a dead letter that says so.
+    let dead = run(
+        "dead.jsonl",
+        &format!("{body} --columns 'id,said=.name.first'"),
+    );
+    assert!(
+        dead.stderr.contains("jq filter `.name.first`"),
+        "{}",
+        dead.stderr
+    );
+    assert_eq!(dead.expect(3).counts(), "saved=0 dead=2 in_doubt=0 left=0");
+    let refused = run("more.csv", body).expect(2);
+    assert!(
+        refused.stderr.contains("CSV needs columns"),
+        "{}",
+        refused.stderr
+    );
+    let refused = run("more.csv", &format!("--save-body json {columns}")).expect(2);
+    assert!(
+        refused
+            .stderr
+            .contains("both --save-body json and --responses"),
+        "{}",
+        refused.stderr
+    );
 }

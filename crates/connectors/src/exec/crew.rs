@@ -16,6 +16,7 @@ use super::protocol::PRINTED;
 use super::reaper::Reaper;
 use super::said::Listener;
 use super::worker::{Started, Worker};
+use crate::error::Error;
 use crate::payload::Payload;
 
 /// How workers are treated.
@@ -103,7 +104,7 @@ impl Crew {
     ///
     /// # Errors
     /// A sentence, when it cannot be started or says no valid hello.
-    pub fn start(exec: &Exec, settings: CrewSettings) -> Result<Crew, String> {
+    pub fn start(exec: &Exec, settings: CrewSettings) -> Result<Crew, Error> {
         let words = settings.launcher.into_iter();
         let shared = Arc::new(Shared {
             words: words

@@ -14,6 +14,7 @@ use super::item::{Fields, Found, Name, bad};
 use super::json::JsonTemplate;
 use super::text::{Text, Wrong};
 use crate::columns::{self, Columns};
+use crate::error::Error;
 use crate::jq::{Jq, JqInput};
 use crate::nearest::unknown;
 use crate::payload::Payload;
@@ -34,7 +35,7 @@ const BYTES: &str = "application/octet-stream";
 /// let body = BodySource::read(r#"{"text": "{}"}"#)?;
 /// assert_eq!(body.typed(), r#"{"text": "{}"}"#);
 /// assert!(BodySource::read("@no/such/file").is_err());
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BodySource {
@@ -47,7 +48,7 @@ impl BodySource {
     ///
     /// # Errors
     /// A sentence that names the file: it cannot be read, is no text, or has more than 16 MiB.
-    pub fn read(typed: &str) -> Result<BodySource, String> {
+    pub fn read(typed: &str) -> Result<BodySource, Error> {
         let content = match typed.strip_prefix('@') {
             None => None,
             Some("") => return Err("`@` names no file; write it as @FILE".into()),
@@ -347,7 +348,7 @@ mod tests {
     use crate::row::Row;
 
     fn parse(typed: &str) -> Result<Body, String> {
-        let source = BodySource::read(typed)?;
+        let source = BodySource::read(typed).map_err(|why| why.to_string())?;
         Body::parse(Some(&source), &Method::POST, &Fields::Unknown, None)
     }
 
@@ -419,7 +420,7 @@ mod tests {
         assert!(matches!(kind(&one), Ok(Body::Template(_))));
         assert!(matches!(kind(&write("a.txt", "Hi {}")), Ok(Body::Text(_))));
         let wrong = kind(&write("b.json", "{\n\"a\": {}x")).unwrap_err();
-        assert!(wrong.contains("b.json:2: no JSON"), "{wrong}");
+        assert!(wrong.contains("b.json:2: not JSON"), "{wrong}");
         let wrong = kind(&write("b.txt", "\n\n{id}")).unwrap_err();
         assert!(wrong.contains("b.txt:3: no field \"id\""), "{wrong}");
         let other = write("a.json", "{\"a\":\"x{}\"}");

@@ -3,6 +3,7 @@
 use inflight::{Fault, Record};
 
 use super::request::Answer;
+use crate::error::Error;
 use crate::jq::{Jq, JqInput};
 use crate::payload::Payload;
 
@@ -17,7 +18,7 @@ const SHOWN_CHARS_MAX: usize = 200;
 /// let checks = AnswerChecks::compile(Some(".error"), None, None)?;
 /// assert!(checks.reads_answers());
 /// assert!(AnswerChecks::compile(Some(".error |"), None, None).unwrap_err().starts_with("--fail-if"));
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct AnswerChecks {
@@ -35,9 +36,9 @@ impl AnswerChecks {
         fail_if: Option<&str>,
         retry_if: Option<&str>,
         tokens: Option<&str>,
-    ) -> Result<AnswerChecks, String> {
+    ) -> Result<AnswerChecks, Error> {
         let compiled = |flag: &str, filter: Option<&str>| {
-            let wrong = |why| format!("{flag}: {why}");
+            let wrong = |why: Error| format!("{flag}: {why}");
             filter.map(Jq::compile).transpose().map_err(wrong)
         };
         Ok(AnswerChecks {
@@ -64,18 +65,9 @@ impl AnswerChecks {
         if self.fail_if.is_none() && self.retry_if.is_none() {
             return Ok(());
         }
-        if answer.body.is_cut {
-            let why = "the answer is too long to be checked; --answer-max takes more";
-            return Err(Fault::permanent(format!("{title}: {why}"))
-                .counted_as(why)
-                .answered());
-        }
-        let headers: Vec<(&str, &str)> = (answer.head.headers.iter())
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-            .collect();
-        let input = JqInput::new(&answer.body.bytes)
-            .with_item(record.value.row.as_deref(), record.index)
-            .with_answer(answer.head.status.as_u16(), &headers);
+        answer.must_be_whole(title, "to be checked")?;
+        let headers = answer.headers();
+        let input = answer.as_input(record, &headers);
         let said = |flag: &str, filter: &Jq| {
             let shown = String::from_utf8_lossy(&answer.body.bytes);
             let shown: String = shown.chars().take(SHOWN_CHARS_MAX).collect();

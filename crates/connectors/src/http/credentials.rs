@@ -178,8 +178,9 @@ impl Credentials {
         refused.in_a_row += 1;
         refused.only = refused.only.filter(|only| *only == index);
         if since.elapsed() < REFUSED_MAX {
-            let undecided =
-                Fault::overload(refusal.to_string()).counted_as(refusal.reason().to_owned());
+            let undecided = Fault::overload(refusal.to_string())
+                .counted_as(refusal.reason().to_owned())
+                .not_by_load();
             return if refused.in_a_row <= IN_A_ROW_MAX {
                 undecided
             } else {

@@ -11,6 +11,7 @@ use super::checks::AnswerChecks;
 use super::item::Fields;
 use super::request::{Links, Request, Spec};
 use super::verdict::StatusChanges;
+use crate::error::Error;
 use crate::payload::Payload;
 use crate::preview::RequestPreview;
 use crate::settings::{ANSWER_BYTES_MAX, shown_bytes};
@@ -56,7 +57,7 @@ pub struct FetchSettings {
 ///
 /// let fetch = HttpFetch::new("http://127.0.0.1:8080/items/{}?token=1", &FetchSettings::default())?;
 /// assert_eq!(fetch.to_string(), "http://127.0.0.1:8080/items/{}");
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 pub struct HttpFetch(Arc<Inner>);
 
@@ -72,7 +73,7 @@ impl HttpFetch {
     ///
     /// # Errors
     /// A sentence that names the address or setting at fault.
-    pub fn new(address: &str, settings: &FetchSettings) -> Result<HttpFetch, String> {
+    pub fn new(address: &str, settings: &FetchSettings) -> Result<HttpFetch, Error> {
         let request = Request::new(&Spec {
             address,
             is_fetch: true,

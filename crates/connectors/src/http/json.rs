@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::item::{Fields, Found, Name, bad};
 use super::text::{Part as Piece, Text, Wrong};
-use crate::jsonl::write_text;
+use crate::jsonl::{not_json, write_text};
 use crate::payload::Payload;
 
 /// The parts of a JSON document.
@@ -38,7 +38,7 @@ impl JsonTemplate {
             });
             Wrong {
                 line: cause.line().max(1),
-                why: format!("no JSON: {cause}{hint}"),
+                why: not_json(&cause) + &hint,
             }
         })?;
         let mut parts = Vec::new();
@@ -58,7 +58,7 @@ impl JsonTemplate {
             }
             let content: String = serde_json::from_str(string).map_err(|cause| Wrong {
                 line,
-                why: format!("no JSON: {cause}"),
+                why: not_json(&cause),
             })?;
             let content =
                 Text::parse(&content, line, fields).map_err(|wrong| Wrong { line, ..wrong })?;

@@ -25,6 +25,7 @@ use super::redirect::{self, Next};
 use super::url::Url;
 use super::verdict::{Meaning, StatusChanges};
 use crate::columns::Columns;
+use crate::jq::JqInput;
 use crate::payload::Payload;
 use crate::preview::RequestPreview;
 
@@ -433,6 +434,37 @@ impl Request {
     fn url_of(&self, uri: &Uri) -> Result<Url, Fault> {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Url::parse(&format!("{}{path}", self.address.url.origin)).map_err(Fault::permanent)
+    }
+}
+
+impl Answer {
+    /// As filters see it. `headers` are its own.
+    pub(super) fn as_input<'a>(
+        &'a self,
+        record: &'a Record<Payload>,
+        headers: &'a [(&'a str, &'a str)],
+    ) -> JqInput<'a> {
+        JqInput::new(&self.body.bytes)
+            .with_item(record.value.row.as_deref(), record.index)
+            .with_answer(self.head.status.as_u16(), headers)
+    }
+
+    /// The headers that are text.
+    pub(super) fn headers(&self) -> Vec<(&str, &str)> {
+        let headers = self.head.headers.iter();
+        headers
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect()
+    }
+
+    /// Fails permanently where only the beginning of the answer was read.
+    pub(super) fn must_be_whole(&self, title: &str, what_for: &str) -> Result<(), Fault> {
+        if !self.body.is_cut {
+            return Ok(());
+        }
+        let why = format!("the answer is too long {what_for}; --answer-max takes more");
+        let fault = Fault::permanent(format!("{title}: {why}"));
+        Err(fault.counted_as(why).answered())
     }
 }
 

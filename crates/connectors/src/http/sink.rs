@@ -7,6 +7,8 @@ use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 use super::answer::Bounds;
 use super::request::{Links, Request, Spec};
 use super::responses::Responses;
+use crate::columns::Columns;
+use crate::error::Error;
 use crate::kind::Kind;
 use crate::payload::Payload;
 use crate::preview::RequestPreview;
@@ -29,7 +31,7 @@ const RESPONSE_BYTES_MAX: usize = 1 << 20;
 ///
 /// let sink = HttpSink::new("https://example.com/add?token=1", &SinkSettings::default())?;
 /// assert_eq!(sink.to_string(), "https://example.com/add");
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 pub struct HttpSink(Arc<Inner>);
 
@@ -50,7 +52,7 @@ impl HttpSink {
     ///
     /// # Errors
     /// A sentence that names the address or setting at fault. Credentials for another machine need `https:`.
-    pub fn new(address: &str, settings: &SinkSettings) -> Result<HttpSink, String> {
+    pub fn new(address: &str, settings: &SinkSettings) -> Result<HttpSink, Error> {
         let reads_answers = settings.counts_tokens || settings.checks.reads_answers();
         let request = Request::new(&Spec {
             address,
@@ -67,7 +69,18 @@ impl HttpSink {
             reads_answers: reads_answers || settings.responses.is_some(),
             is_item_gone: settings.is_item_gone,
         })?;
+        // A body `json` has them, else what is kept of responses.
+        let is_json = settings
+            .body
+            .as_ref()
+            .is_some_and(|body| body.typed() == "json");
+        let columns = if is_json {
+            Columns::default()
+        } else {
+            settings.columns.clone()
+        };
         let responses = settings.responses.clone();
+        let responses = responses.map(|path| Responses::new(path, columns, settings));
         Ok(HttpSink(Arc::new(Inner {
             request,
             declared: settings.declared,
@@ -79,7 +92,7 @@ impl HttpSink {
             answer_bytes_max: settings.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX),
             counts_tokens: settings.counts_tokens,
             reads_answers,
-            responses: responses.map(|path| Responses::new(path, settings)),
+            responses: responses.transpose()?,
         })))
     }
 
@@ -88,9 +101,9 @@ impl HttpSink {
     ///
     /// # Errors
     /// A sentence that names the file: it cannot be written, or is not what the journal knows.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Error> {
         let responses = self.0.responses.as_ref();
-        responses.map_or(Ok(()), Responses::check)
+        Ok(responses.map_or(Ok(()), Responses::check)?)
     }
 
     /// The request that saves this result, as it would be sent.
@@ -175,8 +188,9 @@ impl Connection<Payload> for HttpConnection {
         if self.sink.counts_tokens {
             self.tokens = request.tokens(&answer);
         }
-        let line = || Responses::line(record.index, answer.head.status, &answer.body);
-        Ok(Reply::one(is_kept.then(line)))
+        let line = |responses: &Responses| responses.line(request.title(), record, &answer);
+        let line = self.sink.responses.as_ref().map(line).transpose()?;
+        Ok(Reply::one(line))
     }
 
     fn is_open(&mut self) -> bool {
@@ -200,9 +214,15 @@ mod tests {
                 headers: headers.iter().map(|line| (*line).to_owned()).collect(),
                 ..SinkSettings::default()
             };
-            let message = HttpSink::new(&address, &settings).err().unwrap_or_default();
-            assert!(message.contains(part), "{url} {headers:?}: {message}");
-            assert!(!message.contains("canary"), "{message}");
+            let message = HttpSink::new(&address, &settings)
+                .err()
+                .map(|why| why.to_string())
+                .unwrap_or_default();
+            assert!(
+                message.to_string().contains(part),
+                "{url} {headers:?}: {message}"
+            );
+            assert!(!message.to_string().contains("canary"), "{message}");
         };
         check("http://u:canary@10.0.0.1/", &[], "POST", "unencrypted");
         check(

@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use hyper::StatusCode;
 
+use crate::error::Error;
+
 /// Characters of a body that are shown in a message.
 const SHOWN_CHARS_MAX: usize = 200;
 
@@ -151,7 +153,7 @@ fn rule_of(status: u16) -> Option<&'static Rule> {
 /// let changes = StatusChanges::parse("409,425", "404", "")?;
 /// assert!(changes.explain(404).unwrap().contains("done"));
 /// assert!(StatusChanges::parse("409", "4xx", "").is_err());
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusChanges {
@@ -164,7 +166,7 @@ impl StatusChanges {
     ///
     /// # Errors
     /// A sentence that names what is no status, or the status that is to mean two things.
-    pub fn parse(retry: &str, done: &str, fail: &str) -> Result<StatusChanges, String> {
+    pub fn parse(retry: &str, done: &str, fail: &str) -> Result<StatusChanges, Error> {
         let mut all = StatusChanges::default();
         for (list, meaning) in [
             (retry, Meaning::Transient),
@@ -185,7 +187,7 @@ impl StatusChanges {
                         && other.start() <= range.end()
                 }) {
                     let both = range.start().max(other.start());
-                    return Err(format!("status {both} is to mean two things; name it once"));
+                    return Err(format!("status {both} is to mean two things; name it once").into());
                 }
                 all.changes.push((range, meaning));
             }
@@ -349,7 +351,10 @@ mod tests {
     #[test]
     fn flags_change_what_a_status_means() {
         let changes = StatusChanges::parse("409, 425", "404", "500-502,51x").unwrap_err();
-        assert!(changes.contains("`51x` is no status"), "{changes}");
+        assert!(
+            changes.to_string().contains("`51x` is no status"),
+            "{changes}"
+        );
         let changes = StatusChanges::parse("409, 425", "404", "500-502,5xx").unwrap();
         assert_eq!(meaning(&changes, 409), Meaning::Transient);
         assert_eq!(meaning(&changes, 404), Meaning::Done);
@@ -357,7 +362,10 @@ mod tests {
         assert_eq!(meaning(&changes, 200), Meaning::Done);
         assert_eq!(meaning(&changes, 429), Meaning::Overload);
         let twice = StatusChanges::parse("404", "400-405", "").unwrap_err();
-        assert!(twice.contains("status 404 is to mean two"), "{twice}");
+        assert!(
+            twice.to_string().contains("status 404 is to mean two"),
+            "{twice}"
+        );
         for wrong in ["4", "abc", "1000", "504-500", "4xxx", "-", "99"] {
             assert!(StatusChanges::parse(wrong, "", "").is_err(), "{wrong}");
         }

@@ -155,7 +155,10 @@ fn refusal(why: impl Into<String>) -> Fault {
 }
 
 /// The fields of an object, each at the place of its column; of one that comes twice the last.
-fn fields<'a>(object: &'a str, shape: &Shape) -> Result<Vec<Option<&'a RawValue>>, Fault> {
+pub(super) fn fields<'a>(
+    object: &'a str,
+    shape: &Shape,
+) -> Result<Vec<Option<&'a RawValue>>, Fault> {
     let mut deserializer = serde_json::Deserializer::from_str(object);
     let found = deserializer
         .deserialize_map(Fields(shape))
@@ -272,7 +275,7 @@ fn write_cell(cell: &Value<'_>, target: &Target, rows: &mut BytesMut) -> Result<
     Ok(())
 }
 
-fn is_json(text: &str) -> bool {
+pub(super) fn is_json(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 

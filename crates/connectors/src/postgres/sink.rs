@@ -1,9 +1,9 @@
 //! A table of Postgres as a sink: what is looked at before a run, who takes over the job, and the connections.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use inflight::{Durable, Fault, Service};
+use inflight::{Durable, Fault, Record, Service};
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, Error};
 
@@ -11,6 +11,7 @@ use super::address::Address;
 use super::connection::PostgresConnection;
 use super::ledger::{Failed, Tables};
 use super::link::Opener;
+use super::preview::preview;
 use super::shape::{Name, Shape, quoted};
 use super::staging::Staging;
 use super::verdict;
@@ -44,7 +45,7 @@ const CONNECTIONS_MAX: usize = 4;
 ///
 /// let sink = PostgresSink::new("postgres://me@localhost/night?table=hashes", &SinkSettings::default())?;
 /// assert_eq!(sink.to_string(), "postgres://localhost/night?table=hashes");
-/// # Ok::<(), String>(())
+/// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 pub struct PostgresSink(Arc<Plan>);
 
@@ -57,6 +58,8 @@ pub(super) struct Plan {
     pub(super) columns: Columns,
     creates: bool,
     pub(super) account: Option<Account>,
+    /// The table as it was found by [`PostgresSink::check`].
+    found: OnceLock<Shape>,
     /// Held while a connection makes tables and takes over the job, so that the others find both done.
     turn: Mutex<()>,
 }
@@ -66,7 +69,7 @@ impl PostgresSink {
     ///
     /// # Errors
     /// A sentence that names the part of the address at fault.
-    pub fn new(text: &str, settings: &SinkSettings) -> Result<PostgresSink, String> {
+    pub fn new(text: &str, settings: &SinkSettings) -> Result<PostgresSink, crate::Error> {
         let env = |name: &str| std::env::var(name).ok();
         let (address, parameters) = Address::parse(text, &["table", "columns"], env)?;
         let value = |name: &str| {
@@ -79,7 +82,7 @@ impl PostgresSink {
         if value("columns").is_some() {
             return Err(format!(
                 "address {address}: columns are named by a flag now: --columns 'NAME,NAME=FILTER', such as --columns 'id,answer=.text'"
-            ));
+            ).into());
         }
         Ok(PostgresSink(Arc::new(Plan {
             opener: Opener::new(&address)?,
@@ -87,6 +90,7 @@ impl PostgresSink {
             columns: settings.columns.clone(),
             creates: settings.create,
             account: settings.ledger.clone().map(Account::new),
+            found: OnceLock::new(),
             turn: Mutex::new(()),
             address,
         })))
@@ -112,12 +116,30 @@ impl PostgresSink {
                 let made = client.batch_execute(&staging.create_once).await;
                 made.map_err(|cause| plan.refused(&cause))?;
             }
+            // The same each time, unless somebody changes the table meanwhile.
+            let _ = plan.found.set(shape);
             if plan.account.is_some() {
                 let tried = plan.tables().try_out(client).await;
                 tried.map_err(|cause| plan.unaccounted(Failed::By(cause)))?;
             }
             Ok(())
         })
+    }
+
+    /// The row that would be saved of this result, as a JSON object; for this the table was looked at by [`PostgresSink::check`].
+    ///
+    /// # Errors
+    /// Permanent, when no row can be made of it.
+    pub(crate) fn preview(&self, record: &Record<Payload>) -> Result<String, Fault> {
+        let plan = &self.0;
+        let found = match plan.found.get() {
+            Some(found) => found,
+            None => {
+                self.check()?;
+                plan.found.get().expect("a check that succeeds has set it")
+            }
+        };
+        preview(record, found, &plan.columns)
     }
 
     /// What is promised of a result that is saved here.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use inflight::{Fault, Record};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use crate::columns::{Columns, index_is_own};
+use crate::columns::{Columns, index_is_own, shown, shown_bytes};
 use crate::payload::Payload;
 use crate::row::Value;
 
@@ -30,6 +30,16 @@ pub(super) fn row<'a>(
     Ok(())
 }
 
+/// The row of a record for whoever wants to see it first: an object, with the values as SQLite keeps them.
+pub(super) fn preview(columns: &Columns, record: &Record<Payload>) -> Result<String, Fault> {
+    let mut cells = Vec::new();
+    row(columns, record, &mut cells)?;
+    let names = columns.names().filter(|name| *name != "index");
+    let names: Vec<&str> = std::iter::once("index").chain(names).collect();
+    let values: Vec<Value<'_>> = cells.into_iter().map(Cell::shown).collect();
+    Ok(shown(names.into_iter().zip(&values)))
+}
+
 /// A value as SQLite keeps it.
 pub(super) enum Cell<'a> {
     Null,
@@ -45,6 +55,16 @@ impl<'a> Cell<'a> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Cell::Text(Cow::Borrowed(text)),
             Err(_) => Cell::Blob(bytes),
+        }
+    }
+
+    fn shown(self) -> Value<'a> {
+        match self {
+            Cell::Null => Value::Null,
+            Cell::Integer(integer) => Value::Json(integer.to_string().into()),
+            Cell::Real(real) => Value::Json(real.to_string().into()),
+            Cell::Text(text) => Value::Text(text),
+            Cell::Blob(bytes) => shown_bytes(bytes),
         }
     }
 

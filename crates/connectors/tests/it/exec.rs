@@ -347,7 +347,7 @@ fn what_is_no_worker_is_refused_before_anything_else() {
     let refused = |command: &str, part: &str| {
         let began = Instant::now();
         let why = Crew::start(&Exec::parse(command).unwrap(), settings(LONG)).unwrap_err();
-        assert!(why.contains(part), "{command}: {why}");
+        assert!(why.to_string().contains(part), "{command}: {why}");
         assert!(began.elapsed() < Duration::from_secs(10));
     };
     refused(

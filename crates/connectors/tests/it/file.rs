@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use inflight::{Connection, Service, Verdict};
-use inflight_connectors::{Kind, Resume, Sink, SinkSettings};
+use inflight_connectors::{Columns, Kind, Resume, Sink, SinkSettings};
 
 use crate::{connect, record, save, wait};
 
@@ -65,6 +65,30 @@ fn results_become_lines() {
         let more = format!("{lines}{{\"index\":4,\"result\":\"z\"}}\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), more);
     }
+}
+
+#[test]
+fn a_file_that_holds_nothing_but_the_names_of_its_columns_is_begun_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = || SinkSettings {
+        columns: Columns::parse("index,double=.*2").unwrap(),
+        ..settings(true, false)
+    };
+    for name in ["out.csv", "out.csv.gz"] {
+        let address = format!("file:{}", folder.path().join(name).display());
+        // A run that was stopped before it saved anything.
+        drop(wait(connect(&Sink::parse(&address, &settings()).unwrap())));
+        let sink = Sink::parse(&address, &settings()).unwrap();
+        sink.check().unwrap();
+        wait(async {
+            let mut connection = connect(&sink).await;
+            save(&mut connection, &[record(0, "7")]).await.unwrap();
+        });
+        let sink = Sink::parse(&address, &settings()).unwrap();
+        assert!(sink.check().unwrap_err().to_string().contains("--append"));
+    }
+    let text = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    assert_eq!(text, "index,double\n0,14\n");
 }
 
 #[test]

@@ -712,7 +712,10 @@ fn a_row_is_put_into_address_headers_and_body() {
 #[test]
 fn what_cannot_be_a_request_is_refused_beforehand() {
     let check = |address: &str, settings: SinkSettings, part: &str| {
-        let message = Sink::parse(address, &settings).err().unwrap_or_default();
+        let message = Sink::parse(address, &settings)
+            .err()
+            .map(|why| why.to_string())
+            .unwrap_or_default();
         assert!(message.contains(part), "{address}: {message}");
     };
     let named = || SinkSettings {

@@ -178,5 +178,8 @@ fn certificates_are_verified() {
         ..SinkSettings::default()
     };
     let message = Sink::parse("https://localhost/", &settings).err().unwrap();
-    assert!(message.contains("holds none in PEM form"), "{message}");
+    assert!(
+        message.to_string().contains("holds none in PEM form"),
+        "{message}"
+    );
 }

@@ -187,9 +187,14 @@ fn inputs_that_make_no_sense_are_refused() {
             .map(Format::parse)
             .transpose()
             .and_then(|format| Input::parse(text, format, field.map(Into::into)))
-            .and_then(|input| input.open().map(|_| ()).map_err(|cause| cause.to_string()))
+            .and_then(|input| {
+                input
+                    .open()
+                    .map(|_| ())
+                    .map_err(|cause| cause.to_string().into())
+            })
             .unwrap_err();
-        assert!(message.contains(part), "{text}: {message}");
+        assert!(message.to_string().contains(part), "{text}: {message}");
     };
     check("a.txt", Some("jsnl"), None, "did you mean `jsonl`");
     check("a.txt", None, Some("x"), "add --format jsonl");

@@ -227,7 +227,7 @@ fn what_can_be_read_only_once_has_no_places() {
 fn continues(input: &Input, earlier: &str, expected: Result<(), &str>) {
     match (input.continues(earlier), expected) {
         (Ok(()), Ok(())) => {}
-        (Err(why), Err(part)) => assert!(why.contains(part), "{why}"),
+        (Err(why), Err(part)) => assert!(why.to_string().contains(part), "{why}"),
         (got, expected) => panic!("{earlier}: {got:?}, expected {expected:?}"),
     }
 }

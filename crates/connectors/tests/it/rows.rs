@@ -279,7 +279,10 @@ fn what_an_input_is_can_be_written_down() {
     keyed.continues(&fingerprint).unwrap();
     let other = table.input("query=SELECT * FROM t WHERE id > 3&key=id", None);
     let message = other.continues(&fingerprint).unwrap_err();
-    assert!(message.contains("of another query or key"), "{message}");
+    assert!(
+        message.to_string().contains("of another query or key"),
+        "{message}"
+    );
     let once = table.input("table=t", None);
     assert!(!once.is_replayable() && once.way_to_replay().is_some());
     assert_eq!(

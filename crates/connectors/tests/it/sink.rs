@@ -12,7 +12,9 @@ fn check(text: &str, expected: Result<&str, &str>) {
     };
     match (Sink::parse(text, &settings), expected) {
         (Ok(sink), Ok(shown)) => assert_eq!(sink.to_string(), shown),
-        (Err(message), Err(part)) => assert!(message.contains(part), "{text}: {message}"),
+        (Err(message), Err(part)) => {
+            assert!(message.to_string().contains(part), "{text}: {message}")
+        }
         (got, _) => panic!("{text}: {:?}", got.map(|sink| sink.to_string())),
     }
 }

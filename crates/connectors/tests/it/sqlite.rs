@@ -441,7 +441,7 @@ fn an_account_that_is_none_is_refused() {
     assert!(message.contains("cannot keep account"), "{message}");
     let settings = SinkSettings::default();
     let reserved = Sink::parse("sqlite:a.db?table=inflight_Progress", &settings);
-    assert!(reserved.err().unwrap().contains("name another"));
+    assert!(reserved.err().unwrap().to_string().contains("name another"));
 }
 
 #[test]

@@ -185,6 +185,21 @@ impl OpenedJournal {
         Ok(())
     }
 
+    /// What of these names and values is other than in the last run, such as `compute was none, and is sha256`. Nothing, where there
+    /// was none.
+    pub fn changes(&self, job: &[(String, String)]) -> Vec<String> {
+        let found = self.found.as_ref().filter(|found| found.good > 0);
+        found.map_or_else(Vec::new, |found| changes(&found.state.began.job, job))
+    }
+
+    /// Takes these names and values for those of the last run, whatever they were: what is finished stays finished, and what is done
+    /// from now on is done by them. The next run that begins writes them down.
+    pub fn accept(&mut self, job: &[(String, String)]) {
+        if let Some(found) = &mut self.found {
+            found.state.began.job = job.to_vec();
+        }
+    }
+
     /// Begins a run of the job with these names and values, which goes on where the last one stopped. Nothing is written
     /// before the run does.
     ///
@@ -222,8 +237,16 @@ impl OpenedJournal {
         items: Items,
         is_retry: bool,
     ) -> Result<Journal, Error> {
-        if let Some(found) = self.found.as_ref().filter(|found| found.good > 0) {
-            same_job(&self.path, &found.state.began.job, job)?;
+        let changes = self.changes(job);
+        if !changes.is_empty() {
+            return Err(Error::new(
+                ErrorKind::OtherJob,
+                format!(
+                    "the journal {} is that of another job: {}",
+                    self.path.display(),
+                    changes.join("; ")
+                ),
+            ));
         }
         let Recovered {
             salt, state, good, ..
@@ -322,7 +345,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn same_job(path: &Path, old: &[(String, String)], new: &[(String, String)]) -> Result<(), Error> {
+/// What of the names and values of a job is other than it was, in words.
+fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<String> {
     // A name may have several values, such as a header that was given twice.
     let value = |job: &[(String, String)], name: &str| {
         let found = job.iter().filter(|(other, _)| other == name);
@@ -332,31 +356,13 @@ fn same_job(path: &Path, old: &[(String, String)], new: &[(String, String)]) -> 
             values => values.join(" and "),
         }
     };
-    let mut names: Vec<&String> = old.iter().chain(new).map(|(name, _)| name).collect();
-    names.dedup();
+    let names = old.iter().chain(new).map(|(name, _)| name);
     let mut seen = std::collections::BTreeSet::new();
-    let differences: Vec<String> = names
-        .into_iter()
-        .filter(|name| seen.insert(*name) && value(old, name) != value(new, name))
-        .map(|name| {
-            format!(
-                "{name} was {}, and is {}",
-                value(old, name),
-                value(new, name)
-            )
-        })
-        .collect();
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::OtherJob,
-        format!(
-            "the journal {} is that of another job: {}",
-            path.display(),
-            differences.join("; ")
-        ),
-    ))
+    let changed = names.filter_map(|name| {
+        let (was, is) = (value(old, name), value(new, name));
+        (seen.insert(name) && was != is).then(|| format!("{name} was {was}, and is {is}"))
+    });
+    changed.collect()
 }
 
 fn damaged(path: &Path, Damage { at, witness }: Damage) -> Error {

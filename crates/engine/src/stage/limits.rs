@@ -83,6 +83,7 @@ pub(super) fn as_seen_by_the_limit<A>(outcome: &Result<Reply<A>, Fault>) -> Outc
         Err(fault) => fault,
     };
     match fault.verdict() {
+        Verdict::Overload if fault.is_not_by_load() => Outcome::Failed,
         Verdict::Overload => Outcome::Refused {
             by_quota: fault.is_by_quota(),
             wait: fault
@@ -110,5 +111,21 @@ pub(super) fn shows_that_it_is_there<A>(
         Ok(Reply::Each(answers)) => answers.iter().filter_map(|a| a.as_ref().err()).any(shows),
         Ok(Reply::All(_)) => false,
         Err(fault) => shows(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_service_refuses_says_nothing_of_how_much_it_can_take() {
+        let seen = |fault| as_seen_by_the_limit::<()>(&Err(fault));
+        let busy = Outcome::Refused {
+            by_quota: false,
+            wait: None,
+        };
+        assert_eq!(seen(Fault::overload("503")), busy);
+        assert_eq!(seen(Fault::overload("401").not_by_load()), Outcome::Failed);
     }
 }

@@ -8,9 +8,9 @@ use inflight::{Options, Strategy};
 
 use super::document::Plan;
 use super::ladder::LADDER_MAX;
-use super::sampling::{Sampling, Unanswered};
+use super::sampling::Sampling;
 use super::table;
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::plan::PlanArgs;
 use crate::job::open_files;
@@ -36,7 +36,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(args: PlanArgs) -> anyhow::Result<Asked> {
+    fn new(args: PlanArgs) -> Result<Asked> {
         let PlanArgs {
             mut run,
             no_probe,
@@ -47,13 +47,13 @@ impl Asked {
         let work = Work::new(run.typed())?;
         let pace = &run.pace;
         if work.input.is_stdin() {
-            return Err(Usage::error(
+            return Err(Error::usage(
                 "plan reads some of the input before a run does, and standard input can be read only once; write it \
                  to a file first",
             ));
         }
         if no_probe && work.fetch.is_some() {
-            return Err(Usage::error(
+            return Err(Error::usage(
                 "what is computed on has to be fetched, and --no-probe sends nothing; leave out one of --fetch and \
                  --no-probe",
             ));
@@ -63,7 +63,7 @@ impl Asked {
             .map(|strategy| options(pace, &run.driving, strategy, clock, limit_unsaid(strategy)));
         let is_a_table = work.abilities.replaces_by_key && !work.abilities.is_local;
         if is_a_table && repeat_saves && !no_probe {
-            return Err(Usage::error(format_args!(
+            return Err(Error::usage(format_args!(
                 "a sample has no rows of its own: saved to {}, it would write over those of other items; plan with \
                  --no-probe instead of --repeat-saves",
                 work.save_shown
@@ -97,19 +97,9 @@ impl Asked {
 }
 
 /// Plans the job that was typed.
-pub(crate) fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
-    let asked = Asked::new(args)?;
-    let messages = asked.show.messages.clone();
-    match planned(asked, &messages) {
-        Err(error) if error.is::<Unanswered>() => {
-            messages.always(format_args!("error: {error:#}"));
-            Ok(Exit::Halted)
-        }
-        other => other,
-    }
-}
-
-fn planned(mut asked: Asked, messages: &Messages) -> anyhow::Result<Exit> {
+pub(crate) fn plan(args: PlanArgs) -> Result<Exit> {
+    let mut asked = Asked::new(args)?;
+    let messages = &asked.show.messages.clone();
     open_files::allow(LADDER_MAX.min(asked.widest().in_flight_max()));
     recall(&mut asked, messages);
     let signals = Signals::listen(messages)?;

@@ -7,7 +7,7 @@ use inflight::{InFlightLimit, Options, Service, Stop, Strategy, Summary};
 use inflight_connectors::{Payload, Sink};
 
 use super::sampling::Watch;
-use crate::error::Usage;
+use crate::error::{Error, Result};
 use crate::job::copies::Copies;
 use crate::job::opened::Opened;
 use crate::job::work;
@@ -58,7 +58,7 @@ impl Probing<'_> {
     ///
     /// # Errors
     /// When no save was answered, or the sink cannot be opened.
-    pub(super) fn climb(self, messages: &Messages) -> anyhow::Result<Probed> {
+    pub(super) fn climb(self, messages: &Messages) -> Result<Probed> {
         let mut sinks = Sinks::new(self.opened)?;
         let sink = sinks.next()?;
         let is_bulk = sink.bulk_max() > 1;
@@ -132,7 +132,7 @@ impl Probing<'_> {
         Ok(probed)
     }
 
-    fn try_rung(&self, rung: Rung, sink: Sink, watch: &Watch) -> anyhow::Result<Summary> {
+    fn try_rung(&self, rung: Rung, sink: Sink, watch: &Watch) -> Result<Summary> {
         let stop = Stop::new();
         let options = Options {
             strategy: Strategy::Parallel,
@@ -153,7 +153,7 @@ impl Probing<'_> {
     }
 
     /// Finds what a request costs the thread that serves I/O, where the ladder was too short to tell.
-    fn handle_some(&self, probed: &mut Probed, sink: Sink) -> anyhow::Result<()> {
+    fn handle_some(&self, probed: &mut Probed, sink: Sink) -> Result<()> {
         let watch = Watch::new(self.signals);
         let rung = Rung {
             in_flight: HANDLED_IN_FLIGHT.min(self.options.in_flight_max()),
@@ -169,7 +169,7 @@ impl Probing<'_> {
     }
 
     /// Finds what one more record in a request costs, where a request takes several.
-    fn fill_bulks(&self, probed: &mut Probed, sink: Sink) -> anyhow::Result<()> {
+    fn fill_bulks(&self, probed: &mut Probed, sink: Sink) -> Result<()> {
         let watch = Watch::new(self.signals);
         let rung = Rung {
             in_flight: 1,
@@ -217,10 +217,10 @@ struct Sinks<'a> {
 }
 
 impl<'a> Sinks<'a> {
-    fn new(opened: &'a Opened<'a>) -> anyhow::Result<Sinks<'a>> {
+    fn new(opened: &'a Opened<'a>) -> Result<Sinks<'a>> {
         let address = &opened.save.address;
         let copies = Copies::of(address).map_err(|error| {
-            Usage::error(format_args!(
+            Error::usage(format_args!(
                 "failed to make temporary copies beside {address}: {error}"
             ))
         })?;
@@ -231,7 +231,7 @@ impl<'a> Sinks<'a> {
         })
     }
 
-    fn next(&mut self) -> anyhow::Result<Sink> {
+    fn next(&mut self) -> Result<Sink> {
         self.made += 1;
         match &mut self.copies {
             Some(copies) => self.opened.sink_at(&copies.next()?, Strategy::Parallel),

@@ -1,6 +1,5 @@
 //! Takes the sample: reads the first items, fetches and computes some, and climbs the ladder of saves.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use inflight_connectors::Payload;
 
 use super::ladder::{Probed, Probing};
 use super::traffic;
-use crate::error::{Usage, unread};
+use crate::error::{Error, Result};
 use crate::job::opened::{Opened, cores};
 use crate::job::work;
 use crate::terminal::messages::Messages;
@@ -52,7 +51,7 @@ impl<'a> Sampling<'a> {
         opened: &'a Opened<'a>,
         options: &'a Options,
         signals: &'a Signals,
-    ) -> anyhow::Result<Sampling<'a>> {
+    ) -> Result<Sampling<'a>> {
         let (first, items) = read(job)?;
         let mut sampling = Sampling {
             job,
@@ -77,7 +76,7 @@ impl<'a> Sampling<'a> {
     ///
     /// # Errors
     /// When no save was answered.
-    pub(crate) fn probe(&mut self, messages: &Messages) -> anyhow::Result<()> {
+    pub(crate) fn probe(&mut self, messages: &Messages) -> Result<()> {
         if self.results.is_empty() || self.signals.exit().is_some() {
             return Ok(());
         }
@@ -129,7 +128,7 @@ impl<'a> Sampling<'a> {
         self.probed.as_ref().map(|probed| &probed.ladder)
     }
 
-    fn compute(&mut self, first: Vec<Payload>) -> anyhow::Result<()> {
+    fn compute(&mut self, first: Vec<Payload>) -> Result<()> {
         let watch = Watch::new(self.signals);
         let options = Options {
             in_flight: InFlightLimit::Fixed(FETCHING.min(self.options.in_flight_max())),
@@ -166,12 +165,7 @@ impl<'a> Sampling<'a> {
         Ok(())
     }
 
-    fn run(
-        &self,
-        items: Vec<Payload>,
-        options: &Options,
-        watch: &Watch,
-    ) -> anyhow::Result<Vec<Payload>> {
+    fn run(&self, items: Vec<Payload>, options: &Options, watch: &Watch) -> Result<Vec<Payload>> {
         let stop = self.signals.stop();
         self.opened
             .compute_some(items, options, watch.observer(), stop)
@@ -194,15 +188,15 @@ impl<'a> Sampling<'a> {
 }
 
 /// The first items, and how many there are. What is no item is left to a run to complain of.
-fn read(job: &work::Work) -> anyhow::Result<(Vec<Payload>, u64)> {
-    let mut source = job.input.open().map_err(unread)?;
+fn read(job: &work::Work) -> Result<(Vec<Payload>, u64)> {
+    let mut source = job.input.open().map_err(Error::unread)?;
     let known = source.remaining();
     let (mut items, mut bytes, mut seen) = (Vec::new(), 0, 0);
     while items.len() < ITEMS_MAX && bytes < BYTES_MAX {
         let mut read = Vec::new();
         source
             .read(ITEMS_MAX - items.len(), &mut read)
-            .map_err(|fault| anyhow::anyhow!("failed to read the input: {fault}"))?;
+            .map_err(|fault| Error::internal(format_args!("failed to read the input: {fault}")))?;
         if read.is_empty() {
             break;
         }
@@ -214,7 +208,7 @@ fn read(job: &work::Work) -> anyhow::Result<(Vec<Payload>, u64)> {
     }
     let all = known.or_else(|| source.count_rest().map(|rest| seen + rest));
     let all = all.ok_or_else(|| {
-        Usage::error(format_args!(
+        Error::usage(format_args!(
             "the items of {} cannot be counted without reading all of it, which only a run may do; write it to a file \
              first",
             job.input
@@ -281,13 +275,13 @@ impl Watch {
     }
 
     /// Why there is nothing to go by.
-    pub(super) fn error(&self, what: &str) -> anyhow::Error {
-        anyhow::Error::msg(self.why(what))
+    pub(super) fn error(&self, what: &str) -> Error {
+        Error::internal(self.why(what))
     }
 
     /// The same where a service is the reason.
-    pub(super) fn unanswered(&self, what: &str) -> anyhow::Error {
-        Unanswered(self.why(what)).into()
+    pub(super) fn unanswered(&self, what: &str) -> Error {
+        Error::Away(self.why(what))
     }
 
     fn why(&self, what: &str) -> String {
@@ -298,15 +292,3 @@ impl Watch {
         }
     }
 }
-
-/// A service has answered nothing of a sample.
-#[derive(Debug)]
-pub(super) struct Unanswered(String);
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unanswered {}

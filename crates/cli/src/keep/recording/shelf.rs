@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 
 use super::file::{decode, encode};
 use super::whole::Recording;
+use crate::error::{Error, Result};
 
 /// Recordings that are kept: about a month of daily work.
 const COUNT_MAX: usize = 100;
@@ -47,7 +48,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
-    pub(crate) fn put(&self, recording: &mut Recording) -> anyhow::Result<()> {
+    pub(crate) fn put(&self, recording: &mut Recording) -> Result<()> {
         let failed = || format!("failed to keep a recording in {}", self.0.display());
         DirBuilder::new()
             .recursive(true)
@@ -59,7 +60,7 @@ impl Shelf {
         if let Err(error) = file.write_all(&bytes) {
             // Half a recording is of use to nobody.
             let _ = fs::remove_file(&path);
-            return Err(error).with_context(failed);
+            return Err(error).with_context(failed)?;
         }
         self.tidy(&path);
         Ok(())
@@ -69,15 +70,16 @@ impl Shelf {
     ///
     /// # Errors
     /// When there is none, with the newest ones that there are; or when it cannot be read.
-    pub(crate) fn get(shelf: Option<&Shelf>, which: &str) -> anyhow::Result<Recording> {
+    pub(crate) fn get(shelf: Option<&Shelf>, which: &str) -> Result<Recording> {
+        let unusable = |error: anyhow::Error| Error::usage(format_args!("{error:#}"));
         let file = Path::new(which);
         if which != LAST && file.is_file() {
-            return read(file);
+            return read(file).map_err(unusable);
         }
         let Some(shelf) = shelf else {
-            bail!(
+            return Err(Error::usage(format_args!(
                 "no file {which}, and no folder of recordings: neither XDG_STATE_HOME nor HOME is set"
-            );
+            )));
         };
         let ids = shelf.ids();
         let id = match which {
@@ -85,17 +87,17 @@ impl Shelf {
             _ => ids.iter().find(|id| *id == which),
         };
         match id {
-            Some(id) => read(&shelf.path(id)),
-            None if ids.is_empty() => bail!(
+            Some(id) => read(&shelf.path(id)).map_err(unusable),
+            None if ids.is_empty() => Err(Error::usage(format_args!(
                 "no recording {which}: nothing was recorded yet in {}",
                 shelf.0.display()
-            ),
+            ))),
             None => {
                 let newest: Vec<&str> = ids.iter().rev().take(5).map(String::as_str).collect();
-                bail!(
+                Err(Error::usage(format_args!(
                     "no recording {which}: the newest are {}; or give a file, or `{LAST}`",
                     newest.join(", ")
-                )
+                )))
             }
         }
     }
@@ -176,9 +178,11 @@ impl Shelf {
 fn read(path: &Path) -> anyhow::Result<Recording> {
     let failed = || format!("failed to read the recording {}", path.display());
     let bytes = fs::metadata(path).with_context(failed)?.len();
-    if bytes > FILE_BYTES_MAX {
-        bail!("{}: it is larger than 1 GiB", failed());
-    }
+    ensure!(
+        bytes <= FILE_BYTES_MAX,
+        "{}: it is larger than 1 GiB",
+        failed()
+    );
     let bytes = fs::read(path).with_context(failed)?;
     decode(&bytes).with_context(failed)
 }

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::sections::{self, Headline, LEGEND, Split, named_runs};
 use super::sweep_chart;
 use super::tabular::Tabular;
+use crate::error::Result;
 use crate::keep::recording::{About, Curves, Mark, Recording, Run, columns};
 
 const STYLE: &str = include_str!("page.css");
@@ -63,7 +64,7 @@ struct Drawn<'a> {
 ///
 /// # Errors
 /// When it cannot be packed: none that is known.
-pub(crate) fn page(recording: &Recording) -> anyhow::Result<String> {
+pub(crate) fn page(recording: &Recording) -> Result<String> {
     let drawn: Vec<Drawn<'_>> = named_runs(recording)
         .map(|(name, run)| Drawn::of(name, run))
         .collect::<Result<_, _>>()?;
@@ -88,11 +89,11 @@ pub(crate) fn page(recording: &Recording) -> anyhow::Result<String> {
         script_hash: hash(SCRIPT),
         data: inert(&serde_json::to_string(&drawn)?),
     };
-    page.render().context("failed to write the report")
+    Ok(page.render().context("failed to write the report")?)
 }
 
 impl Drawn<'_> {
-    fn of(label: String, run: &Run) -> anyhow::Result<Drawn<'_>> {
+    fn of(label: String, run: &Run) -> Result<Drawn<'_>> {
         let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
         deflated.write_all(&columns::pack(&run.spans))?;
         Ok(Drawn {

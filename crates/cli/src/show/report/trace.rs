@@ -7,6 +7,7 @@ use std::collections::{BinaryHeap, HashMap};
 use serde_json::{Value, json};
 
 use super::sections::named_runs;
+use crate::error::Result;
 use crate::keep::recording::span::{Kind, Span};
 use crate::keep::recording::{Recording, Run};
 
@@ -17,7 +18,7 @@ const LANES: u64 = 100_000;
 ///
 /// # Errors
 /// None that is known; JSON says so.
-pub(crate) fn json(recording: &Recording) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn json(recording: &Recording) -> Result<Vec<u8>> {
     let about = &recording.about;
     let mut events = Events(Vec::new());
     for (number, (name, run)) in named_runs(recording).enumerate() {
@@ -31,10 +32,11 @@ pub(crate) fn json(recording: &Recording) -> anyhow::Result<Vec<u8>> {
     }
     let about = json!({ "work": about.work, "command": about.command });
     let mut text =
-        format!("{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[\n");
-    text.push_str(std::str::from_utf8(&events.0)?);
-    text.push_str("\n]}\n");
-    Ok(text.into_bytes())
+        format!("{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[\n")
+            .into_bytes();
+    text.extend(&events.0);
+    text.extend(b"\n]}\n");
+    Ok(text)
 }
 
 /// Events as text, one a line: as values a million of them would not fit into memory.
@@ -83,7 +85,7 @@ impl Lanes {
     }
 }
 
-fn spans(events: &mut Events, process: u64, run: &Run) -> anyhow::Result<()> {
+fn spans(events: &mut Events, process: u64, run: &Run) -> Result<()> {
     let mut spans: Vec<&Span> = run.spans.iter().collect();
     spans.sort_by_key(|span| (span.at_us(), span.index));
     let mut lanes: [Lanes; 3] = Default::default();
@@ -121,7 +123,7 @@ fn spans(events: &mut Events, process: u64, run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn counters(events: &mut Events, process: u64, run: &Run) -> anyhow::Result<()> {
+fn counters(events: &mut Events, process: u64, run: &Run) -> Result<()> {
     let curves = &run.curves;
     let each = [
         ("in flight", &curves.in_flight),
