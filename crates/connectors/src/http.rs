@@ -31,6 +31,8 @@ mod request;
 mod responses;
 mod secret;
 mod shared;
+#[cfg(test)]
+mod silent;
 mod single;
 mod sink;
 mod stream;

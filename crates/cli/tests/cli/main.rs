@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod answers;
 mod bad_input;
 mod browser;
 mod compare;

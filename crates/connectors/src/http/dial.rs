@@ -209,29 +209,18 @@ mod tests {
 
     use std::time::Duration;
 
-    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::net::TcpListener;
     use tokio::time::timeout;
 
+    use crate::http::silent::Silent;
     use crate::http::url::Url;
 
     const IN_VAIN: Duration = Duration::from_millis(200);
 
-    /// An address that swallows whoever connects, as long as what is returned beside it lives.
-    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut waiting = Vec::new();
-        while let Ok(stream) = timeout(IN_VAIN, TcpStream::connect(address)).await {
-            waiting.push(stream.unwrap());
-        }
-        (address, listener, waiting)
-    }
-
     #[tokio::test]
     async fn a_silent_address_is_left_for_the_next_and_its_name_asked_anew() {
-        let (silent, _listener, _waiting) = silent().await;
+        let held = Silent::at("127.0.0.1").await;
+        let silent = held.address;
         let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = service.local_addr().unwrap();
         let url = Url::parse(&format!("http://{address}/")).unwrap();

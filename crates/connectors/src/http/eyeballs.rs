@@ -78,8 +78,10 @@ pub(super) fn is_out_of_files(cause: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    use tokio::net::{TcpListener, TcpSocket};
-    use tokio::time::{Instant, timeout};
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use crate::http::silent::Silent;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -103,24 +105,10 @@ mod tests {
         assert_eq!(in_turn(vec![addresses(&["1.1.1.1:1"])[0]; 40]).len(), 16);
     }
 
-    /// An address that swallows whoever connects, as long as what is returned beside it lives.
-    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut waiting = Vec::new();
-        while let Ok(stream) =
-            timeout(Duration::from_millis(200), TcpStream::connect(address)).await
-        {
-            waiting.push(stream.unwrap());
-        }
-        (address, listener, waiting)
-    }
-
     #[tokio::test]
     async fn the_first_that_answers_is_taken() {
-        let (silent, _listener, _waiting) = silent().await;
+        let (old, new) = (Silent::at("127.0.0.1").await, Silent::at("[::1]").await);
+        let (silent, dead) = (old.address, new.address);
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let refusing = closed.local_addr().unwrap();
         drop(closed);
@@ -132,6 +120,8 @@ mod tests {
             (vec![silent, good], false),
             (vec![silent, refusing, good], false),
             (vec![silent, silent, good], false),
+            // A name whose first address is of an IPv6 that leads nowhere.
+            (vec![dead, good], false),
         ] {
             let begun = Instant::now();
             let tcp = connect(order.clone().into_iter()).await.unwrap();

@@ -44,6 +44,7 @@ mod pooler;
 mod postgres;
 #[cfg(feature = "http")]
 mod proxy;
+mod redirects;
 mod resume;
 #[cfg(feature = "postgres")]
 mod rows;

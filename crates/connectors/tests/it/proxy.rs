@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use inflight::{Connection, Fault, Service, Verdict};
-use inflight_connectors::{FetchSettings, HttpFetch, Sink, SinkSettings};
+use inflight::{Connection, Fault, Reply, Service, Verdict};
+use inflight_connectors::{BodySource, FetchSettings, HttpFetch, Sink, SinkSettings};
 use tempfile::TempDir;
 
 use crate::https;
@@ -121,6 +121,36 @@ fn plain_requests_are_passed_on() {
         let host = server.address.to_string();
         assert_eq!(asked.header("host"), Some(host.as_str()));
     }
+}
+
+#[test]
+fn a_fetch_by_post_is_passed_on_with_its_body() {
+    let proxy = Tinyproxy::start();
+    let server = Server::start(|asked| {
+        let said = format!("{} {}", asked.line, String::from_utf8_lossy(&asked.body));
+        answer("200 OK", "", &said).into_bytes()
+    });
+    let settings = FetchSettings {
+        proxy: Some(proxy.with("user:canary@")),
+        body: Some(BodySource::read(r#"{"question": "{}"}"#).unwrap()),
+        ..FetchSettings::default()
+    };
+    let fetch = HttpFetch::new(&format!("POST {}", server.url("/ask")), &settings).unwrap();
+    let reply = wait(async {
+        let mut connection = fetch.connect().await.unwrap();
+        connection.send(&[record(0, "why?")]).await.unwrap()
+    });
+    let Reply::All(answers) = reply else {
+        unreachable!("one record has one answer")
+    };
+    assert_eq!(
+        answers[0].bytes(),
+        &br#"POST /ask HTTP/1.1 {"question": "why?"}"#[..]
+    );
+    assert!(
+        server.asked()[0].header("via").is_some(),
+        "by way of the proxy"
+    );
 }
 
 #[test]
