@@ -191,6 +191,9 @@ impl Address {
                 Some((scheme, _)) => format!("{scheme}:"),
                 None => place.to_owned(),
             };
+            if let Some(meant) = meant(place) {
+                return Err(format!("`{place}` has no scheme; did you mean `{meant}`?"));
+            }
             let known: Vec<&str> = known.by_ref().map(|(prefix, _)| prefix).collect();
             return Err(unknown("scheme", &name, &known).into());
         };
@@ -270,6 +273,29 @@ fn split_method(text: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// The address that was meant by one without a scheme, as far as that can be told from its looks.
+fn meant(place: &str) -> Option<String> {
+    let host = place.split('/').next()?;
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port {
+        return Some(format!("http://{place}"));
+    }
+    if place.contains(':') {
+        return None;
+    }
+    let name = place.split('?').next()?.to_ascii_lowercase();
+    let ends_in = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    if ends_in(&[".db", ".sqlite", ".sqlite3"]) {
+        return Some(format!("sqlite:{place}"));
+    }
+    let is_file = ends_in(&[
+        ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".gz", ".zst",
+    ]);
+    is_file.then(|| format!("file:{place}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,7 +312,10 @@ mod tests {
         assert_eq!(parse("lab:?latency=1s").unwrap().scheme(), Scheme::Served);
         let error = |text: &str| parse(text).err().unwrap().to_string();
         assert!(error("sqlit:a.db").contains("sqlite:"));
-        assert!(error("out.jsonl").contains("out.jsonl"));
+        assert!(error("out.jsonl").contains("did you mean `file:out.jsonl`?"));
+        assert!(error("a.db?table=t").contains("`sqlite:a.db?table=t`"));
+        assert!(error("127.0.0.1:80/add").contains("`http://127.0.0.1:80/add`"));
+        assert!(error("somewhere").contains("known: "));
         assert!(error("null:x").contains("nothing after it"));
         assert!(Address::parse("lab:", &[]).is_err());
     }

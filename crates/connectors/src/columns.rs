@@ -115,6 +115,12 @@ impl Columns {
             match from {
                 From::Jq(_) => {}
                 From::Field if has(name) => {}
+                From::Field if fields.is_empty() => {
+                    return Err(format!(
+                        "column `{name}`: the items of this input have no fields; for a part of the answer or result write \
+                         {name}=.{name}"
+                    ));
+                }
                 From::Field => {
                     let known: Vec<&str> = fields.iter().map(String::as_str).chain(KNOWN).collect();
                     let guess = nearest(name, &known);

@@ -47,6 +47,12 @@ impl FileSink {
             dash if dash == Path::new("-") => STANDARD_OUTPUT.into(),
             path => path,
         };
+        if let Some(what) = unwritable(&path) {
+            return Err(format!(
+                "`{text}`: {what} files are not written; save to file:{}",
+                path.with_extension("csv").display()
+            ));
+        }
         let found = Found {
             may_be: settings.append,
             gets_end: false,
@@ -197,6 +203,16 @@ impl Drop for Lines {
     }
 }
 
+/// What a name says that the file should be, where no such file can be written.
+fn unwritable(path: &Path) -> Option<&'static str> {
+    let end = path.extension()?.to_str()?.to_ascii_lowercase();
+    match end.as_str() {
+        "xls" | "xlsx" | "ods" => Some("spreadsheet"),
+        "parquet" => Some("Parquet"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +235,12 @@ mod tests {
             (Err(message), Err(part)) => assert!(message.to_string().contains(part), "{message}"),
             (got, expected) => panic!("{content:?}: {got:?}, expected {expected:?}"),
         }
+    }
+
+    #[test]
+    fn lines_are_not_written_under_the_name_of_something_else() {
+        let error = FileSink::new("file:a/out.XLSX", &SinkSettings::default()).err();
+        assert!(error.unwrap().contains("save to file:a/out.csv"));
     }
 
     #[test]

@@ -129,13 +129,19 @@ impl Input {
         }
     }
 
-    /// The names of the fields of every item, where they are known before anything is read: of a CSV file with a header.
+    /// The names of the fields of every item, where they are known before anything is read: of a CSV file with a header. Lines of
+    /// text and numbers have none.
     ///
     /// # Errors
     /// Names the file that cannot be read.
     pub fn names(&self) -> io::Result<Option<Vec<String>>> {
-        let (Place::File(path), Layout::Records(dialect)) = (&self.place, &self.layout) else {
-            return Ok(None);
+        let (path, dialect) = match (&self.place, &self.layout) {
+            (Place::File(path), Layout::Records(dialect)) => (path, dialect),
+            (Place::Range(_), _)
+            | (Place::Stdin | Place::File(_), Layout::Lines(Content::Text)) => {
+                return Ok(Some(Vec::new()));
+            }
+            _ => return Ok(None),
         };
         if !self.is_replayable() {
             return Ok(None);
@@ -226,17 +232,13 @@ impl Input {
     #[cfg(feature = "http")]
     pub fn fields(&self) -> crate::http::Fields {
         use crate::http::Fields;
-        match (&self.place, &self.layout) {
-            (Place::Range(_), _)
-            | (Place::Stdin | Place::File(_), Layout::Lines(Content::Text)) => Fields::None,
-            (Place::File(path), Layout::Records(_)) => match self.names() {
-                Ok(Some(names)) => Fields::Named {
-                    names,
-                    input: path.clone(),
-                },
-                // A file that cannot be read is told where it is opened.
-                _ => Fields::Unknown,
+        match (self.names(), &self.place) {
+            (Ok(Some(names)), Place::File(path)) if !names.is_empty() => Fields::Named {
+                names,
+                input: path.clone(),
             },
+            (Ok(Some(_)), _) => Fields::None,
+            // A file that cannot be read is told where it is opened.
             _ => Fields::Unknown,
         }
     }
