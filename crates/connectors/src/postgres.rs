@@ -8,10 +8,12 @@
 
 mod address;
 mod array;
+mod catalog;
 mod columns;
 mod connection;
 mod ledger;
 mod link;
+mod name;
 mod pooler;
 mod rows;
 mod shape;

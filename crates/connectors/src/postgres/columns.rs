@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use super::link::bound;
-use super::shape::quoted;
+use super::name::quoted;
 use super::source::Selection;
 use crate::nearest::unknown;
 

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::address::Address;
 use super::columns;
 use super::link::{Opener, bound};
-use super::shape::{Name, quoted};
+use super::name::{Name, quoted};
 use super::stream::{Line, Stream, failed, key_value};
 use crate::cutter::{Content, Cutter, LINE_BYTES_MAX};
 use crate::payload::Payload;

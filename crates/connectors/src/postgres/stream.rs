@@ -13,7 +13,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::link::Opener;
-use super::shape::quoted;
+use super::name::quoted;
 use super::source::Selection;
 use super::verdict;
 

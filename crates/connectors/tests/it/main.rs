@@ -56,6 +56,8 @@ mod sqlite;
 mod stale;
 #[cfg(all(unix, feature = "file", feature = "http", feature = "sqlite"))]
 mod storage;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod updates;
 
 use inflight::{Connection, Fault, Record, Reply, Service};
 use inflight_connectors::{Payload, Sink, SinkConnection};
