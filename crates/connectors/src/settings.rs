@@ -43,6 +43,9 @@ pub struct SinkSettings {
     /// What an HTTP save sends. Default the result as it is, and nothing with `GET` and `DELETE`.
     #[cfg(feature = "http")]
     pub body: Option<crate::http::BodySource>,
+    /// What stands before each line of a body `ndjson`. Default nothing.
+    #[cfg(feature = "http")]
+    pub lines_before: Option<crate::http::BodySource>,
     /// Which fields items have, so that a template that names another is refused at once. Default: that is not known.
     #[cfg(feature = "http")]
     pub fields: crate::http::Fields,

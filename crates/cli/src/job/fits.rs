@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use inflight_connectors::Abilities;
+use inflight_connectors::{Abilities, BodySource};
 
 use crate::error::Usage;
 use crate::flags::job::JobArgs;
@@ -44,17 +44,14 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
     if !able.is_http {
         no_http(&sink, job)?;
     }
-    if !able.takes_bulks {
-        one_record(&sink, pace)?;
+    let body = job.save_body.as_ref().filter(|_| able.is_http);
+    if !able.takes_bulks && !body.is_some_and(BodySource::is_bulk) {
+        one_record(&sink, job, pace)?;
     }
     if !able.appends {
         no_file(&sink, job)?;
     }
-    let is_json_body = able.is_http
-        && job
-            .save_body
-            .as_ref()
-            .is_some_and(|body| body.typed() == "json");
+    let is_json_body = body.is_some_and(|body| body.holds_columns());
     if !able.appends && !able.keeps_account && !is_json_body {
         no_columns(&sink, job)?;
     }
@@ -64,11 +61,19 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn one_record(sink: &str, pace: &PaceArgs) -> anyhow::Result<()> {
+fn one_record(sink: &str, job: &JobArgs, pace: &PaceArgs) -> anyhow::Result<()> {
     let is_many = matches!(pace.bulk, OrAuto::Count(2..));
     refuse(
         is_many,
-        format_args!("--bulk puts several records in one request; {sink} takes one"),
+        format_args!(
+            "--bulk puts several records in one request; {sink} takes one, unless --save-body is array or ndjson"
+        ),
+    )?;
+    refuse(
+        job.each.is_some() || job.lines_before.is_some(),
+        format_args!(
+            "--each and --lines-before are about requests with many records; add --save-body array or ndjson"
+        ),
     )
 }
 
@@ -83,7 +88,7 @@ fn no_columns(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
     refuse(
         job.columns.is_some(),
         format_args!(
-            "--columns is of what file:, sqlite:, postgres: and --save-body json hold; {sink} gets nothing of it"
+            "--columns is of what file:, sqlite:, postgres: and --save-body json, array and ndjson hold; {sink} gets nothing of it"
         ),
     )
 }
@@ -122,6 +127,12 @@ fn no_http(sink: &str, job: &JobArgs) -> anyhow::Result<()> {
         job.statuses.is_given() && job.fetch.is_none(),
         format_args!(
             "--retry-status, --ok-status and --fail-status are about HTTP; {sink} answers with none"
+        ),
+    )?;
+    refuse(
+        job.each.is_some() || job.lines_before.is_some(),
+        format_args!(
+            "--each and --lines-before are about HTTP requests with many records; {sink} gets none"
         ),
     )?;
     let is_checked = job.fail_if.is_some() || job.retry_if.is_some() || job.tokens.is_some();

@@ -6,6 +6,7 @@
 )]
 
 mod browser;
+mod bulk;
 mod compare;
 mod crash;
 mod exec;

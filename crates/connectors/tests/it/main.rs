@@ -1,6 +1,8 @@
 //! Drives every source and sink against real files, sockets and databases.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[cfg(feature = "http")]
+mod bulk;
 #[cfg(all(
     feature = "file",
     feature = "http",
