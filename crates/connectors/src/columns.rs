@@ -92,6 +92,30 @@ impl Columns {
         })
     }
 
+    /// The same for a table that knows its rows by this column: that is a field of the row, unless it was named. Without
+    /// columns it is this one and result.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn keyed_by(&self, key: &str) -> Columns {
+        let mut columns = self.columns.clone();
+        if self.is_default {
+            columns.remove(0);
+        }
+        if !columns.iter().any(|column| column.name == key) {
+            let name = key.to_owned();
+            columns.insert(
+                0,
+                Column {
+                    name,
+                    from: From::Field,
+                },
+            );
+        }
+        Columns {
+            columns,
+            is_default: false,
+        }
+    }
+
     /// The names, in their order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())

@@ -1,7 +1,7 @@
 //! HTTP: saves results with one request each, and fetches items by URL.
 //!
 //! One type, `request`, makes a request of each item and says what the answer means, for fetch and save alike. It is put together
-//! from `address`, `head` and `body`, which take fields of the item by `item`, `text` and `json`; `credentials` holds the headers
+//! from `address`, `head` and `body` (or `bulk`, of many records), which take fields of the item by `item`, `text` and `json`; `credentials` holds the headers
 //! whose secrets may change; `answer`, `verdict`, `wait` and `redirect` judge what came back.
 //!
 //! A slot owns one connection (`link`: `single` over `framing`, or `shared`), which the client opens (`client`, `dial`, `stream`).
@@ -10,6 +10,7 @@ mod address;
 mod answer;
 mod body;
 mod broken;
+mod bulk;
 mod charset;
 mod checks;
 mod client;
@@ -18,6 +19,7 @@ mod dial;
 mod encoding;
 mod eyeballs;
 mod fetch;
+mod follow;
 mod framing;
 mod head;
 mod item;

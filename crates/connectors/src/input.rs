@@ -272,7 +272,9 @@ impl Input {
     pub fn way_to_replay(&self) -> Option<&'static str> {
         match &self.place {
             #[cfg(feature = "postgres")]
-            Place::Rows(_) => Some("name a column with unique values, &key=K"),
+            Place::Rows(_) => Some(
+                "name a column with unique values, &key=K; without one the run keeps a transaction open",
+            ),
             _ => None,
         }
     }

@@ -68,6 +68,8 @@ mod postgres;
 mod preview;
 mod range;
 mod row;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row_key;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod secret;
 mod secret_name;

@@ -43,6 +43,9 @@ pub struct SinkSettings {
     /// What an HTTP save sends. Default the result as it is, and nothing with `GET` and `DELETE`.
     #[cfg(feature = "http")]
     pub body: Option<crate::http::BodySource>,
+    /// What stands before each line of a body `ndjson`. Default nothing.
+    #[cfg(feature = "http")]
+    pub lines_before: Option<crate::http::BodySource>,
     /// Which fields items have, so that a template that names another is refused at once. Default: that is not known.
     #[cfg(feature = "http")]
     pub fields: crate::http::Fields,
@@ -68,6 +71,9 @@ pub struct SinkSettings {
     /// `none` for none. Default: the one that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, but for
     /// `NO_PROXY`); this machine is never reached by way of that.
     pub proxy: Option<String>,
+    /// The column by which a table of a database knows the row of an item: rows that are there are updated. Default: rows are known
+    /// by the index of the item, and made.
+    pub key: Option<String>,
     /// Whether a table that is missing in Postgres is made. Default: it is an error. SQLite makes its own.
     pub create: bool,
     /// Whether a file of results or responses that holds something already is appended to. Default: it is refused.

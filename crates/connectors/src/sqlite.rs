@@ -1,6 +1,8 @@
-//! Saves each result as a row of a SQLite table: `"index"`, and `result` or the columns that were named (`row`). With an account of what is saved (`ledger`) where
-//! a journal wants one.
+//! Saves each result as a row of a SQLite table: `"index"`, and `result` or the columns that were named (`row`); or updates the
+//! rows that a key of the table's own names. An open database (`database`) does so, with an account of what is saved (`ledger`)
+//! where a journal wants one.
 
+mod database;
 mod ledger;
 mod row;
 mod statements;
@@ -12,19 +14,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inflight::{Connection, Durable, Fault, Record, Reply, Service, Verdict};
-use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::blocking::{Blocking, Writer};
+use crate::blocking::Blocking;
 use crate::columns::Columns;
 use crate::file_id;
 use crate::kind::Kind;
-use crate::ledger::{Account, superseded};
+use crate::ledger::Account;
+use crate::nearest::unknown;
 use crate::path;
 use crate::payload::Payload;
+use crate::row_key::{self, RowKey};
 use crate::settings::SinkSettings;
 use crate::table::identifier;
-use row::{Cell, row};
+use database::Database;
 use wal::{Log, Written};
+
+/// The table where none is named.
+const TABLE: &str = "results";
 
 /// Rows in one transaction. A transaction costs about as much as some hundred rows; at 8192 its share is
 /// lost in theirs, and the database stays locked for only some ten milliseconds.
@@ -62,6 +69,8 @@ struct Plan {
     path: PathBuf,
     table: String,
     columns: Columns,
+    /// By what the table knows its rows, where that is not the index.
+    key: Option<RowKey>,
     account: Option<Arc<Account>>,
     /// Which file was opened, once one was.
     written: Written,
@@ -74,14 +83,32 @@ impl SqliteSink {
     /// A sentence that names the part of the address at fault.
     pub fn new(text: &str, settings: &SinkSettings) -> Result<SqliteSink, crate::Error> {
         let (place, query) = SqliteSink::parts(text);
-        let Some(table) = query.strip_prefix("table=") else {
-            return Err(format!("address `{text}`: knows only table=NAME, not `{query}`").into());
-        };
+        let fail = |why: String| format!("address `{text}`: {why}");
+        let known = ["table"].into_iter().chain(row_key::PARAMETERS);
+        let known: Vec<&str> = known.collect();
+        let (mut table, mut key, mut missing) = (None, None, None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let place = match name {
+                "table" => &mut table,
+                "key" => &mut key,
+                "missing" => &mut missing,
+                _ => return Err(fail(unknown("parameter", name, &known)).into()),
+            };
+            if place.replace(value).is_some() {
+                return Err(fail(format!("parameter {name} comes twice")).into());
+            }
+        }
+        let key = RowKey::new(settings.key.as_deref(), key, missing).map_err(fail)?;
         Ok(SqliteSink {
             plan: Plan {
                 path: path::local(place, "sqlite:")?,
-                table: identifier(table)?.into(),
-                columns: settings.columns.clone(),
+                table: identifier(table.unwrap_or(TABLE))?.into(),
+                columns: match &key {
+                    Some(key) => settings.columns.keyed_by(&key.column),
+                    None => settings.columns.clone(),
+                },
+                key,
                 account: settings.ledger.clone().map(Account::new).map(Arc::new),
                 written: Written::default(),
             },
@@ -293,7 +320,12 @@ impl Plan {
     ) -> rusqlite::Result<Transaction<'a>> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(&self.create())?;
-        transaction.prepare(&self.upsert())?;
+        if self.inserts() {
+            transaction.prepare(&self.upsert())?;
+        }
+        if self.key.is_some() {
+            transaction.prepare(&self.update())?;
+        }
         Ok(transaction)
     }
 
@@ -305,10 +337,11 @@ impl Plan {
                 format!("{path} is no SQLite database; name another file")
             }
             Some(ErrorCode::Unknown) => format!(
-                "cannot save to table {table} of {path}: {cause}; it needs the columns \"index\" (unique) and {}",
+                "cannot save to table {table} of {path}: {cause}; it needs the columns \"{}\" (unique) and {}",
+                self.key_column(),
                 self.columns
                     .names()
-                    .filter(|name| *name != "index")
+                    .filter(|name| *name != self.key_column())
                     .collect::<Vec<_>>()
                     .join(", ")
             ),
@@ -343,127 +376,6 @@ impl Plan {
             _ => Fault::transient(message),
         }
     }
-}
-
-/// The open database.
-struct Database {
-    connection: rusqlite::Connection,
-    plan: Plan,
-    upsert: String,
-}
-
-impl Writer for Database {
-    type Plan = Plan;
-
-    fn open(plan: Plan) -> Result<Database, Fault> {
-        let open = || {
-            let mut connection = plan.open_to_save()?;
-            connection.execute_batch(&plan.create())?;
-            if let Some(account) = &plan.account {
-                ledger::join_in(account, &mut connection)?;
-            }
-            plan.written.note(&plan.path);
-            Ok(connection)
-        };
-        let connection = open().map_err(|cause| match is_storage(&cause) {
-            true => Fault::storage(plan.message(&cause)),
-            false => Fault::unreached(plan.message(&cause)),
-        })?;
-        Ok(Database {
-            upsert: plan.upsert(),
-            connection,
-            plan,
-        })
-    }
-
-    fn write(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
-        match self.save(bulk) {
-            Ok(outcomes) if outcomes.is_empty() => Ok(Reply::done(bulk.len())),
-            Ok(outcomes) => Ok(Reply::Each(outcomes)),
-            Err(Refused::By(latest)) => {
-                let path = self.plan.path.display().to_string();
-                Err(superseded(latest, &path))
-            }
-            Err(Refused::For(cause)) => Err(self.plan.fault(&cause)),
-        }
-    }
-}
-
-/// Why nothing of a bulk was saved.
-enum Refused {
-    For(Error),
-    /// This run has taken over.
-    By(u64),
-}
-
-impl From<Error> for Refused {
-    fn from(cause: Error) -> Refused {
-        Refused::For(cause)
-    }
-}
-
-impl Database {
-    /// Saves a bulk in one transaction; outcomes come back only when a row was refused. An error has undone
-    /// all of it: dropping the transaction rolls it back.
-    fn save(&mut self, bulk: &[Record<Payload>]) -> Result<Vec<Result<(), Fault>>, Refused> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let account = self.plan.account.as_deref();
-        if let Some(account) = account
-            && let Some(latest) = ledger::superseded_by(account, &transaction)?
-        {
-            return Err(Refused::By(latest));
-        }
-        let mut outcomes = Vec::new();
-        {
-            let mut upsert = transaction.prepare_cached(&self.upsert)?;
-            let mut cells = Vec::new();
-            for (at, record) in bulk.iter().enumerate() {
-                if let Err(fault) = row(&self.plan.columns, record, &mut cells) {
-                    outcomes.resize_with(at, || Ok(()));
-                    outcomes.push(Err(fault));
-                    continue;
-                }
-                let fault = match upsert.execute(params_from_iter(&cells)) {
-                    Ok(0) if !is_there(&self.plan, &transaction, &cells)? => self.plan.dropped(),
-                    Ok(_) => {
-                        if !outcomes.is_empty() {
-                            outcomes.push(Ok(()));
-                        }
-                        continue;
-                    }
-                    // A row that was refused leaves the transaction open, unless a trigger ended it.
-                    Err(cause) if is_refusal(&cause) && !transaction.is_autocommit() => {
-                        Fault::permanent(self.plan.message(&cause))
-                    }
-                    Err(cause) => return Err(cause.into()),
-                };
-                outcomes.resize_with(at, || Ok(()));
-                outcomes.push(Err(fault));
-            }
-        }
-        if let Some(account) = account {
-            let is_saved = |at: usize| outcomes.get(at).is_none_or(Result::is_ok);
-            let saved = bulk.iter().enumerate().filter(|(at, _)| is_saved(*at));
-            let saved: Vec<u64> = saved.map(|(_, record)| record.index).collect();
-            if !saved.is_empty() {
-                ledger::note(account, &transaction, saved)?;
-            }
-        }
-        transaction.commit()?;
-        Ok(outcomes)
-    }
-}
-
-/// Whether the table holds this row, though SQLite has changed none: a trigger may have written it.
-fn is_there(
-    plan: &Plan,
-    transaction: &Transaction<'_>,
-    row: &[Cell<'_>],
-) -> rusqlite::Result<bool> {
-    let mut select = transaction.prepare_cached(&plan.select())?;
-    select.exists(params_from_iter(row))
 }
 
 /// Whether the row is at fault, so that trying again cannot help.

@@ -17,10 +17,15 @@ pub(crate) fn identifier(name: &str) -> Result<&str, String> {
             "table `{name}` cannot be used; letters, digits and _ can"
         ));
     }
-    if Account::is_reserved(name) {
-        return Err(format!(
+    not_reserved(name).map(|()| name)
+}
+
+/// Whether a table of results may have this name.
+pub(crate) fn not_reserved(name: &str) -> Result<(), String> {
+    match Account::is_reserved(name) {
+        true => Err(format!(
             "table `{name}` is where account is kept of what is saved; name another"
-        ));
+        )),
+        false => Ok(()),
     }
-    Ok(name)
 }

@@ -56,6 +56,8 @@ pub struct Config {
     pub(crate) error_in_200: f64,
     /// Whether `/things/{id}` is there.
     pub(crate) rest: bool,
+    /// Whether `/_bulk` is there.
+    pub(crate) bulk: bool,
     /// How long a bearer token is good, from its first use; `None` asks for no token.
     pub(crate) token_life: Option<Duration>,
     /// Where the random numbers start. Default 1: runs repeat unless another is asked for.
@@ -105,6 +107,7 @@ impl Default for Config {
             openai: false,
             error_in_200: 0.0,
             rest: false,
+            bulk: false,
             token_life: None,
             seed: 1,
             changes: Vec::new(),
@@ -141,7 +144,9 @@ impl Config {
                 self.openai,
                 "POST /v1/chat/completions, POST /v1/embeddings",
             ),
-            (self.rest, "GET PUT PATCH DELETE /things/ID, GET /things"),
+            (self.rest, "GET PUT PATCH DELETE /things/ID"),
+            (self.bulk, "POST /_bulk, POST /INDEX/_bulk"),
+            (self.rest || self.bulk, "GET /things"),
             (true, "GET /results, GET /stats"),
         ];
         let faces = faces.into_iter().filter(|(is_on, _)| *is_on);

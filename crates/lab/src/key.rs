@@ -167,6 +167,12 @@ pub(crate) static KEYS: &[Key] = &[
         set: |config, text| value::switch(text).map(|on| config.rest = on),
     },
     Key {
+        name: "bulk",
+        value: "",
+        help: "Serve POST /_bulk as search engines do: many documents in one request, each with an answer of its own",
+        set: |config, text| value::switch(text).map(|on| config.bulk = on),
+    },
+    Key {
         name: "token-life",
         value: "DURATION",
         help: "Ask for a bearer token, which is good for so long after its first use; then status 401 until another comes [default: none is asked for]",

@@ -21,6 +21,7 @@
 
 mod alarm;
 mod body;
+mod bulk;
 mod config;
 mod error;
 mod fault;

@@ -9,6 +9,7 @@
 //!
 //! | `POST /v1/chat/completions`, `POST /v1/embeddings` | with `openai`: an answer that depends on the request alone |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /things/ID`, `GET /things` | with `rest`: JSON objects that are kept |
+//! | `POST /_bulk`, `POST /INDEX/_bulk` | with `bulk`: many of these in one request, each with an answer of its own |
 //!
 //! `/stats` and `/results` are answered at once, all else as the model says.
 
@@ -60,7 +61,11 @@ pub(crate) async fn answer(
             Method::POST => ask(&service, request).await,
             _ => Ok(wrong_method("POST")),
         },
-        THINGS if service.rest => match *request.method() {
+        _ if service.bulk && path.ends_with(BULK) => match *request.method() {
+            Method::POST => bulk(&service, request).await,
+            _ => Ok(wrong_method("POST")),
+        },
+        THINGS if service.rest || service.bulk => match *request.method() {
             Method::GET => Ok(all_things(&service)),
             _ => Ok(wrong_method("GET")),
         },
@@ -77,6 +82,9 @@ pub(crate) async fn answer(
 }
 
 const THINGS: &str = "/things";
+
+/// What addresses of requests with many documents end with.
+const BULK: &str = "/_bulk";
 
 /// What stands below a folder of addresses, unless that is nothing.
 fn under<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
@@ -247,6 +255,24 @@ async fn thing(service: &Service, request: Request<Incoming>) -> Result<Response
         _ => no_thing(),
     };
     let answer = served(service, arrival, failed, apply).await?;
+    Ok(told(
+        service,
+        service.quota_headers,
+        answer.unwrap_or_else(refused),
+    ))
+}
+
+/// A request with many documents.
+async fn bulk(service: &Service, request: Request<Incoming>) -> Result<Response<Answer>, Cut> {
+    let body = match body(request).await? {
+        Ok(body) => body,
+        Err(refused) => return Ok(refused),
+    };
+    let apply = || match service.bulk(&body) {
+        Ok(answer) => json(StatusCode::OK, &answer),
+        Err(why) => message(StatusCode::BAD_REQUEST, &why),
+    };
+    let answer = served(service, Arrival::default(), failed, apply).await?;
     Ok(told(
         service,
         service.quota_headers,

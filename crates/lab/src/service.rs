@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::bulk::{self, Mapping};
 use crate::config::{Change, Config};
 use crate::fault::Outcome;
 use crate::model::{Arrival, Decision, Model, Rejection, Ticket, Work};
@@ -34,6 +35,7 @@ pub(crate) struct Service {
     pub(crate) idempotent: bool,
     pub(crate) openai: bool,
     pub(crate) rest: bool,
+    pub(crate) bulk: bool,
     /// Which requests are served, for people.
     pub(crate) served: String,
     pub(crate) quota_headers: QuotaHeaders,
@@ -50,6 +52,7 @@ struct State {
     counters: Counters,
     store: Store,
     things: Things,
+    mapping: Mapping,
     tokens: Tokens,
 }
 
@@ -62,6 +65,7 @@ impl Service {
             idempotent: config.idempotent,
             openai: config.openai,
             rest: config.rest,
+            bulk: config.bulk,
             served: config.served(),
             quota_headers: config.quota_headers,
             error_in_200: config.error_in_200,
@@ -74,6 +78,7 @@ impl Service {
                 counters: Counters::starting_with(0),
                 store: Store::default(),
                 things: Things::default(),
+                mapping: Mapping::default(),
                 tokens: Tokens::default(),
             }),
         }
@@ -108,6 +113,16 @@ impl Service {
     /// Does something with the things of the REST face.
     pub(crate) fn with_things<T>(&self, act: impl FnOnce(&mut Things) -> T) -> T {
         act(&mut self.state.borrow_mut().things)
+    }
+
+    /// Does what a request with many documents asks for; what is wrong with it as a whole.
+    pub(crate) fn bulk(&self, body: &[u8]) -> Result<serde_json::Value, String> {
+        let state = &mut *self.state.borrow_mut();
+        let answers = bulk::answer(&mut state.things, &mut state.mapping, body)?;
+        for document in answers.kept {
+            state.store.save(&document, None);
+        }
+        Ok(answers.body)
     }
 
     /// Lets a request in, serves it for as long as the model says, and answers how it ends.
@@ -216,6 +231,7 @@ impl Service {
         state.counters = Counters::starting_with(state.counters.in_flight());
         state.store = Store::default();
         state.things = Things::default();
+        state.mapping = Mapping::default();
         state.tokens = Tokens::default();
     }
 }

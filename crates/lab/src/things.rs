@@ -35,6 +35,11 @@ impl Things {
         self.by_id.get(id).map(|(thing, _)| shown(id, thing))
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Keeps the body as the thing of this id, whatever was there.
     pub(crate) fn put(&mut self, id: &str, body: &[u8]) -> Written {
         let Some(thing) = object(body) else {

@@ -46,11 +46,21 @@ pub(crate) struct JobArgs {
     pub(crate) fetch_headers: Vec<String>,
 
     /// HTTP body of a save: the result (raw), {"index":…,"result":…} or --columns (json), the fields of the row (form), form:FIELD,
-    /// form:a={x}&b={y}, a JSON template such as '{"id":"{id}"}', jq:FILTER, @FILE with a template, or none [default: raw]
+    /// form:a={x}&b={y}, a JSON template such as '{"id":"{id}"}', jq:FILTER, @FILE with a template, or none; for many records in one
+    /// request array or ndjson, also with a template: array:'{"id":"{id}"}' [default: raw]
     #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
     pub(crate) save_body: Option<BodySource>,
 
-    /// The same for every fetch [default: none with GET, else raw]
+    /// What stands before each line of --save-body ndjson: jq:FILTER or a JSON template, such as 'jq:{index:{_id:$row.id}}'
+    #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
+    pub(crate) lines_before: Option<BodySource>,
+
+    /// Where the answer to a request with many records says what became of each: a jq filter that gives one value for each, such as
+    /// '.items[].index'; --fail-if and --retry-if are then asked of each value
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) each: Option<String>,
+
+    /// HTTP body of every fetch, as --save-body [default: none with GET, else raw]
     #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
     pub(crate) fetch_body: Option<BodySource>,
 
@@ -122,6 +132,8 @@ impl JobArgs {
             headers,
             fetch_headers,
             save_body,
+            lines_before,
+            each,
             fetch_body,
             statuses:
                 StatusArgs {
@@ -179,6 +191,8 @@ impl JobArgs {
             Setting::new("fail-if", results, whole, fail_if),
             Setting::new("retry-if", results, whole, retry_if),
             Setting::new("tokens", course, whole, tokens),
+            Setting::new("lines-before", results, whole, body(lines_before)),
+            Setting::new("each", results, whole, each),
         ]
     }
 }

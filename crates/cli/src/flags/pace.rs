@@ -27,7 +27,7 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_in_flight: Option<usize>,
 
-    /// The most records in one save request; auto is what the sink takes, or, with -c auto and a sink that takes several requests
+    /// The most records in one save request, of a database, a file or --save-body array; auto is what the sink takes, or, with -c auto and a sink that takes several requests
     /// at once, as many as make a request's own cost a tenth of it
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = value::count_or_auto)]
     pub(crate) bulk: OrAuto,

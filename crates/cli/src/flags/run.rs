@@ -20,6 +20,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   inflight run users.jsonl --save 'PUT https://example.org/users/{id}' --save-body @user.json
   inflight run items.jsonl --compute 'exec:python3 worker.py' --save file:results.jsonl
   inflight run words.txt --compute sha256 --save 'postgres://me@localhost/night?table=hashes' --create
+  inflight run users.csv --compute sha256 --save 'postgres://me@localhost/shop?table=users&key=id' --columns id,hash=.
   inflight init && inflight run job.toml --in-flight 50
   inflight run 0..600 --compute sleep:5ms --save 'lab:?latency=100ms&capacity=100&fail=5%'";
 
@@ -36,8 +37,8 @@ pub(crate) struct RunArgs {
     pub(crate) compute: String,
 
     /// Where results go: [METHOD ]http(s)://URL, POST by default, with {} for the item and {name} for a field;
-    /// sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, file:OUT.jsonl,
-    /// lab:?latency=100ms or null:
+    /// sqlite:FILE?table=T, postgres://USER@HOST/DATABASE?table=T, both with &key=COLUMN to update rows that are there
+    /// (&missing=fail|insert|skip for those that are not), file:OUT.jsonl, lab:?latency=100ms or null:
     #[arg(long, value_name = "SINK", help_heading = JOB)]
     pub(crate) save: String,
 

@@ -7,6 +7,7 @@ use inflight_connectors::is_secret;
 pub(crate) fn public(address: &str) -> String {
     // There the user is part of the place, `key` names a column, and a password is only said where to find.
     let is_postgres = is_postgres(address);
+    let is_database = is_postgres || address.starts_with("sqlite:");
     // A password may hold the question mark that else begins the query.
     let address = match is_postgres && !userinfo(address).contains(':') {
         true => address.to_owned(),
@@ -19,7 +20,7 @@ pub(crate) fn public(address: &str) -> String {
     let mut text = place.to_owned();
     if let Some(query) = query {
         let kept = query.split('&').map(|pair| match pair.split_once('=') {
-            Some(("key", _)) if is_postgres => pair,
+            Some(("key", _)) if is_database => pair,
             Some(("password", value)) if is_postgres && is_place(value) => pair,
             Some((name, _)) if is_secret(name) => name,
             _ => pair,
@@ -92,7 +93,8 @@ mod tests {
         check("http://u:p#x@h/b", "http://h/b");
         check("http://h/b?mail=a@b", "http://h/b?mail=a@b");
         check("lab:?latency=100ms&fail=5%", "lab:?latency=100ms&fail=5%");
-        check("sqlite:a.db?table=t", "sqlite:a.db?table=t");
+        let whole = "sqlite:a.db?table=t&key=id&missing=skip";
+        check(whole, whole);
         check("null:", "null:");
     }
 }

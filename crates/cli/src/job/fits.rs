@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use inflight_connectors::Abilities;
+use inflight_connectors::{Abilities, BodySource};
 
 use crate::error::{Error, Result};
 use crate::flags::job::JobArgs;
@@ -44,24 +44,21 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> Result<()> {
     if !able.is_http {
         no_http(&sink, job)?;
     }
-    if !able.takes_bulks {
-        one_record(&sink, pace)?;
+    let body = job.save_body.as_ref().filter(|_| able.is_http);
+    if !able.takes_bulks && !body.is_some_and(BodySource::is_bulk) {
+        one_record(&sink, job, pace)?;
     }
     if !able.appends {
         no_file(&sink, job)?;
     }
-    let is_json_body = able.is_http
-        && job
-            .save_body
-            .as_ref()
-            .is_some_and(|body| body.typed() == "json");
+    let is_json_body = body.is_some_and(|body| body.holds_columns());
     let is_kept = job.responses.is_some();
     if !able.appends && !able.keeps_account && !is_json_body && !is_kept {
         no_columns(&sink, job)?;
     }
     refuse(
         job.columns.is_some() && is_json_body && is_kept,
-        "--columns would be of both --save-body json and --responses; write the body as a template, such as '{\"id\": \"{id}\"}'",
+        "--columns would be of both the body and --responses; write the body as a template, such as '{\"id\": \"{id}\"}'",
     )?;
     if !able.keeps_order {
         no_lines(&sink, job)?;
@@ -69,11 +66,19 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> Result<()> {
     Ok(())
 }
 
-fn one_record(sink: &str, pace: &PaceArgs) -> Result<()> {
+fn one_record(sink: &str, job: &JobArgs, pace: &PaceArgs) -> Result<()> {
     let is_many = matches!(pace.bulk, OrAuto::Count(2..));
     refuse(
         is_many,
-        format_args!("--bulk puts several records in one request; {sink} takes one"),
+        format_args!(
+            "--bulk puts several records in one request; {sink} takes one, unless --save-body is array or ndjson"
+        ),
+    )?;
+    refuse(
+        job.each.is_some() || job.lines_before.is_some(),
+        format_args!(
+            "--each and --lines-before are about requests with many records; add --save-body array or ndjson"
+        ),
     )
 }
 
@@ -88,7 +93,7 @@ fn no_columns(sink: &str, job: &JobArgs) -> Result<()> {
     refuse(
         job.columns.is_some(),
         format_args!(
-            "--columns is of what file:, sqlite:, postgres:, --responses and --save-body json hold; {sink} gets nothing of it"
+            "--columns is of what file:, sqlite:, postgres:, --responses and --save-body json, array and ndjson hold; {sink} gets nothing of it"
         ),
     )
 }
@@ -127,6 +132,12 @@ fn no_http(sink: &str, job: &JobArgs) -> Result<()> {
         job.statuses.is_given() && job.fetch.is_none(),
         format_args!(
             "--retry-status, --ok-status and --fail-status are about HTTP; {sink} answers with none"
+        ),
+    )?;
+    refuse(
+        job.each.is_some() || job.lines_before.is_some(),
+        format_args!(
+            "--each and --lines-before are about HTTP requests with many records; {sink} gets none"
         ),
     )?;
     let is_checked = job.fail_if.is_some() || job.retry_if.is_some() || job.tokens.is_some();

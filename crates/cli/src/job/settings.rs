@@ -73,25 +73,31 @@ impl Settings {
         columns: Columns,
     ) -> Result<Settings> {
         let changes = changes(&args.statuses)?;
-        let checks = AnswerChecks::compile(
-            args.fail_if.as_deref(),
-            args.retry_if.as_deref(),
-            args.tokens.as_deref(),
-        )
-        .map_err(Error::usage)?;
-        // Where both are over HTTP, the answer that is wanted is that to the fetch.
-        let (mut of_fetch, mut of_save) = (Default::default(), Default::default());
-        if args.fetch.is_some() {
-            of_fetch = (changes, checks);
-        } else {
-            of_save = (changes, checks);
-        }
+        // Where both are over HTTP, the answer that is wanted is that to the fetch, unless saves say what became of each record.
+        let fetches = args.fetch.is_some();
+        let (fetch_statuses, save_statuses) = match fetches {
+            true => (changes, StatusChanges::default()),
+            false => (StatusChanges::default(), changes),
+        };
+        let judges_fetches = fetches && args.each.is_none();
+        let checks = |is_fetch: bool| {
+            let judges = is_fetch == judges_fetches;
+            let fail_if = args.fail_if.as_deref().filter(|_| judges);
+            let retry_if = args.retry_if.as_deref().filter(|_| judges);
+            let tokens = args.tokens.as_deref().filter(|_| is_fetch == fetches);
+            AnswerChecks::compile(fail_if, retry_if, tokens)
+        };
+        let fetch_checks = checks(true).map_err(Error::usage)?;
+        let save_checks = checks(false)
+            .and_then(|checks| checks.with_each(args.each.as_deref()))
+            .map_err(Error::usage)?;
         Ok(Settings {
             sink: SinkSettings {
                 headers: args.headers.clone(),
                 body: args.save_body.clone(),
-                statuses: of_save.0,
-                checks: of_save.1,
+                lines_before: args.lines_before.clone(),
+                statuses: save_statuses,
+                checks: save_checks,
                 fields: items.fields.clone(),
                 is_item_gone: items.is_gone,
                 columns,
@@ -109,8 +115,8 @@ impl Settings {
             fetch: FetchSettings {
                 headers: args.fetch_headers.clone(),
                 body: args.fetch_body.clone(),
-                statuses: of_fetch.0,
-                checks: of_fetch.1,
+                statuses: fetch_statuses,
+                checks: fetch_checks,
                 fields: items.fields,
                 ca_file: args.ca_file.clone(),
                 proxy: args.proxy.clone(),

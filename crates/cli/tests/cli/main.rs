@@ -8,6 +8,7 @@
 mod answers;
 mod bad_input;
 mod browser;
+mod bulk;
 mod compare;
 mod crash;
 mod dead_letters;

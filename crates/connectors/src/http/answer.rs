@@ -173,6 +173,9 @@ pub(super) async fn refused(
     if judged.is_by_quota {
         fault = fault.by_quota();
     }
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        fault = fault.too_large();
+    }
     if let Some(wait) = judged.wait {
         fault = fault.retry_after(wait.lasts);
     }

@@ -10,12 +10,14 @@ use inflight::{Fault, Record};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::address::encode;
+use super::bulk::BulkBody;
 use super::item::{Fields, Found, Name, bad};
 use super::json::JsonTemplate;
 use super::text::{Text, Wrong};
 use crate::columns::{self, Columns};
 use crate::error::Error;
 use crate::jq::{Jq, JqInput};
+use crate::jsonl::write_text;
 use crate::nearest::unknown;
 use crate::payload::Payload;
 
@@ -49,7 +51,8 @@ impl BodySource {
     /// # Errors
     /// A sentence that names the file: it cannot be read, is no text, or has more than 16 MiB.
     pub fn read(typed: &str) -> Result<BodySource, Error> {
-        let content = match typed.strip_prefix('@') {
+        let record = BulkBody::record_in(typed).unwrap_or(typed);
+        let content = match record.strip_prefix('@') {
             None => None,
             Some("") => return Err("`@` names no file; write it as @FILE".into()),
             Some(path) => Some(read_file(path)?),
@@ -58,6 +61,25 @@ impl BodySource {
             typed: typed.to_owned(),
             content,
         })
+    }
+
+    /// The body of one record, where this is one of many.
+    pub(super) fn of_record(&self, typed: &str) -> BodySource {
+        BodySource {
+            typed: typed.to_owned(),
+            content: self.content.clone(),
+        }
+    }
+
+    /// Whether a request with such a body holds many records: `array` or `ndjson`.
+    pub fn is_bulk(&self) -> bool {
+        BulkBody::record_in(&self.typed).is_some()
+    }
+
+    /// Whether such a body holds the columns that were named, if any were: `json`, `array` or `ndjson`.
+    pub fn holds_columns(&self) -> bool {
+        let record = BulkBody::record_in(&self.typed);
+        matches!(record.unwrap_or(&self.typed), "json" | "")
     }
 
     /// As typed.
@@ -107,6 +129,8 @@ pub(super) enum Body {
     None,
     /// The bytes of the item or its result.
     Raw,
+    /// The item or its result as a JSON value: as it is where it is JSON, else as a string.
+    Value,
     /// `{"index":I,"result":R}`.
     Json,
     /// These columns, as an object.
@@ -167,7 +191,28 @@ impl Body {
             _ => Err(unknown(
                 "body",
                 typed,
-                &["raw", "json", "form", "form:FIELD", "form:a={x}&b={y}", "@FILE", "{…}", "jq:FILTER", "none"],
+                &[
+                    "raw", "json", "form", "form:FIELD", "form:a={x}&b={y}", "@FILE", "{…}", "jq:FILTER", "none", "array",
+                    "ndjson",
+                ],
+            )),
+        }
+    }
+
+    /// Reads the body of one record of many, which is JSON.
+    ///
+    /// Fails with a sentence that names the place.
+    pub(super) fn of_json(
+        source: &BodySource,
+        fields: &Fields,
+        columns: Option<&Columns>,
+    ) -> Result<Body, String> {
+        let body = Body::parse(Some(source), &hyper::Method::POST, fields, columns)?;
+        match body {
+            Body::Json | Body::Columns(_) | Body::Jq(_) | Body::Template(_) => Ok(body),
+            _ => Err(format!(
+                "a body of many records holds JSON, and `{}` is none; write {{…}}, jq:FILTER, @FILE.json or json",
+                source.typed
             )),
         }
     }
@@ -176,7 +221,12 @@ impl Body {
     pub(super) fn has_values(&self) -> bool {
         match self {
             Body::None => false,
-            Body::Raw | Body::Json | Body::Columns(_) | Body::Jq(_) | Body::FormOfRow => true,
+            Body::Raw
+            | Body::Value
+            | Body::Json
+            | Body::Columns(_)
+            | Body::Jq(_)
+            | Body::FormOfRow => true,
             Body::Form(pairs) => pairs.iter().any(|(_, text)| text.names().next().is_some()),
             Body::Template(template) => template.names().next().is_some(),
             Body::Text(text) => text.names().next().is_some(),
@@ -189,6 +239,7 @@ impl Body {
         match self {
             Body::None
             | Body::Raw
+            | Body::Value
             | Body::Json
             | Body::Columns(_)
             | Body::Jq(_)
@@ -210,6 +261,17 @@ impl Body {
         let content_type = match self {
             Body::None => return Ok((Bytes::new(), None)),
             Body::Raw => return Ok(raw(&record.value)),
+            Body::Value if record.value.holds_json() => {
+                return Ok((record.value.bytes().clone(), Some(JSON)));
+            }
+            Body::Value => {
+                let text = std::str::from_utf8(record.value.bytes());
+                let text = text.map_err(|_| {
+                    Fault::permanent("result is not UTF-8, the only text that JSON knows")
+                })?;
+                write_text(text, &mut body);
+                JSON
+            }
             Body::Json => {
                 write_json(record, &mut body)?;
                 JSON

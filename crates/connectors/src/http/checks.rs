@@ -1,5 +1,7 @@
-//! What an answer with a good status says by its content: an error inside a 200, and what it has cost.
+//! What an answer with a good status says by its content: an error inside a 200, which part of it is about which of many records,
+//! and what it has cost.
 
+use hyper::http::response::Parts;
 use inflight::{Fault, Record};
 
 use super::request::Answer;
@@ -25,6 +27,7 @@ pub struct AnswerChecks {
     fail_if: Option<Jq>,
     retry_if: Option<Jq>,
     tokens: Option<Jq>,
+    each: Option<Jq>,
 }
 
 impl AnswerChecks {
@@ -45,17 +48,71 @@ impl AnswerChecks {
             fail_if: compiled("--fail-if", fail_if)?,
             retry_if: compiled("--retry-if", retry_if)?,
             tokens: compiled("--tokens", tokens)?,
+            each: None,
+        })
+    }
+
+    /// The same with the filter of `--each`, which gives one value for each record of a request that holds many.
+    ///
+    /// # Errors
+    /// A sentence that names the flag and the place in the filter.
+    pub fn with_each(self, each: Option<&str>) -> Result<AnswerChecks, String> {
+        let each = each.map(Jq::compile).transpose();
+        let each = each.map_err(|why| format!("--each: {why}"))?;
+        Ok(AnswerChecks { each, ..self })
+    }
+
+    /// Whether each record has a part of the answer of its own.
+    pub(super) fn has_parts(&self) -> bool {
+        self.each.is_some()
+    }
+
+    /// What the answer says of each of so many records, as JSON; `None` where it says nothing of them.
+    ///
+    /// Fails, in doubt, where the answer has another number of parts: it cannot be told which record is meant.
+    pub(super) fn parts(
+        &self,
+        title: &str,
+        records: usize,
+        answer: &Answer,
+    ) -> Result<Option<Vec<String>>, Fault> {
+        let Some(each) = &self.each else {
+            return Ok(None);
+        };
+        let headers = headers(&answer.head);
+        let input =
+            JqInput::new(&answer.body.bytes).with_answer(answer.head.status.as_u16(), &headers);
+        let parts = match answer.body.is_cut {
+            true => Err("is too long to be read; --answer-max takes more".to_owned()),
+            false => each.run(&input).map_err(|fault| fault.to_string()),
+        };
+        let parts = parts.and_then(|parts| match parts.len() == records {
+            true => Ok(parts),
+            false => Err(format!(
+                "has {} parts by --each '{}', and {records} records were sent",
+                parts.len(),
+                each.expression()
+            )),
+        });
+        parts.map(Some).map_err(|why| {
+            Fault::in_doubt(format!(
+                "{title}: the answer {why}: {}",
+                shown(&answer.body.bytes)
+            ))
+            .counted_as("an answer in which --each does not find its records")
+            .answered()
         })
     }
 
     /// Whether they need the bodies of answers.
     pub fn reads_answers(&self) -> bool {
-        self.fail_if.is_some() || self.retry_if.is_some() || self.tokens.is_some()
+        let filters = [&self.fail_if, &self.retry_if, &self.tokens, &self.each];
+        filters.into_iter().any(Option::is_some)
     }
 
     /// Whether the answer is a success by its content too.
     ///
-    /// Fails permanently where `--fail-if` holds, or a filter cannot be applied; transiently where `--retry-if` holds.
+    /// Fails transiently where `--retry-if` holds; permanently where `--fail-if` holds, or a filter cannot be applied.
     pub(super) fn judge(
         &self,
         title: &str,
@@ -66,30 +123,42 @@ impl AnswerChecks {
             return Ok(());
         }
         answer.must_be_whole(title, "to be checked")?;
-        let headers = answer.headers();
-        let input = answer.as_input(record, &headers);
-        let said = |flag: &str, filter: &Jq| {
-            let shown = String::from_utf8_lossy(&answer.body.bytes);
-            let shown: String = shown.chars().take(SHOWN_CHARS_MAX).collect();
-            let status = answer.head.status;
-            format!(
-                "{title} answered {status}, and {flag} '{}' holds: {shown}",
-                filter.expression()
-            )
-        };
-        if let Some(filter) = &self.fail_if
-            && filter.is_true(&input)?
-        {
-            let reason = format!("--fail-if '{}' holds", filter.expression());
-            let fault = Fault::permanent(said("--fail-if", filter));
-            return Err(fault.counted_as(reason).answered());
+        self.judge_part(title, record, &answer.body.bytes, &answer.head)
+    }
+
+    /// The same of the part of an answer that is about one record.
+    pub(super) fn judge_part(
+        &self,
+        title: &str,
+        record: &Record<Payload>,
+        part: &[u8],
+        head: &Parts,
+    ) -> Result<(), Fault> {
+        if self.fail_if.is_none() && self.retry_if.is_none() {
+            return Ok(());
         }
-        if let Some(filter) = &self.retry_if
-            && filter.is_true(&input)?
-        {
-            let reason = format!("--retry-if '{}' holds", filter.expression());
-            let fault = Fault::transient(said("--retry-if", filter));
-            return Err(fault.counted_as(reason).answered());
+        let headers = headers(head);
+        let status = head.status;
+        let input = JqInput::new(part)
+            .with_item(record.value.row.as_deref(), record.index)
+            .with_answer(status.as_u16(), &headers);
+        // What is to be tried again is more special than what has failed, and given up too when it fails too often.
+        for (flag, filter, fault) in [
+            (
+                "--retry-if",
+                &self.retry_if,
+                Fault::transient as fn(String) -> Fault,
+            ),
+            ("--fail-if", &self.fail_if, Fault::permanent),
+        ] {
+            let Some(filter) = filter else {
+                continue;
+            };
+            if filter.is_true(&input)? {
+                let holds = format!("{flag} '{}' holds", filter.expression());
+                let said = format!("{title} answered {status}, and {holds}: {}", shown(part));
+                return Err(fault(said).counted_as(holds).answered());
+            }
         }
         Ok(())
     }
@@ -105,6 +174,18 @@ impl AnswerChecks {
     }
 }
 
+fn headers(head: &Parts) -> Vec<(&str, &str)> {
+    let headers = head.headers.iter();
+    headers
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect()
+}
+
+fn shown(answer: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(answer);
+    shown.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
 impl std::fmt::Debug for AnswerChecks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let filter = |jq: &Option<Jq>| jq.as_ref().map(|jq| jq.expression().to_owned());
@@ -112,6 +193,7 @@ impl std::fmt::Debug for AnswerChecks {
             .field("fail_if", &filter(&self.fail_if))
             .field("retry_if", &filter(&self.retry_if))
             .field("tokens", &filter(&self.tokens))
+            .field("each", &filter(&self.each))
             .finish()
     }
 }

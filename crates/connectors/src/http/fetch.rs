@@ -79,6 +79,7 @@ impl HttpFetch {
             is_fetch: true,
             headers: &settings.headers,
             body: settings.body.as_ref(),
+            lines_before: None,
             columns: None,
             fields: &settings.fields,
             statuses: &settings.statuses,
@@ -89,6 +90,9 @@ impl HttpFetch {
             reads_answers: true,
             is_item_gone: false,
         })?;
+        if request.many().is_some() {
+            return Err("a fetch asks for one item; array and ndjson are bodies of saves".into());
+        }
         Ok(HttpFetch(Arc::new(Inner {
             request,
             declared: settings.declared,

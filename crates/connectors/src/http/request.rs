@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use hyper::http::response::Parts;
 use hyper::{Method, Uri};
 use inflight::{Fault, Record};
@@ -13,6 +14,7 @@ use super::address::Address;
 use super::answer::{self, Bounds, Refusal, Text};
 use super::body::{Body, BodySource};
 use super::broken::{self, Broken};
+use super::bulk::BulkBody;
 use super::checks::AnswerChecks;
 use super::client::Client;
 use super::credentials::{Credentials, Sent};
@@ -21,16 +23,13 @@ use super::item::Fields;
 use super::key::idempotency_key;
 use super::link::{Asked, Link};
 use super::preview;
-use super::redirect::{self, Next};
+use super::redirect;
 use super::url::Url;
 use super::verdict::{Meaning, StatusChanges};
 use crate::columns::Columns;
 use crate::jq::JqInput;
 use crate::payload::Payload;
 use crate::preview::RequestPreview;
-
-/// Bytes of the answer with a redirect that are read, so that its connection can be used again.
-const REDIRECT_BYTES_MAX: usize = 1 << 20;
 
 /// What is asked for each item, as typed.
 pub(super) struct Spec<'a> {
@@ -40,6 +39,8 @@ pub(super) struct Spec<'a> {
     pub(super) is_fetch: bool,
     pub(super) headers: &'a [String],
     pub(super) body: Option<&'a BodySource>,
+    /// What stands before each line of a body of many records.
+    pub(super) lines_before: Option<&'a BodySource>,
     /// What a body `json` holds; `None` of a fetch, which has no result yet.
     pub(super) columns: Option<&'a Columns>,
     pub(super) fields: &'a Fields,
@@ -57,27 +58,46 @@ pub(super) struct Spec<'a> {
 
 /// A request that is made of each item.
 pub(super) struct Request {
-    client: Client,
+    pub(super) client: Client,
     /// How other origins are reached, too.
-    ca_file: Option<PathBuf>,
-    proxy: Option<String>,
-    method: Method,
-    is_fetch: bool,
-    address: Address,
-    body: Body,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) proxy: Option<String>,
+    pub(super) method: Method,
+    pub(super) is_fetch: bool,
+    pub(super) address: Address,
+    body: RequestBody,
     credentials: Credentials,
-    statuses: StatusChanges,
+    pub(super) statuses: StatusChanges,
     checks: AnswerChecks,
     job: u64,
     /// Method and address, for messages.
-    title: String,
+    pub(super) title: String,
+}
+
+/// What a request carries: one record, or many.
+enum RequestBody {
+    One(Body),
+    Many(Box<BulkBody>),
+}
+
+/// The records of one request, of the first of which address and headers are made, and the body that was made of all.
+#[derive(Clone, Copy)]
+pub(super) struct Load<'a> {
+    pub(super) records: &'a [Record<Payload>],
+    pub(super) body: &'a (Bytes, Option<&'static str>),
+}
+
+impl<'a> Load<'a> {
+    pub(super) fn first(self) -> &'a Record<Payload> {
+        &self.records[0]
+    }
 }
 
 /// The connections of one slot.
 pub(super) struct Links {
-    own: Link,
+    pub(super) own: Link,
     /// To where redirects led last.
-    other: Option<Box<(Client, Link)>>,
+    pub(super) other: Option<Box<(Client, Link)>>,
 }
 
 /// An answer that means success.
@@ -98,7 +118,22 @@ impl Request {
             Method::POST
         });
         let address = Address::parse(url, spec.fields)?;
-        let body = Body::parse(spec.body, &method, spec.fields, spec.columns)?;
+        let many = match (spec.body, spec.lines_before) {
+            (Some(body), before) => BulkBody::parse(body, before, spec.fields, spec.columns)?,
+            (None, Some(_)) => {
+                return Err("--lines-before goes before each line of --save-body ndjson".into());
+            }
+            (None, None) => None,
+        };
+        if many.is_none() && spec.checks.has_parts() {
+            return Err(
+                "--each gives each of many records its part of an answer; add --save-body array or ndjson".into(),
+            );
+        }
+        let body = match many {
+            Some(many) => RequestBody::Many(Box::new(many)),
+            None => RequestBody::One(Body::parse(spec.body, &method, spec.fields, spec.columns)?),
+        };
         let credentials = Credentials::new(HeadSpec {
             url: address.url.clone(),
             lines: spec.headers.to_vec(),
@@ -107,12 +142,21 @@ impl Request {
         })?;
         let head = credentials.head();
         let title = format!("{method} {}", address.shown);
-        if !address.is_template() && !head.is_template() && !body.has_values() {
+        let (has_values, has_item) = match &body {
+            RequestBody::One(body) => (body.has_values(), body.has_item()),
+            RequestBody::Many(many) => (true, many.has_item()),
+        };
+        if matches!(body, RequestBody::Many(_)) && (address.is_template() || head.is_template()) {
+            return Err(format!(
+                "{title}: one request holds many items, so that no field can be in its address or headers; put it into each record"
+            ));
+        }
+        if !address.is_template() && !head.is_template() && !has_values {
             return Err(format!(
                 "{title}: nothing of the item is in it, and all requests would be the same; put {{}} or {{name}} where the item goes"
             ));
         }
-        if spec.is_item_gone && (address.has_item() || head.has_item() || body.has_item()) {
+        if spec.is_item_gone && (address.has_item() || head.has_item() || has_item) {
             return Err(format!(
                 "{title}: {{}} is the item, which fetch or compute have made something else of; write {{result}} for that, or \
                  the name of a field, as in {{id}}"
@@ -149,10 +193,23 @@ impl Request {
     /// Fails as [`Request::ask`] would before anything is sent.
     pub(super) fn preview(&self, record: &Record<Payload>) -> Result<RequestPreview, Fault> {
         let uri = self.address.of(record, false)?;
-        let body = self.body.of(record)?;
+        let body = match &self.body {
+            RequestBody::One(body) => body.of(record)?,
+            RequestBody::Many(many) => {
+                let made = many.of(std::slice::from_ref(record));
+                if let Some((_, fault)) = made.refused.into_iter().next() {
+                    return Err(fault);
+                }
+                (made.body, Some(many.content_type()))
+            }
+        };
+        let load = Load {
+            records: std::slice::from_ref(record),
+            body: &body,
+        };
         let head = self.credentials.head();
         let url = self.url_of(&uri)?;
-        let request = self.request(&head, false, &self.method, uri, body, record)?;
+        let request = self.request(&head, false, &self.method, uri, load)?;
         Ok(preview::of(&request, &url, self.credentials.lines()))
     }
 
@@ -163,33 +220,61 @@ impl Request {
         })
     }
 
+    /// How many records are put together, where a request holds many.
+    pub(super) fn many(&self) -> Option<&BulkBody> {
+        match &self.body {
+            RequestBody::One(_) => None,
+            RequestBody::Many(many) => Some(many),
+        }
+    }
+
+    /// What is asked of the content of answers.
+    pub(super) fn checks(&self) -> &AnswerChecks {
+        &self.checks
+    }
+
     /// Asks for one item, and reads of the answer what is wanted.
-    ///
-    /// Secrets that are refused are read again, and the request is sent once more.
     pub(super) async fn ask(
         &self,
         links: &mut Links,
         record: &Record<Payload>,
         bounds: Bounds,
     ) -> Result<Answer, Fault> {
+        let body = match &self.body {
+            RequestBody::One(body) => body.of(record)?,
+            RequestBody::Many(_) => (Bytes::new(), None),
+        };
+        let load = Load {
+            records: std::slice::from_ref(record),
+            body: &body,
+        };
+        self.send(links, load, bounds).await
+    }
+
+    /// Sends what was made of some records, and reads of the answer what is wanted.
+    ///
+    /// Secrets that are refused are read again, and the request is sent once more.
+    pub(super) async fn send(
+        &self,
+        links: &mut Links,
+        load: Load<'_>,
+        bounds: Bounds,
+    ) -> Result<Answer, Fault> {
         let sent = self.credentials.send();
-        match self.once(links, record, &sent, bounds).await? {
-            Ok(answer) => self.accept(record, &sent, answer),
+        match self.once(links, load, &sent, bounds).await? {
+            Ok(answer) => self.accept(load, &sent, answer),
             Err(refusal) if !refusal.is_of_credentials => Err(refusal.fault),
             // Rare, and its future would make every other one larger.
-            Err(_) => Box::pin(self.ask_again(links, record, &sent, bounds)).await,
+            Err(_) => Box::pin(self.ask_again(links, load, &sent, bounds)).await,
         }
     }
 
     /// Takes an answer with a good status, if its content is good too.
-    fn accept(
-        &self,
-        record: &Record<Payload>,
-        sent: &Sent,
-        answer: Answer,
-    ) -> Result<Answer, Fault> {
+    fn accept(&self, load: Load<'_>, sent: &Sent, answer: Answer) -> Result<Answer, Fault> {
         self.credentials.accepted(sent);
-        self.checks.judge(&self.title, record, &answer)?;
+        if !self.checks.has_parts() {
+            self.checks.judge(&self.title, load.first(), &answer)?;
+        }
         Ok(answer)
     }
 
@@ -201,7 +286,7 @@ impl Request {
     async fn ask_again(
         &self,
         links: &mut Links,
-        record: &Record<Payload>,
+        load: Load<'_>,
         refused: &Sent,
         bounds: Bounds,
     ) -> Result<Answer, Fault> {
@@ -209,21 +294,21 @@ impl Request {
         self.credentials.read_again(refused).await?;
         self.reopen(links).await?;
         let sent = self.credentials.send();
-        let outcome = match self.once(links, record, &sent, bounds).await {
+        let outcome = match self.once(links, load, &sent, bounds).await {
             // To whoever holds it the connection may be a new one: it has answered with the refusal only.
             Err(fault) if fault.is_stale() => {
                 links.own = self.client.connect().await?;
-                self.once(links, record, &sent, bounds).await
+                self.once(links, load, &sent, bounds).await
             }
             other => other,
         };
         match outcome? {
-            Ok(answer) => self.accept(record, &sent, answer),
+            Ok(answer) => self.accept(load, &sent, answer),
             Err(refusal) if !refusal.is_of_credentials => Err(refusal.fault),
             Err(refusal) => {
                 Err(self
                     .credentials
-                    .judge(record.index, &sent, first_refused_at, refusal))
+                    .judge(load.first().index, &sent, first_refused_at, refusal))
             }
         }
     }
@@ -232,15 +317,14 @@ impl Request {
     async fn once(
         &self,
         links: &mut Links,
-        record: &Record<Payload>,
+        load: Load<'_>,
         sent: &Sent,
         bounds: Bounds,
     ) -> Result<Result<Answer, Refusal>, Fault> {
         let is_http2 = links.own.is_http2();
-        let uri = self.address.of(record, is_http2)?;
-        let body = self.body.of(record)?;
+        let uri = self.address.of(load.first(), is_http2)?;
         let from = uri.clone();
-        let request = self.request(&sent.head, is_http2, &self.method, uri, body, record)?;
+        let request = self.request(&sent.head, is_http2, &self.method, uri, load)?;
         let link = &mut links.own;
         let head = link
             .ask(request)
@@ -249,158 +333,47 @@ impl Request {
         match self.statuses.meaning(head.status) {
             Meaning::Done => self.read(link, head, bounds).await.map(Ok),
             Meaning::Redirect if redirect::is_one(&head) => {
-                Box::pin(self.follow(links, record, sent, bounds, from, head)).await
+                Box::pin(self.follow(links, load, sent, bounds, from, head)).await
             }
             _ => Ok(Err(self.refused(link, &sent.head, &head).await)),
         }
     }
 
-    /// Goes where a redirect leads, as far as that is right.
-    async fn follow(
-        &self,
-        links: &mut Links,
-        record: &Record<Payload>,
-        sent: &Sent,
-        bounds: Bounds,
-        from: Uri,
-        mut head: Parts,
-    ) -> Result<Result<Answer, Refusal>, Fault> {
-        let mut method = self.method.clone();
-        let mut here = self.url_of(&from)?;
-        let mut is_own = true;
-        for _ in 0..redirect::MAX {
-            let next = match redirect::next(
-                redirect::Asked {
-                    method: &method,
-                    is_fetch: self.is_fetch,
-                },
-                &here,
-                &self.address.url,
-                &head,
-            ) {
-                Ok(next) => next,
-                Err(why) => {
-                    let link = links.of(is_own);
-                    let mut refusal = self.refused(link, &sent.head, &head).await;
-                    refusal.fault = Fault::permanent(format!("{}; {why}", refusal.fault))
-                        .counted_as(refusal.fault.reason().to_owned());
-                    return Ok(Err(refusal));
-                }
-            };
-            let past = Bounds {
-                keep: 0,
-                most: REDIRECT_BYTES_MAX,
-            };
-            answer::read(links.of(is_own), &head.headers, past)
-                .await
-                .map_err(|broken| self.broken(broken))?;
-            let Next { url, becomes_get } = next;
-            if becomes_get {
-                method = Method::GET;
-            }
-            is_own = url.origin == self.address.url.origin;
-            if is_own {
-                self.reopen(links).await?;
-            } else {
-                self.open_other(links, &url).await?;
-            }
-            head = match self.hop(links, &url, &method, sent, record).await {
-                // To whoever holds it the connection may be a new one: it has answered with the redirect only.
-                Err(fault) if fault.is_stale() => {
-                    links.other = None;
-                    if is_own {
-                        links.own = self.client.connect().await?;
-                    } else {
-                        self.open_other(links, &url).await?;
-                    }
-                    self.hop(links, &url, &method, sent, record).await?
-                }
-                other => other?,
-            };
-            here = url;
-            match self.statuses.meaning(head.status) {
-                Meaning::Done => {
-                    return self.read(links.of(is_own), head, bounds).await.map(Ok);
-                }
-                Meaning::Redirect if redirect::is_one(&head) => {}
-                _ => {
-                    let mut refusal = self.refused(links.of(is_own), &sent.head, &head).await;
-                    // Another origin was sent none.
-                    refusal.is_of_credentials &= is_own;
-                    return Ok(Err(refusal));
-                }
-            }
-        }
-        let max = redirect::MAX;
-        Err(
-            Fault::permanent(format!("{} redirects more than {max} times", self.title))
-                .counted_as(format!("redirects more than {max} times")),
-        )
-    }
-
-    /// One request that was redirected to this place.
-    async fn hop(
-        &self,
-        links: &mut Links,
-        url: &Url,
-        method: &Method,
-        sent: &Sent,
-        record: &Record<Payload>,
-    ) -> Result<Parts, Fault> {
-        let is_own = url.origin == self.address.url.origin;
-        let link = links.of(is_own);
-        let is_http2 = link.is_http2();
-        let uri = if is_http2 {
-            url.origin.uri(url.path.clone())
-        } else {
-            Uri::from(url.path.clone())
-        };
-        let body = if *method == self.method {
-            self.body.of(record)?
-        } else {
-            Default::default()
-        };
-        let request = if is_own {
-            self.request(&sent.head, is_http2, method, uri, body, record)?
-        } else {
-            // Nothing that the user has said of one origin is for another to know.
-            let bare = Head::elsewhere(&url.origin).map_err(Fault::permanent)?;
-            bare.request(is_http2, method, uri, body, record)?
-        };
-        let asked = link.ask(request).await;
-        asked.map_err(|broken| self.broken(broken))
-    }
-
-    fn request(
+    pub(super) fn request(
         &self,
         head: &Head,
         is_http2: bool,
         method: &Method,
         uri: Uri,
-        body: (bytes::Bytes, Option<&'static str>),
-        record: &Record<Payload>,
+        load: Load<'_>,
     ) -> Result<Asked, Fault> {
-        let mut request = head.request(is_http2, method, uri, body, record)?;
+        let body = load.body.clone();
+        let mut request = head.request(is_http2, method, uri, body, load.first())?;
         if has_effect(method) {
-            let key = idempotency_key(self.job, record);
+            let key = idempotency_key(self.job, load.records);
             request.headers_mut().insert(&IDEMPOTENCY_KEY, key);
         }
         Ok(request)
     }
 
-    async fn read(&self, link: &mut Link, head: Parts, bounds: Bounds) -> Result<Answer, Fault> {
+    pub(super) async fn read(
+        &self,
+        link: &mut Link,
+        head: Parts,
+        bounds: Bounds,
+    ) -> Result<Answer, Fault> {
         match answer::read(link, &head.headers, bounds).await {
             Ok(body) => Ok(Answer { head, body }),
             Err(broken) => Err(self.broken(broken)),
         }
     }
 
-    async fn refused(&self, link: &mut Link, head: &Head, answer: &Parts) -> Refusal {
+    pub(super) async fn refused(&self, link: &mut Link, head: &Head, answer: &Parts) -> Refusal {
         answer::refused(link, head, &self.title, &self.statuses, answer).await
     }
 
     /// Why there was no whole answer.
-    fn broken(&self, broken: Broken) -> Fault {
+    pub(super) fn broken(&self, broken: Broken) -> Fault {
         if has_effect(&self.method) {
             broken::save_broken(&self.title, broken)
         } else {
@@ -409,29 +382,15 @@ impl Request {
     }
 
     /// A service may well close behind an answer that is no success.
-    async fn reopen(&self, links: &mut Links) -> Result<(), Fault> {
+    pub(super) async fn reopen(&self, links: &mut Links) -> Result<(), Fault> {
         if !links.own.is_open() {
             links.own = self.client.connect().await?;
         }
         Ok(())
     }
 
-    async fn open_other(&self, links: &mut Links, url: &Url) -> Result<(), Fault> {
-        if let Some(other) = &mut links.other
-            && *other.0.origin() == url.origin
-            && other.1.is_open()
-        {
-            return Ok(());
-        }
-        let client = Client::to(&url.origin, self.ca_file.as_deref(), self.proxy.as_deref())
-            .map_err(Fault::permanent)?;
-        let link = client.connect().await?;
-        links.other = Some(Box::new((client, link)));
-        Ok(())
-    }
-
     /// The address in full of a request to the own origin.
-    fn url_of(&self, uri: &Uri) -> Result<Url, Fault> {
+    pub(super) fn url_of(&self, uri: &Uri) -> Result<Url, Fault> {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Url::parse(&format!("{}{path}", self.address.url.origin)).map_err(Fault::permanent)
     }
@@ -473,7 +432,7 @@ impl Links {
         self.own.is_open()
     }
 
-    fn of(&mut self, is_own: bool) -> &mut Link {
+    pub(super) fn of(&mut self, is_own: bool) -> &mut Link {
         match &mut self.other {
             Some(other) if !is_own => &mut other.1,
             _ => &mut self.own,

@@ -1,11 +1,13 @@
-//! Saves each result with one HTTP request, `POST` unless told otherwise.
+//! Saves each result with one HTTP request, or many with one, `POST` unless told otherwise.
 
 use std::sync::Arc;
 
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
-use super::answer::Bounds;
-use super::request::{Links, Request, Spec};
+use super::answer::{Bounds, Text};
+use super::bulk::{BULK_MAX, BulkBody};
+use super::body::BodySource;
+use super::request::{Answer, Links, Load, Request, Spec};
 use super::responses::Responses;
 use crate::columns::Columns;
 use crate::error::Error;
@@ -18,7 +20,9 @@ use crate::settings::{ANSWER_BYTES_MAX, SinkSettings};
 /// and still says that the result was saved.
 const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
-/// Saves each result with a request of its own, `POST` unless told otherwise.
+/// Saves each result with a request of its own, `POST` unless told otherwise. With a body `array` or `ndjson` a request holds many
+/// results; a refusal of such a request has it halved until the bad record is alone, unless the answer has a part for each
+/// ([`AnswerChecks::with_each`](crate::AnswerChecks::with_each)).
 ///
 /// Every request carries an `Idempotency-Key` of 32 hex digits that depends on the job and the item only, so
 /// that a service can tell a repeated save. What statuses mean says [`StatusChanges::table`]; a wait that an answer asks
@@ -46,6 +50,18 @@ struct Inner {
     reads_answers: bool,
 }
 
+impl Inner {
+    /// How much of an answer is read.
+    fn bounds(&self) -> Bounds {
+        let (keep, most) = if self.responses.is_some() || self.reads_answers {
+            (self.answer_bytes_max, self.answer_bytes_max)
+        } else {
+            (0, RESPONSE_BYTES_MAX)
+        };
+        Bounds { keep, most }
+    }
+}
+
 impl HttpSink {
     /// A sink at this address, `[METHOD ]URL`, with `{}` for the item and `{name}` for a field in its path or query. Reads secrets
     /// and certificates; connects to nothing.
@@ -59,6 +75,7 @@ impl HttpSink {
             is_fetch: false,
             headers: &settings.headers,
             body: settings.body.as_ref(),
+            lines_before: settings.lines_before.as_ref(),
             columns: Some(&settings.columns),
             fields: &settings.fields,
             statuses: &settings.statuses,
@@ -69,12 +86,15 @@ impl HttpSink {
             reads_answers: reads_answers || settings.responses.is_some(),
             is_item_gone: settings.is_item_gone,
         })?;
-        // A body `json` has them, else what is kept of responses.
-        let is_json = settings
-            .body
-            .as_ref()
-            .is_some_and(|body| body.typed() == "json");
-        let columns = if is_json {
+        if request.many().is_some() && settings.responses.is_some() && !settings.checks.has_parts()
+        {
+            return Err(
+                "responses of requests with many records are kept for each record; --each says which part is whose".into(),
+            );
+        }
+        // A body that holds them has them, else what is kept of responses.
+        let is_of_body = settings.body.as_ref().is_some_and(BodySource::holds_columns);
+        let columns = if is_of_body {
             Columns::default()
         } else {
             settings.columns.clone()
@@ -140,6 +160,10 @@ impl Service<Payload> for HttpSink {
         })
     }
 
+    fn bulk_max(&self) -> usize {
+        self.0.request.many().map_or(1, |_| BULK_MAX)
+    }
+
     fn durable(&self) -> Option<Box<dyn Durable>> {
         self.0.responses.as_ref()?.durable()
     }
@@ -172,24 +196,23 @@ impl Connection<Payload> for HttpConnection {
     type Answer = Option<Box<[u8]>>;
 
     async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<Self::Answer>, Fault> {
+        let sink = Arc::clone(&self.sink);
+        if let Some(many) = sink.request.many() {
+            return Box::pin(self.send_many(bulk, many)).await;
+        }
         let [record] = bulk else {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
-        let is_kept = self.sink.responses.is_some();
-        let (keep, most) = if is_kept || self.sink.reads_answers {
-            (self.sink.answer_bytes_max, self.sink.answer_bytes_max)
-        } else {
-            (0, RESPONSE_BYTES_MAX)
-        };
-        let bounds = Bounds { keep, most };
-        let request = &self.sink.request;
         self.tokens = None;
-        let answer = request.ask(&mut self.links, record, bounds).await?;
-        if self.sink.counts_tokens {
-            self.tokens = request.tokens(&answer);
+        let answer = sink
+            .request
+            .ask(&mut self.links, record, sink.bounds())
+            .await?;
+        if sink.counts_tokens {
+            self.tokens = sink.request.tokens(&answer);
         }
-        let line = |responses: &Responses| responses.line(request.title(), record, &answer);
-        let line = self.sink.responses.as_ref().map(line).transpose()?;
+        let line = |responses: &Responses| responses.line(sink.request.title(), record, &answer);
+        let line = sink.responses.as_ref().map(line).transpose()?;
         Ok(Reply::one(line))
     }
 
@@ -199,6 +222,86 @@ impl Connection<Payload> for HttpConnection {
 
     fn cost(&self) -> Option<f64> {
         self.tokens
+    }
+}
+
+type Outcome = Result<Option<Box<[u8]>>, Fault>;
+
+impl HttpConnection {
+    /// One request with many records. Those that have no form are refused by themselves.
+    async fn send_many(
+        &mut self,
+        bulk: &[Record<Payload>],
+        many: &BulkBody,
+    ) -> Result<Reply<Option<Box<[u8]>>>, Fault> {
+        let made = many.of(bulk);
+        let body = (made.body, Some(many.content_type()));
+        if made.refused.is_empty() {
+            let load = Load {
+                records: bulk,
+                body: &body,
+            };
+            let outcomes = self.save_many(load).await?;
+            return Ok(match outcomes.iter().all(Result::is_ok) {
+                true => Reply::All(outcomes.into_iter().flatten().collect()),
+                false => Reply::Each(outcomes),
+            });
+        }
+        let mut refused = made.refused.into_iter().peekable();
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(bulk.len());
+        let mut records = Vec::with_capacity(bulk.len());
+        for (at, record) in bulk.iter().enumerate() {
+            let fault = refused.next_if(|(other, _)| *other == at);
+            outcomes.push(fault.map(|(_, fault)| Err(fault)));
+            if outcomes[at].is_none() {
+                records.push(record.clone());
+            }
+        }
+        let load = Load {
+            records: &records,
+            body: &body,
+        };
+        let mut saved = match records.is_empty() {
+            true => Vec::new(),
+            false => self.save_many(load).await?,
+        }
+        .into_iter();
+        let outcomes = outcomes.into_iter().map(|refused| {
+            refused
+                .or_else(|| saved.next())
+                .expect("there is an outcome for each record that was sent")
+        });
+        Ok(Reply::Each(outcomes.collect()))
+    }
+
+    /// What becomes of each of these records.
+    async fn save_many(&mut self, load: Load<'_>) -> Result<Vec<Outcome>, Fault> {
+        let sink = Arc::clone(&self.sink);
+        let (request, checks) = (&sink.request, sink.request.checks());
+        self.tokens = None;
+        let answer = request.send(&mut self.links, load, sink.bounds()).await?;
+        if sink.counts_tokens {
+            self.tokens = request.tokens(&answer);
+        }
+        let records = load.records;
+        let Some(parts) = checks.parts(request.title(), records.len(), &answer)? else {
+            return Ok(records.iter().map(|_| Ok(None)).collect());
+        };
+        let judged = records.iter().zip(parts).map(|(record, part)| {
+            checks.judge_part(request.title(), record, part.as_bytes(), &answer.head)?;
+            let Some(responses) = &sink.responses else {
+                return Ok(None);
+            };
+            let part = Answer {
+                head: answer.head.clone(),
+                body: Text {
+                    bytes: part.into_bytes(),
+                    is_cut: false,
+                },
+            };
+            responses.line(request.title(), record, &part).map(Some)
+        });
+        Ok(judged.collect())
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! COPY writes rows quickest, and cannot replace any. So rows are copied straight into the table until one turns out to
 //! be there already, or to be dropped by a trigger; the bulk is then copied into a temporary table and moved from there with
-//! `ON CONFLICT … DO UPDATE`. The rows that the database took are counted against those that were sent.
+//! `ON CONFLICT … DO UPDATE`. Where the table knows its rows by a key of its own they are always moved, with `UPDATE … FROM`.
+//! The rows that the database took are counted against those that were sent.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,10 +20,11 @@ use super::pooler;
 use super::rows::{Rows, rows};
 use super::shape::Shape;
 use super::sink::Plan;
-use super::staging::{Staging, copy_sql};
+use super::staging::{Staging, Unmoved, copy_sql};
 use super::verdict;
 use crate::ledger::{ranges, superseded};
 use crate::payload::Payload;
+use crate::row_key::Missing;
 
 /// Bulks that are moved without trying COPY first, at most, after rows turned out to be there already.
 const MOVED_MAX: u32 = 64;
@@ -84,10 +86,10 @@ impl PostgresConnection {
         mut link: Link,
     ) -> Result<PostgresConnection, Fault> {
         let staging = Staging::new(&plan.table.quoted, &shape);
-        let sql = copy_sql(&plan.table.quoted, &shape);
+        let sql = copy_sql(&plan.table.quoted, &shape, false);
         let has_session = pooler::is_one_process(&link.client).await;
         let has_session = has_session.map_err(|cause| plan.refused(&cause))?;
-        let prepared = if has_session {
+        let prepared = if has_session && shape.missing.is_none() {
             let prepared = link.client.prepare(&sql).await;
             Some(prepared.map_err(|cause| plan.refused(&cause))?)
         } else {
@@ -114,7 +116,7 @@ impl Connection<Payload> for PostgresConnection {
     type Answer = ();
 
     async fn send(&mut self, bulk: &[Record<Payload>]) -> Result<Reply<()>, Fault> {
-        let Rows { bytes, mut refused } = rows(bulk, &self.shape, &self.plan.columns);
+        let Rows { bytes, mut refused } = rows(bulk, &self.shape, &self.plan.columns, &[]);
         if refused.len() < bulk.len() {
             // Whoever gives up waiting drops this, and what is under way is cancelled.
             self.link.is_busy = true;
@@ -152,6 +154,8 @@ enum Undone {
     Superseded(u64),
     /// The table took fewer rows than were copied.
     Short,
+    /// Rows whose keys others before them have; any of these may have been taken.
+    Twice(Refused),
 }
 
 impl From<Error> for Undone {
@@ -174,9 +178,10 @@ impl PostgresConnection {
         &mut self,
         bulk: &[Record<Payload>],
         refused: &mut Refused,
-        bytes: Bytes,
+        mut bytes: Bytes,
     ) -> Result<(), Fault> {
-        let mut moves = self.shape.has_row_security || self.pace.moves();
+        let shape = &self.shape;
+        let mut moves = shape.has_row_security || shape.missing.is_some() || self.pace.moves();
         let mut names = NAMES_MAX;
         let undone = loop {
             let done = if moves {
@@ -184,11 +189,18 @@ impl PostgresConnection {
             } else {
                 self.copied(bulk, refused, bytes.clone()).await
             };
-            let Err(undone) = done else {
+            let Err(mut undone) = done else {
                 return Ok(());
             };
             self.link.roll_back().await;
-            let again = if !moves && self.must_move(&undone) {
+            let again = if let Undone::Twice(twice) = undone {
+                refused.extend(twice);
+                refused.sort_by_key(|(at, _)| *at);
+                let without: Vec<usize> = refused.iter().map(|(at, _)| *at).collect();
+                bytes = rows(bulk, &self.shape, &self.plan.columns, &without).bytes;
+                undone = Undone::Short;
+                true
+            } else if !moves && self.must_move(&undone) {
                 self.pace.found();
                 moves = true;
                 true
@@ -206,8 +218,10 @@ impl PostgresConnection {
             Undone::AtCommit(cause) => verdict::commit_refused(&place, &cause),
             Undone::Foreign(what) => self.plan.unaccounted(Failed::Foreign(what)),
             Undone::Superseded(latest) => superseded(latest, self.plan.opener.place()),
-            // Only where it cannot be moved either, because the connection is gone.
-            Undone::Short => Fault::transient(format!("{place}: connection is out of step")),
+            // Only where it cannot be moved or sent again either, because the connection is gone.
+            Undone::Short | Undone::Twice(_) => {
+                Fault::transient(format!("{place}: connection is out of step"))
+            }
         })
     }
 
@@ -239,7 +253,7 @@ impl PostgresConnection {
         self.commit(bulk, refused).await
     }
 
-    /// Copies rows beside the table, and moves them from there.
+    /// Copies rows beside the table, and moves them from there. Not all of them may be moved.
     async fn moved(
         &mut self,
         bulk: &[Record<Payload>],
@@ -254,15 +268,50 @@ impl PostgresConnection {
         };
         self.begin(&begin, &self.copy_beside, bytes).await?;
         let client = &self.link.client;
-        let taken = client.execute_typed(&self.staging.move_on, &[]).await?;
+        let mut taken = client.execute_typed(&self.staging.move_on, &[]).await?;
+        if taken != sent(bulk, refused)
+            && let Some(insert) = &self.staging.insert
+        {
+            taken += client.execute_typed(insert, &[]).await?;
+        }
         if taken != sent(bulk, refused) {
-            let dropped = client.query_typed(&self.staging.dropped, &[]).await?;
-            let dropped = dropped
-                .iter()
-                .map(|row| row.get::<_, i64>(0).cast_unsigned());
-            self.refuse(bulk, refused, &dropped.collect());
+            let more = self.unmoved(bulk).await?;
+            refused.extend(more);
+            refused.sort_by_key(|(at, _)| *at);
         }
         self.commit(bulk, refused).await
+    }
+
+    /// Why rows were not moved, each by the place of its record.
+    async fn unmoved(&self, bulk: &[Record<Payload>]) -> Result<Refused, Undone> {
+        let client = &self.link.client;
+        let rows = client.query_typed(&self.staging.unmoved, &[]).await?;
+        let place = self.plan.place();
+        let (mut refused, mut twice) = (Refused::new(), Refused::new());
+        let places: HashMap<u64, usize> = match self.shape.missing {
+            // By their places already.
+            Some(_) => HashMap::new(),
+            None => (bulk
+                .iter()
+                .enumerate()
+                .map(|(at, record)| (record.index, at)))
+            .collect(),
+        };
+        for row in rows {
+            let whose = row.get::<_, i64>(0).cast_unsigned();
+            let at = places.get(&whose).copied().unwrap_or(whose as usize);
+            let value = row.get::<_, Option<&str>>(2).unwrap_or_default();
+            match (Unmoved::read(row.get(1)), &self.plan.key) {
+                (Unmoved::Missing, Some(key)) if key.missing == Missing::Skip => {}
+                (Unmoved::Missing, Some(key)) => refused.push((at, key.lacks(&place, value))),
+                (Unmoved::Twice, Some(key)) => twice.push((at, key.twice(value))),
+                _ => refused.push((at, verdict::dropped(&place))),
+            }
+        }
+        match twice.is_empty() {
+            true => Ok(refused),
+            false => Err(Undone::Twice(twice)),
+        }
     }
 
     /// Makes the temporary table of this session, unless it is there.
@@ -273,15 +322,6 @@ impl PostgresConnection {
             self.copy_beside.prepared = Some(client.prepare(&self.copy_beside.sql).await?);
         }
         Ok(())
-    }
-
-    /// Refuses the records with these indexes, whose rows the table did not take.
-    fn refuse(&self, bulk: &[Record<Payload>], refused: &mut Refused, dropped: &HashSet<u64>) {
-        let is_dropped = |(_, record): &(usize, &Record<Payload>)| dropped.contains(&record.index);
-        for (at, _) in bulk.iter().enumerate().filter(is_dropped) {
-            refused.push((at, verdict::dropped(&self.plan.place())));
-        }
-        refused.sort_by_key(|(at, _)| *at);
     }
 
     /// Begins a transaction, unless a later run has taken over, and copies rows; says how many were taken.

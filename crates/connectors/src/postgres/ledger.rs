@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::link::bound;
-use super::shape::qualified;
+use super::name::qualified;
 use crate::ledger::{Account, PROGRESS, RUNS, foreign, joined, ranges, read, write};
 
 /// Held while tables are made: two sessions that make the same one at the same time would fail.

@@ -13,6 +13,7 @@ use crate::jsonl::write_text;
 use crate::payload::Payload;
 use crate::range::{DIGITS_MAX, decimal};
 use crate::row::Value;
+use crate::row_key::no_key;
 
 /// What a binary COPY begins with: a signature, no flags, no extension.
 const BINARY_HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -30,8 +31,13 @@ pub(super) struct Rows {
     pub(super) refused: Vec<(usize, Fault)>,
 }
 
-/// Makes rows of a bulk.
-pub(super) fn rows(bulk: &[Record<Payload>], shape: &Shape, columns: &Columns) -> Rows {
+/// Makes rows of a bulk, without those that are refused already: their places, in order.
+pub(super) fn rows(
+    bulk: &[Record<Payload>],
+    shape: &Shape,
+    columns: &Columns,
+    without: &[usize],
+) -> Rows {
     let bytes: usize = bulk.iter().map(|record| record.value.bytes().len()).sum();
     let is_binary = shape.is_binary();
     // Some bytes for each index and each length; a guess that is too small costs a copy.
@@ -40,8 +46,16 @@ pub(super) fn rows(bulk: &[Record<Payload>], shape: &Shape, columns: &Columns) -
     if is_binary {
         rows.put_slice(BINARY_HEAD);
     }
+    let mut without = without.iter().copied().peekable();
     for (at, record) in bulk.iter().enumerate() {
+        if without.next_if_eq(&at).is_some() {
+            continue;
+        }
         let before = rows.len();
+        if shape.missing.is_some() {
+            rows.put_slice(decimal(at as u64, &mut [0; DIGITS_MAX]));
+            rows.put_u8(b'\t');
+        }
         let outcome = match is_binary {
             true => binary(record, shape, &mut rows),
             false => text(record, shape, columns, &mut rows),
@@ -124,6 +138,9 @@ fn text(
                 }
                 (_, text) => escaped(text, rows),
             },
+            Part::Cell(at) if cells[at] == Value::Null && target.name == shape.key => {
+                return Err(no_key(&shape.key));
+            }
             Part::Cell(at) => write_cell(&cells[at], target, rows)?,
             Part::Field => match fields.get(at).copied().flatten() {
                 None => rows.put_slice(NULL),
@@ -265,7 +282,7 @@ fn write_cell(cell: &Value<'_>, target: &Target, rows: &mut BytesMut) -> Result<
                 escaped(utf8(&json)?, rows);
             }
             Takes::Bytes if is_result => hex(text.as_bytes(), rows),
-            Takes::Array { is_of_json } if is_result => {
+            Takes::Array { is_of_json } => {
                 let literal = array::literal(text, is_of_json);
                 escaped(utf8(literal.as_deref().unwrap_or(text).as_bytes())?, rows);
             }
@@ -320,8 +337,10 @@ mod tests {
         Shape {
             targets: targets.iter().map(target).collect(),
             left: Vec::new(),
+            key: "index".into(),
             keys: Vec::new(),
             index_cell: None,
+            missing: None,
             has_row_security: false,
         }
     }
@@ -332,7 +351,7 @@ mod tests {
             Record::new(index as u64, Payload::read(result.to_vec()))
         };
         let bulk: Vec<_> = results.iter().enumerate().map(record).collect();
-        let rows = rows(&bulk, shape, &Columns::default());
+        let rows = rows(&bulk, shape, &Columns::default(), &[]);
         let refused = rows.refused.into_iter();
         let refused = refused.map(|(at, fault)| (at, fault.to_string()));
         (rows.bytes, refused.collect())

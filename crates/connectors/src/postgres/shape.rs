@@ -1,46 +1,18 @@
 //! What a table looks like, and which part of a record goes into which of its columns.
 //!
-//! `index` gets the index. Where columns were named, each gets its cell. Else a table with a column `result` gets the whole result there, and no other column is touched. One
-//! without gets the fields of the result, each in the column of its name.
+//! Where columns were named, each gets its cell. Else a table with a column `result` gets the whole result there, and no other
+//! column is touched; one without gets the fields of the result, each in the column of its name. The row of an item is known
+//! by its index, in the column `index`, or by a key of the table's own.
 
 use inflight::Fault;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::link::bound;
+use super::catalog::{self, Column};
+use super::name::{Name, quoted};
 use super::verdict;
 use crate::nearest::nearest;
-
-/// A table as typed, quoted for SQL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    /// As typed.
-    pub(super) shown: String,
-    /// Quoted, with its schema where that was typed.
-    pub(super) quoted: String,
-    /// The schema that was typed, not quoted.
-    pub(super) schema: Option<String>,
-}
-
-/// One column, as the catalog has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    pub(super) name: String,
-    /// The number of its type; of a domain that of the type beneath.
-    pub(super) oid: u32,
-    /// The number of the type of its elements, where it is an array; else 0.
-    pub(super) element: u32,
-    /// The type in words.
-    pub(super) kind: String,
-    /// Whether it takes no NULL.
-    pub(super) is_required: bool,
-    /// Whether the database fills it: a default, an identity.
-    pub(super) has_default: bool,
-    /// Whether nobody else may fill it.
-    pub(super) is_generated: bool,
-    /// The unique keys of this column alone, by the names of their indexes, in a table of parts by those of all parts.
-    pub(super) keys: Vec<String>,
-}
+use crate::row_key::{Missing, RowKey};
 
 /// What of a record goes into a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,63 +63,38 @@ pub(super) struct Shape {
     pub(super) targets: Vec<Target>,
     /// The columns that are not filled, where a field of the result may bear their name.
     pub(super) left: Vec<Left>,
-    /// The unique keys of the index: a row that is refused by one of them is there already.
+    /// The column by which rows are known: `index`, or the key of the table.
+    pub(super) key: String,
+    /// The unique keys of that column: a row that is refused by one of them is there already.
     pub(super) keys: Vec<String>,
-    /// Where the index stands among the columns that were named, if it does.
+    /// Where the index stands among the columns that were named, if it does and rows are known by it.
     pub(super) index_cell: Option<usize>,
+    /// What becomes of an item whose row is missing, where rows are known by the key of the table.
+    pub(super) missing: Option<Missing>,
     /// Whether row-level security applies, with which COPY does not go.
     pub(super) has_row_security: bool,
 }
 
-impl Name {
-    pub(super) fn new(text: &str) -> Result<Name, String> {
-        let (schema, table) = match text.split_once('.') {
-            Some((schema, table)) => (Some(crate::table::identifier(schema)?), table),
-            None => (None, text),
-        };
-        let table = crate::table::identifier(table)?;
-        Ok(Name {
-            shown: text.to_owned(),
-            quoted: qualified(schema, table),
-            schema: schema.map(str::to_owned),
-        })
+/// What is to be saved of an item, and where.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted<'a> {
+    /// The columns that were named.
+    pub(super) columns: Option<&'a [&'a str]>,
+    /// The key by which the table knows its rows, where that is not the index.
+    pub(super) key: Option<&'a RowKey>,
+}
+
+impl Wanted<'_> {
+    /// The column by which rows are known.
+    fn key_column(&self) -> &str {
+        self.key.map_or("index", |key| &key.column)
+    }
+
+    /// Whether rows that are missing are made.
+    fn inserts(&self) -> bool {
+        self.key.is_none_or(|key| key.missing == Missing::Insert)
     }
 }
-
-/// A name in a schema, quoted.
-pub(super) fn qualified(schema: Option<&str>, name: &str) -> String {
-    match schema {
-        Some(schema) => format!("{}.{}", quoted(schema), quoted(name)),
-        None => quoted(name),
-    }
-}
-
-/// A name, quoted.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-const COLUMNS: &str = "\
-SELECT a.attname::text, kind.oid, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
-    a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', \
-    ARRAY(SELECT c.relname::text FROM pg_index i CROSS JOIN LATERAL \
-        (SELECT i.indexrelid::oid AS oid UNION SELECT relid::oid FROM pg_partition_tree(i.indexrelid)) AS own \
-        JOIN pg_class c ON c.oid = own.oid \
-        WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 \
-        AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL), \
-    COALESCE((SELECT element.oid FROM pg_type element WHERE element.typarray = kind.oid), 0) \
-FROM pg_attribute a CROSS JOIN LATERAL \
-    (WITH RECURSIVE beneath(oid, typtype, next) AS \
-        (SELECT oid, typtype, typbasetype FROM pg_type WHERE oid = a.atttypid UNION ALL \
-        SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t JOIN beneath b ON b.typtype = 'd' AND t.oid = b.next) \
-    SELECT oid FROM beneath WHERE typtype <> 'd') AS kind \
-WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
-ORDER BY a.attnum";
-
-/// The rights that are missing, and whether row-level security applies.
-const RIGHTS: &str = "\
-SELECT ARRAY(SELECT name FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) AS name \
-    WHERE NOT has_table_privilege($1, name)), row_security_active($1)";
 
 impl Shape {
     /// Looks at a table, and how its columns are filled: those that are named, or else all that nobody else fills.
@@ -156,41 +103,28 @@ impl Shape {
     pub(super) async fn read(
         client: &Client,
         table: &Name,
-        chosen: Option<&[&str]>,
+        wanted: Wanted<'_>,
     ) -> Result<Shape, Fault> {
         let place = &table.shown;
         let failed = |cause| verdict::refused(&format!("table {place}"), &cause);
-        let text = [bound(&table.quoted, Type::TEXT)];
-        let rows = client.query_typed(COLUMNS, &text).await.map_err(failed)?;
-        if rows.is_empty() {
+        let columns = catalog::columns(client, table).await.map_err(failed)?;
+        if columns.is_empty() {
             return Err(Fault::stops_run(format!(
-                "table {place} does not exist; --create makes it, with \"index\" bigint PRIMARY KEY and result text"
+                "table {place} does not exist; --create makes it, with {}",
+                match wanted.key {
+                    Some(key) => format!("{} text PRIMARY KEY, and missing=insert", key.column),
+                    None => "\"index\" bigint PRIMARY KEY and result text".to_owned(),
+                }
             )));
         }
-        let columns: Vec<Column> = rows
-            .iter()
-            .map(|row| Column {
-                name: row.get(0),
-                oid: row.get(1),
-                kind: row.get(2),
-                is_required: row.get(3),
-                has_default: row.get(4),
-                is_generated: row.get(5),
-                keys: row.get(6),
-                element: row.get(7),
-            })
-            .collect();
-        let rights = client
-            .query_typed_one(RIGHTS, &text)
-            .await
-            .map_err(failed)?;
-        let mut wrong: Vec<String> = rights
-            .get::<_, Vec<&str>>(0)
-            .iter()
+        let rights = catalog::rights(client, table).await.map_err(failed)?;
+        let lacking = rights.missing.iter();
+        let lacking = lacking.filter(|name| wanted.inserts() || *name != "INSERT");
+        let mut wrong: Vec<String> = lacking
             .map(|name| format!("the right to {name} is missing"))
             .collect();
-        let has_row_security = rights.get(1);
-        match Shape::of(&columns, chosen) {
+        let has_row_security = rights.has_row_security;
+        match Shape::of(&columns, wanted) {
             Ok(shape) if wrong.is_empty() => {
                 return Ok(Shape {
                     has_row_security,
@@ -207,11 +141,12 @@ impl Shape {
     }
 
     /// How these columns are filled; else what is wrong with each.
-    fn of(columns: &[Column], chosen: Option<&[&str]>) -> Result<Shape, Vec<String>> {
+    fn of(columns: &[Column], wanted: Wanted<'_>) -> Result<Shape, Vec<String>> {
         let mut wrong = Vec::new();
         let find = |name: &str| columns.iter().find(|column| column.name == name);
+        let (chosen, key, inserts) = (wanted.columns, wanted.key_column(), wanted.inserts());
         for name in chosen.unwrap_or_default() {
-            if find(name).is_none() && *name != "index" {
+            if find(name).is_none() && (*name != "index" || wanted.key.is_some()) {
                 let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                 wrong.push(match nearest(name, &known) {
                     Some(near) => format!("column {name} is missing; did you mean `{near}`?"),
@@ -222,7 +157,7 @@ impl Shape {
         let place = |name: &str| chosen?.iter().position(|chosen| *chosen == name);
         let is_whole = chosen.is_none() && find("result").is_some();
         let part = |column: &Column| match column.name.as_str() {
-            "index" => Some(Part::Index),
+            "index" if wanted.key.is_none() => Some(Part::Index),
             name if chosen.is_some() => place(name).map(Part::Cell),
             "result" if is_whole => Some(Part::Whole),
             _ if is_whole || column.has_default || column.is_generated => None,
@@ -230,51 +165,45 @@ impl Shape {
         };
         let mut targets = Vec::new();
         for column in columns {
-            match part(column) {
-                Some(_) if column.is_generated => {
-                    wrong.push(format!("column {} is generated", column.name));
-                }
-                Some(part) => targets.push(Target {
-                    name: column.name.clone(),
+            let Column { name, .. } = column;
+            let (part, is_key) = (part(column), name == key);
+            let is_empty_else = part.is_none() && column.is_required && inserts;
+            if part.is_some() && column.is_generated && (inserts || !is_key) {
+                wrong.push(format!("column {name} is generated"));
+            } else if part.is_some() && column.is_fixed && !is_key {
+                wrong.push(format!(
+                    "column {name} is an identity that nobody may change (GENERATED ALWAYS); leave it out"
+                ));
+            } else if is_empty_else && !column.has_default && !column.is_generated {
+                wrong.push(format!(
+                    "column {name} is NOT NULL without a default, and nothing of a result goes there"
+                ));
+            } else if let Some(part) = part {
+                targets.push(Target {
+                    name: name.clone(),
                     part,
                     takes: Takes::of(column),
-                }),
-                None if column.is_required && !column.has_default && !column.is_generated => {
-                    wrong.push(format!(
-                        "column {} is NOT NULL without a default, and nothing of a result goes there",
-                        column.name
-                    ));
-                }
-                None => {}
+                });
             }
         }
-        let keys = match find("index") {
-            None => {
-                wrong.push("column index is missing: bigint, the primary key".to_owned());
-                Vec::new()
-            }
-            Some(index) => {
-                if Takes::of(index) != Takes::Bigint {
-                    wrong.push(format!("column index is {}, and not bigint", index.kind));
-                }
-                if index.keys.is_empty() {
-                    wrong.push(
-                        "column index has no unique key of its own: make it the primary key"
-                            .to_owned(),
-                    );
-                }
-                index.keys.clone()
-            }
-        };
-        if !targets.iter().any(|target| target.part != Part::Index) {
-            wrong.push("column result is missing, and so is any for a field".to_owned());
+        let keys = find(key).map(|column| column.keys.clone());
+        wrong.extend(wrong_with_key(find(key), wanted.key));
+        if !targets.iter().any(|target| target.name != key) {
+            wrong.push(match wanted.key {
+                Some(_) => format!(
+                    "nothing is saved but the key {key}; name what is, --columns {key},answer=.text"
+                ),
+                None => "column result is missing, and so is any for a field".to_owned(),
+            });
         }
         match wrong.is_empty() {
             true => Ok(Shape {
                 targets,
                 left: columns.iter().filter_map(Left::of).collect(),
-                keys,
-                index_cell: place("index"),
+                key: key.to_owned(),
+                keys: keys.unwrap_or_default(),
+                index_cell: place("index").filter(|_| wanted.key.is_none()),
+                missing: wanted.key.map(|key| key.missing),
                 has_row_security: false,
             }),
             false => Err(wrong),
@@ -294,20 +223,42 @@ impl Shape {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// What replaces a row that is there.
-    pub(super) fn replacements(&self) -> String {
-        let values = self
-            .replaced()
-            .map(|name| format!("{0} = excluded.{0}", quoted(name)));
-        values.collect::<Vec<_>>().join(", ")
-    }
-
     /// The columns that are replaced in a row that is there.
     pub(super) fn replaced(&self) -> impl Iterator<Item = &str> {
-        let targets = self.targets.iter();
-        let targets = targets.filter(|target| target.part != Part::Index);
-        targets.map(|target| target.name.as_str())
+        let names = self.targets.iter().map(|target| target.name.as_str());
+        names.filter(|name| *name != self.key)
     }
+}
+
+/// What is wrong with the column by which rows are known.
+fn wrong_with_key(column: Option<&Column>, key: Option<&RowKey>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    match (column, key) {
+        (None, None) => wrong.push(
+            "column index is missing: bigint, the primary key; or name the key that the table has, --key COLUMN"
+                .to_owned(),
+        ),
+        // It is among the columns that were named.
+        (None, Some(_)) => {}
+        (Some(index), None) => {
+            if Takes::of(index) != Takes::Bigint {
+                wrong.push(format!("column index is {}, and not bigint", index.kind));
+            }
+            if index.keys.is_empty() {
+                wrong.push(
+                    "column index has no unique key of its own: make it the primary key".to_owned(),
+                );
+            }
+        }
+        (Some(column), Some(key)) if column.keys.is_empty() => wrong.push(format!(
+            "column {0} has no unique key of its own, and several rows could be one item's; CREATE UNIQUE INDEX ON … ({1}) \
+             makes one",
+            key.column,
+            quoted(&key.column)
+        )),
+        (Some(_), Some(_)) => {}
+    }
+    wrong
 }
 
 impl Left {
@@ -367,6 +318,7 @@ mod tests {
             is_required: name == "index",
             has_default: false,
             is_generated: false,
+            is_fixed: false,
             keys: match name {
                 "index" => vec!["t_pkey".into()],
                 _ => Vec::new(),
@@ -374,8 +326,16 @@ mod tests {
         }
     }
 
+    fn wanted<'a>(columns: Option<&'a [&'a str]>) -> Wanted<'a> {
+        Wanted { columns, key: None }
+    }
+
     fn check(columns: &[Column], chosen: Option<&[&str]>, expected: Result<&str, &[&str]>) {
-        match (Shape::of(columns, chosen), expected) {
+        check_wanted(columns, wanted(chosen), expected);
+    }
+
+    fn check_wanted(columns: &[Column], wanted: Wanted<'_>, expected: Result<&str, &[&str]>) {
+        match (Shape::of(columns, wanted), expected) {
             (Ok(shape), Ok(names)) => assert_eq!(shape.columns(), names),
             (Err(wrong), Err(parts)) => {
                 assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
@@ -411,8 +371,8 @@ mod tests {
         );
         let fields = [index.clone(), name, made];
         check(&fields, None, Ok("\"index\", \"name\""));
-        assert!(!Shape::of(&fields, None).unwrap().is_binary());
-        assert!(Shape::of(&all, None).unwrap().is_binary());
+        assert!(!Shape::of(&fields, wanted(None)).unwrap().is_binary());
+        assert!(Shape::of(&all, wanted(None)).unwrap().is_binary());
     }
 
     #[test]
@@ -451,12 +411,77 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted() {
-        let name = Name::new("night.Results").unwrap();
-        assert_eq!(name.quoted, "\"night\".\"Results\"");
-        for text in ["a.b.c", "a b", "", "x;drop", "night.inflight_runs"] {
-            assert!(Name::new(text).is_err(), "{text}");
-        }
-        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    fn a_table_is_updated_by_its_own_key() {
+        let id = Column {
+            is_required: true,
+            is_fixed: true,
+            has_default: true,
+            keys: vec!["users_pkey".into()],
+            ..column("id", &Type::INT4)
+        };
+        let email = Column {
+            is_required: true,
+            ..column("email", &Type::TEXT)
+        };
+        let score = column("score", &Type::FLOAT8);
+        let lower = Column {
+            is_generated: true,
+            keys: vec!["lower".into()],
+            ..column("lower", &Type::TEXT)
+        };
+        let table = [id, email, score, lower];
+        let check = |names: &[&str], key: &str, missing, expected: Result<&str, &[&str]>| {
+            let key = RowKey {
+                column: key.into(),
+                missing,
+            };
+            let wanted = Wanted {
+                columns: Some(names),
+                key: Some(&key),
+            };
+            check_wanted(&table, wanted, expected);
+        };
+        check(
+            &["score", "id"],
+            "id",
+            Missing::Fail,
+            Ok("\"id\", \"score\""),
+        );
+        check(
+            &["lower", "score"],
+            "lower",
+            Missing::Skip,
+            Ok("\"score\", \"lower\""),
+        );
+        let generated = "lower is generated";
+        let required = "email is NOT NULL without a default";
+        check(
+            &["lower", "score", "email"],
+            "lower",
+            Missing::Insert,
+            Err(&[generated]),
+        );
+        check(&["id", "score"], "id", Missing::Insert, Err(&[required]));
+        let fixed = "id is an identity";
+        check(
+            &["lower", "id"],
+            "lower",
+            Missing::Fail,
+            Err(&[fixed, "nothing is saved but"]),
+        );
+        let unique = "email has no unique key of its own";
+        check(&["email", "score"], "email", Missing::Fail, Err(&[unique]));
+        check(
+            &["id"],
+            "id",
+            Missing::Fail,
+            Err(&["nothing is saved but the key id"]),
+        );
+        check(
+            &["id", "skore"],
+            "id",
+            Missing::Fail,
+            Err(&["did you mean `score`", "nothing"]),
+        );
     }
 }

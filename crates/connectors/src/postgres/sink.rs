@@ -11,14 +11,16 @@ use super::address::Address;
 use super::connection::PostgresConnection;
 use super::ledger::{Failed, Tables};
 use super::link::Opener;
+use super::name::{Name, quoted};
 use super::preview::preview;
-use super::shape::{Name, Shape, quoted};
+use super::shape::{Shape, Wanted};
 use super::staging::Staging;
 use super::verdict;
 use crate::columns::Columns;
 use crate::kind::Kind;
 use crate::ledger::Account;
 use crate::payload::Payload;
+use crate::row_key::{self, Missing, RowKey};
 use crate::settings::SinkSettings;
 
 /// Rows in one transaction. What a transaction costs by itself is lost in the cost of so many; what waits to be sent is
@@ -32,7 +34,8 @@ const CONNECTIONS_MAX: usize = 4;
 /// Saves each result as a row of a table, `postgres://USER@HOST:PORT/DATABASE?table=T`.
 ///
 /// A row is identified by the item's index, in the column `"index"` (bigint, with a unique key): saving it again replaces
-/// it. A table with a column `result` gets the whole result there: text, bytea, json, jsonb, or whatever Postgres makes of
+/// it. With [`SinkSettings::key`], or `key=COLUMN` in the address, it is identified by that column, and updated where it is there;
+/// `missing=fail`, `insert` or `skip` says what becomes of an item whose row is not. A table with a column `result` gets the whole result there: text, bytea, json, jsonb, or whatever Postgres makes of
 /// the text. A table without gets the fields of a result that is a JSON object, each in the column of its name; columns with a
 /// default are left to the database. [`SinkSettings::columns`] names the columns instead, and what goes there.
 ///
@@ -56,6 +59,8 @@ pub(super) struct Plan {
     pub(super) table: Name,
     /// What is saved of each item.
     pub(super) columns: Columns,
+    /// By what the table knows its rows, where that is not the index.
+    pub(super) key: Option<RowKey>,
     creates: bool,
     pub(super) account: Option<Account>,
     /// The table as it was found by [`PostgresSink::check`].
@@ -71,7 +76,8 @@ impl PostgresSink {
     /// A sentence that names the part of the address at fault.
     pub fn new(text: &str, settings: &SinkSettings) -> Result<PostgresSink, crate::Error> {
         let env = |name: &str| std::env::var(name).ok();
-        let (address, parameters) = Address::parse(text, &["table", "columns"], env)?;
+        let known = ["table", "columns"].into_iter().chain(row_key::PARAMETERS);
+        let (address, parameters) = Address::parse(text, &known.collect::<Vec<_>>(), env)?;
         let value = |name: &str| {
             let found = parameters.iter().find(|(other, _)| other == name);
             found.map(|(_, value)| value.as_str())
@@ -84,10 +90,27 @@ impl PostgresSink {
                 "address {address}: columns are named by a flag now: --columns 'NAME,NAME=FILTER', such as --columns 'id,answer=.text'"
             ).into());
         }
+        let fail = |why: String| format!("address {address}: {why}");
+        let key = RowKey::new(settings.key.as_deref(), value("key"), value("missing"));
+        let key = key.map_err(fail)?;
+        if settings.create
+            && key
+                .as_ref()
+                .is_some_and(|key| key.missing != Missing::Insert)
+        {
+            return Err(fail(
+                "--create makes an empty table, which has no row to be updated; add missing=insert"
+                    .into(),
+            ));
+        }
         Ok(PostgresSink(Arc::new(Plan {
             opener: Opener::new(&address)?,
-            table: Name::new(table).map_err(|why| format!("address {address}: {why}"))?,
-            columns: settings.columns.clone(),
+            table: Name::new(table).map_err(fail)?,
+            columns: match &key {
+                Some(key) => settings.columns.keyed_by(&key.column),
+                None => settings.columns.clone(),
+            },
+            key,
             creates: settings.create,
             account: settings.ledger.clone().map(Account::new),
             found: OnceLock::new(),
@@ -110,8 +133,8 @@ impl PostgresSink {
                 .await
                 .map_err(|cause| plan.refused(&cause))?;
             plan.create(client).await?;
-            let shape = Shape::read(client, &plan.table, plan.chosen().as_deref()).await?;
-            if shape.has_row_security {
+            let shape = plan.shape(client).await?;
+            if shape.has_row_security || shape.missing.is_some() {
                 let staging = Staging::new(&plan.table.quoted, &shape);
                 let made = client.batch_execute(&staging.create_once).await;
                 made.map_err(|cause| plan.refused(&cause))?;
@@ -205,7 +228,7 @@ impl Service<Payload> for PostgresSink {
             taken.map_err(|cause| plan.unaccounted(cause))?;
         }
         drop(turn);
-        let shape = Shape::read(&link.client, &plan.table, plan.chosen().as_deref()).await?;
+        let shape = plan.shape(&link.client).await?;
         PostgresConnection::new(plan, shape, link).await
     }
 
@@ -242,6 +265,16 @@ impl Plan {
         (!self.columns.is_default()).then(|| self.columns.names().collect())
     }
 
+    /// Looks at the table.
+    async fn shape(&self, client: &Client) -> Result<Shape, Fault> {
+        let chosen = self.chosen();
+        let wanted = Wanted {
+            columns: chosen.as_deref(),
+            key: self.key.as_ref(),
+        };
+        Shape::read(client, &self.table, wanted).await
+    }
+
     pub(super) fn tables(&self) -> Tables {
         Tables::in_schema(self.table.schema.as_deref())
     }
@@ -252,11 +285,16 @@ impl Plan {
             return Ok(());
         }
         let names = self.chosen().unwrap_or_else(|| vec!["result"]);
-        let columns = names.iter().filter(|name| **name != "index");
+        let (key, kind) = match &self.key {
+            Some(key) => (key.column.as_str(), "text"),
+            None => ("index", "bigint"),
+        };
+        let columns = names.iter().filter(|name| **name != key);
         let columns = columns.map(|name| format!(", {} text", quoted(name)));
         let create = format!(
-            "CREATE TABLE IF NOT EXISTS {}(\"index\" bigint PRIMARY KEY{})",
+            "CREATE TABLE IF NOT EXISTS {}({} {kind} PRIMARY KEY{})",
             self.table.quoted,
+            quoted(key),
             columns.collect::<String>()
         );
         let created = client.batch_execute(&create).await;

@@ -1,19 +1,20 @@
 //! Rows of a table or query as items: each a JSON object, in the order of a key where one is named.
 //!
 //! The key makes the input one that can be read again: a place in it is the key of the last row, and a later run reads on
-//! after that. What was read ahead of the finished items is compared with what is there now.
+//! after that, if as many rows come before it as then. The keys of the rows that were read ahead of the finished items are
+//! compared with those that are there now; what else these rows hold may have changed, by the run itself at least.
 
 use std::collections::VecDeque;
 
 use inflight::{Fault, Place, Source};
-use tokio_postgres::types::Type;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::address::Address;
 use super::columns;
-use super::link::{Opener, bound};
-use super::shape::{Name, quoted};
-use super::stream::{Line, Stream, failed, key_value};
+use super::link::Opener;
+use super::name::Name;
+use super::pages::{self, Span};
+use super::stream::{Line, Stream, failed};
 use crate::cutter::{Content, Cutter, LINE_BYTES_MAX};
 use crate::payload::Payload;
 
@@ -90,20 +91,17 @@ impl Selection {
     /// Fails with what the server says of it.
     pub(crate) fn open(&self, content: Content) -> Result<Rows, Fault> {
         let opener = Opener::new(&self.address).map_err(Fault::permanent)?;
-        opener.alone(async |link| {
+        let span = opener.alone(async |link| {
             let client = &link.client;
             let ask = async |sql: &str| {
                 let answer = client.batch_execute(sql).await;
                 answer.map_err(|cause| failed(&opener, &cause))
             };
-            ask("BEGIN READ ONLY").await?;
-            let wrong = columns::check(client, self).await;
-            let wrong = wrong.map_err(|cause| failed(&opener, &cause))?;
+            ask(pages::BEGIN).await?;
+            let checked = columns::check(client, self).await;
+            let checked = checked.map_err(|cause| failed(&opener, &cause))?;
             ask("ROLLBACK").await?;
-            match wrong {
-                Some(wrong) => Err(Fault::permanent(format!("{self}: {wrong}"))),
-                None => Ok(()),
-            }
+            checked.map_err(|wrong| Fault::permanent(format!("{self}: {wrong}")))
         })?;
         Ok(Rows {
             cutter: Cutter::new(&self.to_string(), content, None),
@@ -112,7 +110,8 @@ impl Selection {
             stream: None,
             lines: VecDeque::new(),
             at: Reached::default(),
-            has_ended: false,
+            has_ended: self.key.is_some() && span.is_none(),
+            span,
             fault: None,
         })
     }
@@ -150,7 +149,7 @@ fn query_of(text: &str) -> Result<String, String> {
 struct Reached {
     /// Rows before it.
     items: u64,
-    /// A hash of all of them, each one's with that of all before it as seed.
+    /// A hash of their keys, each one's with that of all before it as seed; of rows without a key of all that they hold.
     hash: u64,
     /// The key of the last; empty at the beginning.
     key: String,
@@ -194,7 +193,8 @@ impl Reached {
             self.key.clone_from(value);
         }
         self.items += 1;
-        self.hash = xxh3_64_with_seed(line.json.as_bytes(), self.hash);
+        let hashed = line.key.as_ref().unwrap_or(&line.json);
+        self.hash = xxh3_64_with_seed(hashed.as_bytes(), self.hash);
         Ok(())
     }
 }
@@ -203,6 +203,8 @@ impl Reached {
 pub(crate) struct Rows {
     selection: Selection,
     opener: Opener,
+    /// Which of its rows are read, where it has a key and any rows.
+    span: Option<Span>,
     /// Begun with the first row.
     stream: Option<Stream>,
     /// Rows of the last portion that were not asked for yet.
@@ -223,6 +225,7 @@ impl Rows {
                 none => none.insert(Stream::begin(
                     &self.selection,
                     &self.opener,
+                    self.span.as_ref(),
                     self.at.after(),
                 )?),
             };
@@ -251,7 +254,7 @@ impl Rows {
     fn go_to(&mut self, place: Reached) {
         self.stream = None;
         self.lines.clear();
-        self.has_ended = false;
+        self.has_ended = self.selection.key.is_some() && self.span.is_none();
         (self.cutter.line, self.cutter.items) = (place.items, place.items);
         self.at = place;
     }
@@ -306,38 +309,27 @@ impl Rows {
 
     /// How many rows come up to the one with this key, and with it.
     fn count_up_to(&self, key: &str) -> Result<u64, Fault> {
-        let selection = &self.selection;
+        let Some(span) = &self.span else {
+            return Ok(0);
+        };
         self.opener.alone(async |link| {
-            let client = &link.client;
-            let name = quoted(selection.key.as_deref().unwrap_or_default());
-            let counted = async {
-                let value = key_value(selection, client, 1).await?;
-                let sql = format!(
-                    "SELECT count(*) {} WHERE q.{name} <= {value}",
-                    selection.from()
-                );
-                client.query_typed(&sql, &[bound(&key, Type::TEXT)]).await
-            };
-            let rows = counted
-                .await
-                .map_err(|cause| failed(&self.opener, &cause))?;
-            Ok(rows
-                .first()
-                .map_or(0, |row| row.get::<_, i64>(0))
-                .cast_unsigned())
+            let counted = span.count_up_to(&link.client, &self.selection, key).await;
+            counted.map_err(|cause| failed(&self.opener, &cause))
         })
     }
 
     /// How many rows there are.
     fn count_all(&self) -> Result<u64, Fault> {
         self.opener.alone(async |link| {
-            let sql = format!("SELECT count(*) {}", self.selection.from());
-            let rows = link.client.query_typed(&sql, &[]).await;
-            let rows = rows.map_err(|cause| failed(&self.opener, &cause))?;
-            Ok(rows
-                .first()
-                .map_or(0, |row| row.get::<_, i64>(0))
-                .cast_unsigned())
+            let counted = async {
+                if let Some(span) = &self.span {
+                    return span.count(&link.client, &self.selection).await;
+                }
+                let sql = format!("SELECT count(*) {}", self.selection.from());
+                let row = link.client.query_typed_one(&sql, &[]).await?;
+                Ok(row.get::<_, i64>(0).cast_unsigned())
+            };
+            counted.await.map_err(|cause| failed(&self.opener, &cause))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Rows of a query, a portion at a time, read ahead by a thread that owns the connection.
 //!
-//! The server holds the rows that were not asked for yet, so that neither it nor we keep more than three portions in memory.
+//! Rows with a key are read as pages. Without one they are read in one transaction, for which the server holds those that were
+//! not asked for yet. Neither it nor we keep more than three portions in memory.
 
 use std::pin::pin;
 use std::thread::JoinHandle;
@@ -9,16 +10,15 @@ use futures_util::future::{Either, select};
 use inflight::Fault;
 use tokio::runtime;
 use tokio::sync::mpsc;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
 use super::link::Opener;
-use super::shape::quoted;
+use super::pages::{self, Span};
 use super::source::Selection;
 use super::verdict;
 
 /// Rows of the first portion: few, so that work can begin.
-const ROWS_FIRST: i32 = 100;
+pub(super) const ROWS_FIRST: i32 = 100;
 
 /// Rows of a portion at most: by then what it costs to ask for it is lost in what they cost.
 const ROWS_MAX: usize = 8192;
@@ -37,7 +37,7 @@ pub(super) struct Line {
     pub(super) key: Option<String>,
 }
 
-type Portion = Result<Vec<Line>, Fault>;
+pub(super) type Portion = Result<Vec<Line>, Fault>;
 
 /// Rows on their way. Dropping it gives up the query.
 pub(super) struct Stream {
@@ -48,14 +48,15 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Begins to read the rows that come after the one with this key; all of them without one.
+    /// Begins to read the rows of a span that come after the one with this key; without a span all that the selection has.
     pub(super) fn begin(
         selection: &Selection,
         opener: &Opener,
+        span: Option<&Span>,
         after: Option<String>,
     ) -> Result<Stream, Fault> {
         let (sender, portions) = mpsc::channel(AHEAD_MAX);
-        let (selection, opener) = (selection.clone(), opener.clone());
+        let (selection, opener, span) = (selection.clone(), opener.clone(), span.cloned());
         let failed =
             |cause| Fault::permanent("cannot start a thread to read rows on").because(cause);
         let runtime = runtime::Builder::new_current_thread()
@@ -64,7 +65,15 @@ impl Stream {
             .map_err(failed)?;
         let thread = std::thread::Builder::new()
             .name("rows".into())
-            .spawn(move || runtime.block_on(serve(&selection, &opener, after, &sender)))
+            .spawn(move || {
+                let work = async {
+                    match &span {
+                        Some(span) => pages::read(&selection, &opener, span, after, &sender).await,
+                        None => read(&selection, &opener, &sender).await,
+                    }
+                };
+                runtime.block_on(serve(work, &opener, &sender));
+            })
             .map_err(failed)?;
         Ok(Stream {
             portions: Some(portions),
@@ -88,14 +97,13 @@ impl Drop for Stream {
     }
 }
 
+/// Reads until there are no more rows, or nobody wants them any more.
 async fn serve(
-    selection: &Selection,
+    work: impl Future<Output = Result<(), Fault>>,
     opener: &Opener,
-    after: Option<String>,
     portions: &mpsc::Sender<Portion>,
 ) {
-    let work = Box::pin(read(selection, opener, after, portions));
-    match select(work, pin!(portions.closed())).await {
+    match select(Box::pin(work), pin!(portions.closed())).await {
         Either::Left((Ok(()), _)) => {}
         Either::Left((Err(fault), _)) => {
             // Nobody may be left to hear of it.
@@ -108,10 +116,10 @@ async fn serve(
     }
 }
 
+/// Reads all rows in one transaction.
 async fn read(
     selection: &Selection,
     opener: &Opener,
-    after: Option<String>,
     portions: &mpsc::Sender<Portion>,
 ) -> Result<(), Fault> {
     let failed = |cause| failed(opener, &cause);
@@ -119,22 +127,15 @@ async fn read(
     link.is_busy = true;
     let begun = link.client.build_transaction().read_only(true).start();
     let transaction = begun.await.map_err(failed)?;
-    // Who computes may take longer than any session may be idle, and keys must be read as they are written.
-    let settings = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL datestyle = 'ISO'";
+    // Who computes may take longer than any session may be idle.
+    let settings = "SET LOCAL idle_in_transaction_session_timeout = 0";
     transaction.batch_execute(settings).await.map_err(failed)?;
-    let sql = rows_sql(selection, transaction.client(), after.is_some());
-    let statement = transaction
-        .prepare_typed(
-            &sql.await.map_err(failed)?,
-            &[Type::TEXT][..usize::from(after.is_some())],
-        )
-        .await
-        .map_err(failed)?;
-    let values: Vec<&(dyn ToSql + Sync)> = after.iter().map(|key| key as _).collect();
-    let portal = transaction
-        .bind(&statement, &values)
-        .await
-        .map_err(failed)?;
+    let sql = format!(
+        "SELECT row_to_json(q)::text, NULL::text {}",
+        selection.from()
+    );
+    let statement = transaction.prepare_typed(&sql, &[]).await.map_err(failed)?;
+    let portal = transaction.bind(&statement, &[]).await.map_err(failed)?;
     let mut count = ROWS_FIRST;
     loop {
         let rows = transaction
@@ -171,7 +172,7 @@ pub(super) fn failed(opener: &Opener, cause: &tokio_postgres::Error) -> Fault {
     }
 }
 
-fn line(row: &Row) -> Line {
+pub(super) fn line(row: &Row) -> Line {
     Line {
         json: row.get(0),
         key: row.get(1),
@@ -179,56 +180,11 @@ fn line(row: &Row) -> Line {
 }
 
 /// How many rows make the next portion, when these made the last.
-fn rows_next(lines: &[Line]) -> i32 {
+pub(super) fn rows_next(lines: &[Line]) -> i32 {
     let bytes: usize = lines.iter().map(|line| line.json.len()).sum();
     let mean = bytes / lines.len().max(1) + 1;
     let rows = (PORTION_BYTES / mean).clamp(1, ROWS_MAX);
     i32::try_from(rows).expect("bounded by a small number")
-}
-
-/// Rows and their keys, in order where there is a key.
-async fn rows_sql(
-    selection: &Selection,
-    client: &Client,
-    goes_on: bool,
-) -> Result<String, tokio_postgres::Error> {
-    let from = selection.from();
-    let Some(key) = selection.key.as_deref().map(quoted) else {
-        return Ok(format!("SELECT row_to_json(q)::text, NULL::text {from}"));
-    };
-    let after = match goes_on {
-        // NULL comes last, and is refused when it comes.
-        true => format!(
-            "WHERE q.{key} > {} OR q.{key} IS NULL",
-            key_value(selection, client, 1).await?
-        ),
-        false => String::new(),
-    };
-    Ok(format!(
-        "SELECT row_to_json(q)::text, q.{key}::text {from} {after} ORDER BY q.{key}"
-    ))
-}
-
-/// The parameter of this number, a text, as a value of the key's type.
-pub(super) async fn key_value(
-    selection: &Selection,
-    client: &Client,
-    number: u8,
-) -> Result<String, tokio_postgres::Error> {
-    let key = quoted(selection.key.as_deref().unwrap_or_default());
-    let statement = client
-        .prepare(&format!("SELECT q.{key} {} LIMIT 0", selection.from()))
-        .await?;
-    let column = statement
-        .columns()
-        .first()
-        .map(|column| column.type_().clone());
-    let kind = column.unwrap_or(Type::TEXT);
-    Ok(format!(
-        "CAST(${number}::text AS {}.{})",
-        quoted(kind.schema()),
-        quoted(kind.name())
-    ))
 }
 
 #[cfg(test)]

@@ -126,6 +126,14 @@ pub(super) fn dropped(place: &str) -> Fault {
     .counted_as("dropped by a trigger")
 }
 
+/// Whether whoever asks again later may get an answer: the server was away, or busy with others.
+pub(super) fn is_passing(error: &Error) -> bool {
+    match error.as_db_error() {
+        Some(refusal) => matches!(of(refusal), Meaning::Passing | Meaning::Load),
+        None => true,
+    }
+}
+
 /// Why there is no connection: the server is away or has too many, or nobody like this is let in.
 pub(super) fn unconnected(place: &str, error: &Error) -> Fault {
     let Some(refusal) = error.as_db_error() else {

@@ -8,10 +8,12 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use crate::columns::{Columns, index_is_own, shown, shown_bytes};
 use crate::payload::Payload;
 use crate::row::Value;
+use crate::row_key::no_key;
 
-/// The values of a row, the index first, instead of those of the row before.
+/// The values of a row, that by which it is known first, instead of those of the row before: the index, or the value of `key`.
 pub(super) fn row<'a>(
     columns: &'a Columns,
+    key: Option<&str>,
     record: &'a Record<Payload>,
     row: &mut Vec<Cell<'a>>,
 ) -> Result<(), Fault> {
@@ -22,8 +24,10 @@ pub(super) fn row<'a>(
         return Ok(());
     }
     for (name, value) in columns.names().zip(columns.cells(record)?) {
-        match name {
-            "index" => index_is_own(&value, record.index)?,
+        match key {
+            Some(key) if key == name && value == Value::Null => return Err(no_key(key)),
+            Some(key) if key == name => row[0] = Cell::of_value(value),
+            None if name == "index" => index_is_own(&value, record.index)?,
             _ => row.push(Cell::of_value(value)),
         }
     }
@@ -84,6 +88,19 @@ impl<'a> Cell<'a> {
                     _ => Cell::Text(json),
                 },
             },
+        }
+    }
+}
+
+/// As it is shown in a message.
+impl std::fmt::Display for Cell<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Null => f.write_str("NULL"),
+            Cell::Integer(integer) => integer.fmt(f),
+            Cell::Real(real) => real.fmt(f),
+            Cell::Text(text) => text.fmt(f),
+            Cell::Blob(bytes) => write!(f, "of {} bytes", bytes.len()),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Drives every source and sink against real files, sockets and databases.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[cfg(feature = "http")]
+mod bulk;
 #[cfg(all(
     feature = "file",
     feature = "http",
@@ -57,6 +59,8 @@ mod sqlite;
 mod stale;
 #[cfg(all(unix, feature = "file", feature = "http", feature = "sqlite"))]
 mod storage;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod updates;
 
 use inflight::{Connection, Fault, Record, Reply, Service};
 use inflight_connectors::{Payload, Sink, SinkConnection};
