@@ -69,6 +69,7 @@ impl RowKey {
     }
 
     /// Why a row was not saved: another item of the same request has the same key.
+    #[cfg(feature = "postgres")]
     pub(crate) fn twice(&self, value: &str) -> Fault {
         Fault::permanent(format!(
             "{} {} is the key of an earlier item too",
