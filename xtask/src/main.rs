@@ -1,11 +1,12 @@
-//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `torture`, `limit`, `bench` and
-//! `experiment`.
+//! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `torture`, `limit`, `insight`,
+//! `bench` and `experiment`.
 //!
 //! It depends on nothing, so that the first command on a fresh machine starts in seconds.
 
 mod bench;
 mod ci;
 mod experiment;
+mod insight;
 mod limit;
 mod needs;
 mod peers;
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy                     the rules of the house that no other tool checks
   torture [PART]           a million losses of power, thousands of kills: the long form of what the tests try; about two hours
   limit                    plays every scenario in virtual time, checks what each must come to; writes docs/limit.md
+  insight                  stages every bottleneck and forecasts 200 jobs, checks what runs say; writes two pages of docs; minutes
   bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more
   experiment [--quick]     measures the eight statements of the experiment; writes docs/experiment.md and its pictures";
 
@@ -47,6 +49,7 @@ fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
         (Some("tidy"), None) => tidy::tidy(root),
         (Some("torture"), part) if arguments.len() <= 2 => torture::torture(part),
         (Some("limit"), None) => limit::limit(),
+        (Some("insight"), None) => insight::insight(),
         (Some("bench"), _) => bench::bench(root, &arguments[1..]),
         (Some("experiment"), _) => experiment::experiment(&arguments[1..]),
         (Some("help" | "--help" | "-h"), None) => {

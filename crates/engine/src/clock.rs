@@ -53,15 +53,3 @@ pub(crate) fn thread_cpu() -> Duration {
         .map(Duration::from)
         .unwrap_or_default()
 }
-
-/// CPU time of the processes that this one started and that have ended; nobody says how much those that run have used.
-pub(crate) fn children_cpu() -> Duration {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let seconds = |time: nix::sys::time::TimeVal| {
-        Duration::from_secs(time.tv_sec().unsigned_abs())
-            + Duration::from_micros(time.tv_usec().unsigned_abs())
-    };
-    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |usage| {
-        seconds(usage.user_time()) + seconds(usage.system_time())
-    })
-}

@@ -131,6 +131,9 @@ pub(crate) struct Cpu<Q, R> {
     /// The run's own: a fault may be its end.
     pub(crate) stop: Stop,
     pub(crate) log: Log,
+    /// How long each item of the next stretch of computing has taken in simulated time, if that is told of.
+    #[cfg(test)]
+    pub(crate) simulated: Option<Duration>,
 }
 
 impl<Q, R> Cpu<Q, R> {
@@ -358,6 +361,15 @@ impl<Q, R> Cpu<Q, R> {
 
     fn told(&mut self, watch: Watch, (first, last): (u64, u64), items: usize) {
         let (took, cost) = watch.stop(self.clock);
+        #[cfg(test)]
+        let (watch, took, cost) = match self.simulated {
+            None => (watch, took, cost),
+            Some(each) => {
+                let simulated = each * items as u32;
+                let at = watch.at.saturating_sub(simulated);
+                (Watch { at, ..watch }, simulated, simulated)
+            }
+        };
         let now = watch.at + took;
         let (waited, is_typical) = match &mut self.computing {
             Computing::Each(_) => (Duration::ZERO, true),

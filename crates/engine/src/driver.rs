@@ -13,6 +13,10 @@ pub(crate) enum Driver {
     Simulated {
         /// How long computing takes a worker, for each item.
         compute: std::time::Duration,
+        /// How long it takes to read an item.
+        read: std::time::Duration,
+        /// Whether facts tell of the time that computing takes.
+        is_told: bool,
     },
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::fault::{Fault, Verdict};
 use crate::indexes::Indexes;
 use crate::limit::Decision;
+use crate::load::Load;
 use crate::source::Place;
 
 /// A step of a job.
@@ -136,10 +137,8 @@ pub enum Fact {
         at: Duration,
         /// The longest time since the last beat in which that thread served nothing.
         stall: Duration,
-        /// Requests in flight now.
-        in_flight: usize,
-        /// Results that wait to be saved.
-        ready: usize,
+        /// What each step has to do now.
+        load: Load,
     },
     /// Requests were abandoned because the run was told to stop at once, and their effect is unknown; or they were answered,
     /// and an item before theirs was not when the run stopped, so that a run that keeps the order sends them again.
@@ -197,6 +196,8 @@ pub struct Attempt {
     pub mark: Option<u64>,
     /// Records of which nobody knows whether they took effect.
     pub in_doubt: usize,
+    /// Units of a quota that it has cost, such as tokens, where its answer said so.
+    pub units: f64,
     /// How the request failed, if none of its records was taken.
     pub verdict: Option<Verdict>,
 }

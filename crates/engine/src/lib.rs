@@ -1,5 +1,5 @@
 //! Runs jobs of the shape **fetch → compute → save** as close to the physical limit as can be, loses no
-//! item silently, and shows what the wall was.
+//! item silently, and shows what limited them.
 //!
 //! Each item may have to be fetched from a service, costs CPU time, and its result has to reach a service.
 //! Done one after the other, such a job waits most of the time. Here every core computes while a bounded number
@@ -43,15 +43,18 @@
 //!   a [`DeadLetter`] is what is kept of an item that was given up;
 //! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] with its [`ErrorKind`] for the run itself;
 //! - **knowing beforehand**: [`forecast`] says how long a job will take with each strategy;
-//! - **watching**: an [`Observer`] sees each [`Fact`] ([`Step`], [`Attempt`], [`Indexes`]) and the [`Counts`];
-//! - **what came of it**: [`Summary`] with its [`Ending`], the [`Term`]s of the bound ([`Wall`], [`Basis`]) and the
+//! - **watching**: an [`Observer`] sees each [`Fact`] ([`Step`], [`Attempt`], [`Indexes`], [`Load`], [`StageLoad`], [`Held`]) and the [`Counts`] with the [`Pace`];
+//! - **what came of it**: [`Summary`] with its [`Ending`], its [`Bottleneck`], the [`Term`]s of the bound ([`Basis`], [`QuotaTerm`]) and the
 //!   figures ([`Dist`], [`InFlight`], [`Bulk`]); [`compare`] sets several runs against one bound.
 
 mod ahead;
 mod batch_size;
+mod bottleneck;
 mod bound;
 mod clock;
+mod cores;
 mod cpu;
+mod diagnosis;
 mod driver;
 mod error;
 mod fact;
@@ -61,10 +64,13 @@ mod halt;
 mod health;
 mod heartbeat;
 mod indexes;
+#[cfg(test)]
+mod insight;
 mod job;
 mod journal;
 pub mod limit;
 mod line;
+mod load;
 mod log;
 mod memory;
 mod observer;
@@ -73,6 +79,7 @@ mod outage;
 mod payload;
 mod planted;
 mod post;
+mod progress;
 mod queue;
 mod quota;
 mod reader;
@@ -95,7 +102,8 @@ mod tally;
 mod times;
 mod worker;
 
-pub use bound::{Basis, Term, Wall};
+pub use bottleneck::Bottleneck;
+pub use bound::{Basis, QuotaTerm, Term};
 pub use error::{Error, ErrorKind};
 pub use fact::{Attempt, Fact, Step};
 pub use fault::{Fault, Verdict};
@@ -105,8 +113,10 @@ pub use job::{Job, Types};
 #[cfg(any(test, fuzzing))]
 pub use journal::fuzzing;
 pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
+pub use load::{Held, Load, StageLoad};
 pub use observer::Observer;
 pub use options::{ComputeClock, InFlightLimit, Options, Strategy};
+pub use progress::Pace;
 pub use quota::Quota;
 pub use record::Record;
 pub use score::compare;

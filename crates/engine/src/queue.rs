@@ -55,6 +55,16 @@ pub(crate) struct Sender<T>(Arc<Shared<T>>);
 /// The end that is emptied. When the last one is dropped, senders are told to stop.
 pub(crate) struct Receiver<T>(Arc<Shared<T>>);
 
+/// Looks at how full a queue is, and keeps neither end open.
+pub(crate) struct Level<T>(Arc<Shared<T>>);
+
+impl<T> Level<T> {
+    /// Chunks that wait.
+    pub(crate) fn chunks(&self) -> usize {
+        self.0.lock().chunks.len()
+    }
+}
+
 /// Nobody will take what is sent.
 #[derive(Debug)]
 pub(crate) struct Closed;
@@ -200,6 +210,11 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    /// Looks at how full the queue is.
+    pub(crate) fn level(&self) -> Level<T> {
+        Level(Arc::clone(&self.0))
+    }
+
     /// Waits for a chunk, blocking the thread. `None`: there will be no more.
     pub(crate) fn recv(&self) -> Option<Chunk<T>> {
         let mut state = self.0.lock();

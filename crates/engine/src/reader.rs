@@ -63,10 +63,10 @@ impl Reader {
                 )
             }
             #[cfg(test)]
-            Driver::Simulated { .. } => {
+            Driver::Simulated { read, .. } => {
                 tokio::task::spawn_local(async move {
                     // As above.
-                    let _ = end.send(read_as_task(reading, to).await);
+                    let _ = end.send(read_as_task(reading, to, read).await);
                 });
                 None
             }
@@ -110,10 +110,20 @@ fn read<T: Send + 'static>(reading: Reading<T>, to: Sender<T>) -> Result<(), Fau
 
 /// The same where nothing may block.
 #[cfg(test)]
-async fn read_as_task<T: Send + 'static>(reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
+async fn read_as_task<T: Send + 'static>(
+    reading: Reading<T>,
+    to: Sender<T>,
+    item_takes: Duration,
+) -> Result<(), Fault> {
     let mut progress = Progress::of(reading);
     let outcome = loop {
+        let before = progress.index;
         let Portion { chunk, end } = progress.read_once();
+        if !item_takes.is_zero() {
+            let takes = item_takes * (progress.index - before) as u32;
+            tokio::time::sleep(takes).await;
+            progress.spent += takes;
+        }
         if let Some(chunk) = chunk {
             if to.room().await.is_err() {
                 break Ok(End::Unwanted);

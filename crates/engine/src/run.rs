@@ -16,7 +16,8 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::ahead::Ahead;
 use crate::batch_size::BatchSize;
-use crate::clock::{Clock, children_cpu, thread_cpu};
+use crate::clock::{Clock, thread_cpu};
+use crate::cores::{CoresUsed, Machine, children_cpu};
 use crate::cpu::{CHUNK_MAX, ChunkSize, Computing, Cpu};
 use crate::driver::Driver;
 use crate::error::Error;
@@ -26,6 +27,7 @@ use crate::health::Health;
 use crate::heartbeat::beat;
 use crate::job::{Compute, Fetch, JobOf, Types};
 use crate::journal::{Horizon, Journal};
+use crate::load::Load;
 use crate::log::{self, Log};
 use crate::options::Options;
 use crate::queue::{Receiver, queue};
@@ -106,6 +108,7 @@ impl Drop for DrainOnDrop {
 
 fn serve<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     let (cpu_before, children_before) = (thread_cpu(), children_cpu());
+    let cores_before = CoresUsed::now();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -123,7 +126,15 @@ fn serve<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     let cpu = (thread_cpu() - cpu_before) + children_cpu().saturating_sub(children_before);
     log.push(elapsed, Fact::ThreadEnded { cpu });
     log.end();
-    conclude(recorder.finish()?, outcome, options, elapsed, &stop)
+    let machine = Machine::since(cores_before, elapsed);
+    let took = Took { elapsed, machine };
+    conclude(recorder.finish()?, outcome, options, took, &stop)
+}
+
+/// What a run took, as a whole.
+pub(crate) struct Took {
+    pub(crate) elapsed: Duration,
+    pub(crate) machine: Machine,
 }
 
 /// What the run begins with, and what it is recorded in.
@@ -145,7 +156,7 @@ pub(crate) fn prepare<W: Types>(
     };
     let recording = Recording {
         output,
-        tally: Tally::new(total, before),
+        tally: Tally::new(options, total, before),
         journal,
         observer: job.watch.observer.take(),
         halt: options.halt,
@@ -171,7 +182,7 @@ pub(crate) fn conclude(
     mut recording: Recording,
     outcome: Result<Conducted, Error>,
     options: &Options,
-    elapsed: Duration,
+    took: Took,
     stop: &Stop,
 ) -> Result<Summary, Error> {
     let finished = outcome.and_then(|conducted| {
@@ -182,7 +193,8 @@ pub(crate) fn conclude(
     let (ending, fetch, save) = finished?;
     let setting = Setting {
         options,
-        elapsed,
+        elapsed: took.elapsed,
+        machine: took.machine,
         ending: with_reason(ending, stop),
         fetch,
         save,
@@ -255,11 +267,15 @@ pub(crate) async fn conduct<W: Types>(
     let (save, fetch) = (steps.save.clone(), steps.intake.fetch());
     spread_stop::<W>(&stop, &save, fetch.as_ref(), input.clone());
     spawn_local(beat(clock, log.another(), {
-        let (save, fetch) = (save.clone(), fetch.clone());
+        let (save, fetch, to_compute) = (save.clone(), fetch.clone(), steps.intake.level());
         move || {
             fetch.iter().for_each(Stage::hand_over_facts);
             save.hand_over_facts();
-            save.load()
+            Load {
+                fetch: fetch.as_ref().map(Stage::load),
+                to_compute: to_compute.chunks(),
+                save: save.load(),
+            }
         }
     }));
     if let Some(deadline) = options.deadline {
@@ -417,6 +433,8 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
             has_left: false,
             stop: stop.clone(),
             log: log.another(),
+            #[cfg(test)]
+            simulated: None,
         },
         save: Stage::start(job.save, weights, Box::new(drop), context),
         stop,

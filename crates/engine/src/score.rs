@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::bound::{self, Costs, StageCosts, Term, Wall};
+use crate::bottleneck::Bottleneck;
+use crate::bound::{self, Costs, StageCosts, Term};
+use crate::cores::Machine;
+use crate::diagnosis::bottleneck;
+use crate::fact::Step;
 use crate::limit::Learnt;
 use crate::memory;
 use crate::options::{Options, Strategy};
@@ -17,6 +21,7 @@ use crate::tally::{Requests, Tally};
 pub(crate) struct Setting<'a> {
     pub(crate) options: &'a Options,
     pub(crate) elapsed: Duration,
+    pub(crate) machine: Machine,
     pub(crate) ending: Ending,
     pub(crate) fetch: Option<Known>,
     pub(crate) save: Known,
@@ -33,8 +38,6 @@ pub(crate) struct Known {
     pub(crate) learnt: Option<Learnt>,
     /// The service's own, if it is lower.
     pub(crate) connections_max: Option<usize>,
-    /// The most records in one request.
-    pub(crate) bulk: usize,
     pub(crate) declared: Declared,
 }
 
@@ -55,23 +58,27 @@ pub(crate) fn score(tally: &Tally, setting: Setting<'_>) -> Summary {
         0 => 0.0,
         _ => (setting.elapsed - first_attempts_until).as_secs_f64(),
     };
-    summary.straggler = tally.last.straggler(setting.elapsed);
-    summary.fetch_in_flight = tally.fetch.busy.as_secs_f64() / elapsed_s;
+    summary.straggler = tally.straggler(setting.elapsed);
     summary.outage_s = tally.away(setting.elapsed).as_secs_f64();
     summary.unloaded_ms = costs.save.latency().0 * 1e3;
     summary.io_overhead_s = elapsed_s - summary.compute_s / jobs as f64;
     summary.cores_busy = tally.threads_cpu.as_secs_f64() / elapsed_s;
+    summary.cores = setting.machine.cores;
+    summary.other_cores = setting.machine.others;
     summary.fetch_ms = setting.fetch.map(|_| tally.fetch.times.dist());
-    summary.in_flight = InFlight {
-        mean: tally.save.busy.as_secs_f64() / elapsed_s,
-        max: tally.save.in_flight_max,
-        limit_final: setting.save.limit_final,
-        ceiling: setting.save.limit,
+    let in_flight = |requests: &Requests, known: Known| InFlight {
+        mean: requests.busy.as_secs_f64() / elapsed_s,
+        max: requests.in_flight_max,
+        limit_final: known.limit_final,
+        ceiling: known.limit,
     };
-    let predicted = tally.early.prediction(options, setting.fetch, setting.save);
-    summary.predicted_s = predicted.map(|predicted| predicted.s);
-    summary.predicted_after_s = predicted.map(|predicted| predicted.after_s);
-    summary.predicted_from = predicted.map(|predicted| predicted.basis);
+    summary.in_flight = in_flight(&tally.save, setting.save);
+    summary.fetch_in_flight = setting.fetch.map(|known| in_flight(&tally.fetch, known));
+    let forecast = tally.progress.forecast(elapsed_s);
+    summary.predicted_s = forecast.map(|forecast| forecast.whole_s);
+    summary.predicted_after_s = forecast.map(|forecast| forecast.at_s);
+    summary.limited_s = tally.progress.limited().each().collect();
+    summary.quota = bound::quota(&costs);
     summary.learnt = setting.save.learnt;
     summary.learnt_fetch = setting.fetch.and_then(|known| known.learnt);
     measure_against(&mut summary, terms, jobs, setting.save.declared);
@@ -83,7 +90,7 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
     let counts = tally.counts();
     let left = (counts.read + tally.input_left.unwrap_or(0)).saturating_sub(tally.finished());
     Summary {
-        version: 1,
+        version: 2,
         strategy,
         items: counts.saved + counts.dead + left,
         saved: counts.saved,
@@ -98,13 +105,15 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         elapsed_s: 0.0,
         bound_s: 0.0,
         attainment: 0.0,
-        limited_by: Wall::Ends,
+        bottleneck: Bottleneck::Ends,
+        limited_s: BTreeMap::new(),
         terms: BTreeMap::new(),
+        quota: None,
         predicted_s: None,
         predicted_after_s: None,
-        predicted_from: None,
         speedup: None,
         compute_s: tally.compute_cost.as_secs_f64(),
+        compute_elapsed_s: tally.computing.as_secs_f64(),
         io_overhead_s: 0.0,
         outage_s: 0.0,
         unloaded_ms: 0.0,
@@ -114,7 +123,7 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         slot_wait_ms: tally.slot_wait.dist(),
         save_ms: tally.save.times.dist(),
         fetch_ms: None,
-        fetch_in_flight: 0.0,
+        fetch_in_flight: None,
         in_flight: InFlight::default(),
         learnt: None,
         learnt_fetch: None,
@@ -124,6 +133,8 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         },
         loop_stall_ms_max: tally.stall_max.as_secs_f64() * 1e3,
         cores_busy: 0.0,
+        cores: 1,
+        other_cores: None,
         rss_max_bytes: memory::peak_bytes(),
         ending,
         sentence: String::new(),
@@ -132,14 +143,14 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
 
 fn measure_against(
     summary: &mut Summary,
-    terms: BTreeMap<Wall, Term>,
+    terms: BTreeMap<Bottleneck, Term>,
     jobs: usize,
     declared: Declared,
 ) {
     summary.bound_s = bound::bound_s(&terms);
     summary.attainment = summary.bound_s / summary.elapsed_s;
-    summary.limited_by = bound::limited_by(&terms);
     summary.terms = terms;
+    summary.bottleneck = bottleneck(summary);
     summary.sentence = sentence(summary, jobs, declared);
 }
 
@@ -153,7 +164,7 @@ pub fn compare(runs: &mut [Summary], cores: usize, declared: Declared) {
         .max_by_key(|run| run.strategy == Strategy::Parallel);
     let Some(widest) = widest else { return };
     let mut terms = widest.terms.clone();
-    if let Some(cpu) = terms.get_mut(&Wall::Cpu) {
+    if let Some(cpu) = terms.get_mut(&Bottleneck::Cpu) {
         cpu.s = widest.compute_s / cores as f64;
     }
     let sequential_s = runs
@@ -176,25 +187,34 @@ fn costs(tally: &Tally, setting: &Setting<'_>) -> Costs {
     };
     let goodput =
         |requests: &Requests, known: Known| learnt(known.learnt?.goodput, requests.succeeded);
-    let stage = |requests: &Requests, known: Known| StageCosts {
-        requests: requests.succeeded,
-        unloaded: requests.unloaded(),
-        declared: known.declared,
-        goodput: goodput(requests, known),
-        limit: known.limit,
-        connections_max: known.connections_max,
+    let options = setting.options;
+    let stage = |step, requests: &Requests, known: Known| {
+        let quota = match step {
+            Step::Fetch => options.fetch_quota,
+            _ => options.save_quota,
+        };
+        let rate_learned = known.learnt.and_then(|learnt| learnt.rate);
+        StageCosts {
+            requests: requests.succeeded,
+            units: requests.units,
+            unloaded: requests.unloaded(),
+            declared: known.declared,
+            goodput: goodput(requests, known),
+            rate: quota.requests,
+            units_rate: quota.units,
+            rate_learned: learnt(rate_learned, requests.succeeded),
+            limit: known.limit,
+            connections_max: known.connections_max,
+        }
     };
     Costs {
         compute: tally.compute_cost,
-        jobs: setting.options.compute_threads(),
+        jobs: options.compute_threads(),
         compute_one: tally.compute.median(),
-        fetch: setting.fetch.map(|known| stage(&tally.fetch, known)),
-        save: stage(&tally.save, setting.save),
-        rate: setting.options.save_quota.requests,
-        rate_learned: learnt(
-            setting.save.learnt.and_then(|learnt| learnt.rate),
-            tally.save.succeeded,
-        ),
+        fetch: setting
+            .fetch
+            .map(|known| stage(Step::Fetch, &tally.fetch, known)),
+        save: stage(Step::Save, &tally.save, setting.save),
         reading: tally.reading,
     }
 }

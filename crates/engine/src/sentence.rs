@@ -1,78 +1,121 @@
 //! What limited a run, in one sentence that a person can act on. Pure.
 
-use crate::bound::{Basis, Wall};
+use crate::bottleneck::Bottleneck;
+use crate::bound::{Basis, QuotaTerm};
+use crate::diagnosis::{FAR, Straggled, failed_share, start_s, straggled};
+use crate::fact::Step;
 use crate::limit::Learnt;
 use crate::options::Strategy;
 use crate::service::Declared;
-use crate::summary::{Ending, Straggler, Summary};
+use crate::summary::{Ending, InFlight, Summary};
 
-/// Below this share of the limit the wall alone does not explain the time, and the sentence says what does.
-const NEAR: f64 = 0.8;
+/// Where the next bottleneck is so near, to get past the first helps little.
+const NEXT: f64 = 0.9;
 
 /// The sentence of a summary whose numbers are complete.
 pub(crate) fn sentence(summary: &Summary, jobs: usize, declared: Declared) -> String {
+    if let Some(instead) = instead(summary) {
+        return instead;
+    }
+    let share = format!("{:.0} % of the limit", summary.attainment * 100.0);
+    match summary.bottleneck {
+        // The bound knows nothing of reading, so a share of it would say nothing.
+        Bottleneck::Source => {
+            return "limited by reading the input; nothing behind it would help".to_owned();
+        }
+        // The share of requests that failed comes first: the other follows from it.
+        Bottleneck::Failures => return format!("{}; {share}", failures(summary)),
+        Bottleneck::Fetch
+        | Bottleneck::InFlight
+        | Bottleneck::Service
+        | Bottleneck::Ends
+        | Bottleneck::Search => {
+            if let Some(one) = one_request(summary) {
+                return one;
+            }
+        }
+        _ => {}
+    }
+    if let Some(overload) = overload(summary, declared) {
+        return format!("{share}; {overload}");
+    }
+    let Said { limit, help } = said(summary, jobs, declared);
+    let help = next(summary).or(help).map(|help| format!("; {help}"));
+    format!(
+        "{share}; limited by {limit}{}{}",
+        help.unwrap_or_default(),
+        found(summary)
+    )
+}
+
+/// What is said instead, where the run did not come to its end, or nothing was saved.
+fn instead(summary: &Summary) -> Option<String> {
     match &summary.ending {
         Ending::Complete | Ending::Stopped => {}
         Ending::Unavailable(why)
         | Ending::Unreadable(why)
         | Ending::Halted(why)
         | Ending::Storage(why)
-        | Ending::Hung(why) => return format!("stopped: {why}"),
+        | Ending::Hung(why) => return Some(format!("stopped: {why}")),
     }
     let finished_before = summary.saved_before + summary.dead_before;
     if finished_before > 0 && finished_before == summary.items {
-        return format!("nothing was left to do: all {finished_before} items were finished before");
+        return Some(format!(
+            "nothing was left to do: all {finished_before} items were finished before"
+        ));
     }
-    if summary.saved == summary.saved_before {
-        return match summary.dead {
-            _ if summary.left > 0 => "nothing was saved before the run stopped".to_owned(),
-            0 => "nothing was saved".to_owned(),
-            _ if finished_before > 0 => "nothing more was saved".to_owned(),
-            1 => "nothing was saved: the only item became a dead letter".to_owned(),
-            dead => format!("nothing was saved: all {dead} items became dead letters"),
-        };
+    if summary.saved > summary.saved_before {
+        return None;
     }
-    let share = format!("{:.0} % of the limit", summary.attainment * 100.0);
-    if summary.limited_by == Wall::Source {
-        // The bound knows nothing of reading, so a share of it would say nothing.
-        return "limited by reading the input; nothing behind it would help".to_owned();
-    }
-    if let Some(overload) = overload(summary, declared) {
-        return format!("{share}; {overload}");
-    }
-    let (wall, help) = wall(summary, jobs, declared);
-    let found = found(summary);
-    match waste(summary) {
-        // To get past the wall helps little where the time went elsewhere.
-        Some(waste) => format!("{share}; {waste}; the wall is {wall}{found}"),
-        None => format!("{share}; limited by {wall}{help}{found}"),
-    }
+    Some(match summary.dead {
+        _ if summary.left > 0 => "nothing was saved before the run stopped".to_owned(),
+        0 => "nothing was saved".to_owned(),
+        _ if finished_before > 0 => "nothing more was saved".to_owned(),
+        1 => "nothing was saved: the only item became a dead letter".to_owned(),
+        dead => format!("nothing was saved: all {dead} items became dead letters"),
+    })
 }
 
-/// The limit that a run has found, if it had to.
-fn found(summary: &Summary) -> String {
-    let limit = summary.in_flight.limit_final;
-    match summary.learnt {
-        None => String::new(),
-        Some(Learnt {
-            rate: Some(rate), ..
-        }) if rate < 10.0 => format!("; its quota was found to be about {rate:.2}/s"),
-        Some(Learnt {
-            rate: Some(rate), ..
-        }) => format!("; its quota was found to be about {rate:.0}/s"),
-        Some(Learnt {
-            goodput, is_rising, ..
-        }) if goodput.is_some() || (!is_rising && summary.rejected_ratio > 0.0) => {
-            format!("; the right number in flight was found to be about {limit}")
-        }
-        Some(_) if summary.limited_by == Wall::Ceiling => String::new(),
-        Some(_) => format!("; {} in flight were enough", summary.in_flight.max),
+/// A run of which one request took more than half, and was neither late nor sent again: none could be much quicker.
+fn one_request(summary: &Summary) -> Option<String> {
+    let fetch = summary.fetch_in_flight.zip(summary.fetch_ms);
+    let (what, flying, times) = match (summary.bottleneck, fetch) {
+        (Bottleneck::Fetch, Some((flying, times))) => ("fetches", flying, times),
+        _ => ("saves", summary.in_flight, summary.save_ms),
+    };
+    let items = summary.items - summary.saved_before - summary.dead_before;
+    let slowest_s = times.max / 1e3;
+    let is_most = items > 1 && slowest_s > 0.5 * summary.elapsed_s && summary.retried == 0;
+    let at_once = match flying.max as u64 >= items {
+        true => "; all were in flight at once",
+        false => "",
+    };
+    is_most.then(|| {
+        format!(
+            "limited by the slowest of {items} {what}, {}{at_once}",
+            seconds(slowest_s)
+        )
+    })
+}
+
+fn failures(summary: &Summary) -> String {
+    let share = 100.0 * failed_share(summary);
+    match summary.retry_tail_s > 0.2 * summary.elapsed_s {
+        true => format!(
+            "limited by requests that failed: {share:.0} % of all, and the last {} went into sending them again",
+            seconds(summary.retry_tail_s)
+        ),
+        false => format!("limited by requests that failed: {share:.0} % of all"),
     }
 }
 
 /// More in flight than the service can handle, and slower for it.
 fn overload(summary: &Summary, declared: Declared) -> Option<String> {
-    if summary.attainment >= NEAR {
+    let is_of_service = matches!(
+        summary.bottleneck,
+        Bottleneck::Service | Bottleneck::InFlight | Bottleneck::Search | Bottleneck::Pause
+    );
+    if summary.attainment >= FAR || !is_of_service {
         return None;
     }
     let flying = summary.in_flight;
@@ -113,470 +156,256 @@ fn overload(summary: &Summary, declared: Declared) -> Option<String> {
     }
 }
 
-/// What kept the run from its wall, where that is known.
-fn waste(summary: &Summary) -> Option<String> {
-    if summary.attainment >= NEAR {
-        return None;
-    }
-    if summary.outage_s > 0.2 * summary.elapsed_s {
-        return Some(format!(
-            "the service was away for {:.0} s",
-            summary.outage_s
-        ));
-    }
-    if let Some(straggler) = straggler(summary) {
-        return Some(straggler);
-    }
-    if summary.retry_tail_s > 0.2 * summary.elapsed_s {
-        return Some(format!(
-            "{:.0} % of the attempts failed, and the last {:.1} s went into trying failed items again",
-            failed_share(summary) * 100.0,
-            summary.retry_tail_s
-        ));
-    }
-    match summary.strategy {
-        Strategy::Sequential => Some("limited by waiting for each answer in turn".to_owned()),
-        Strategy::Batched => Some("computing and saving take turns".to_owned()),
-        Strategy::Async if summary.limited_by == Wall::Cpu => {
-            Some("one thread computes and serves".to_owned())
-        }
-        _ if summary.retried > summary.saved / 10 => Some(format!(
-            "{:.0} % of the attempts failed, which cost the rest",
-            failed_share(summary) * 100.0
-        )),
-        Strategy::Parallel if is_fetching(summary) => Some(format!(
-            "limited by fetching, with {:.1} requests in flight of {} each",
-            summary.fetch_in_flight,
-            seconds(summary.fetch_ms.map_or(0.0, |fetch| fetch.mean / 1e3))
-        )),
-        Strategy::Parallel if io_thread_share(summary) > NEAR => {
-            Some("sending and receiving kept the I/O thread busy".to_owned())
-        }
-        // Whatever it waited for, more in flight would have shortened it.
-        Strategy::Parallel
-            if summary.learnt.is_some()
-                && matches!(summary.limited_by, Wall::Ceiling | Wall::Ends) =>
+/// The limit that a run has found, where it explains something.
+fn found(summary: &Summary) -> String {
+    let Some(learnt) = summary.learnt else {
+        return String::new();
+    };
+    let knows = learnt.goodput.is_some() || !learnt.is_rising && summary.rejected_ratio > 0.0;
+    match summary.bottleneck {
+        Bottleneck::Service | Bottleneck::InFlight | Bottleneck::Pause | Bottleneck::Search
+            if knows =>
         {
-            Some("finding the number in flight took its time".to_owned())
+            format!(
+                "; the right number in flight was found to be about {}",
+                summary.in_flight.limit_final
+            )
         }
-        Strategy::Async | Strategy::Parallel => None,
+        Bottleneck::Cpu | Bottleneck::Service => {
+            format!("; {} in flight were enough", summary.in_flight.max)
+        }
+        _ => String::new(),
     }
 }
 
-/// One item that was all that was left for a good part of the run: its request was far slower than others, or its computation.
-fn straggler(summary: &Summary) -> Option<String> {
-    let Straggler { alone_s, request_s } = summary.straggler;
-    if alone_s < 0.2 * summary.elapsed_s {
-        return None;
+/// The next bottleneck, where it is so near that to get past the first would help little.
+fn next(summary: &Summary) -> Option<String> {
+    let own = summary.terms.get(&summary.bottleneck)?.s;
+    let others = summary.terms.iter().filter(|(other, _)| {
+        !matches!(other, Bottleneck::Ends | Bottleneck::Source) && **other != summary.bottleneck
+    });
+    let (next, term) = others.max_by(|(_, one), (_, other)| one.s.total_cmp(&other.s))?;
+    let is_own_limit = *next == Bottleneck::InFlight && summary.bottleneck == Bottleneck::Service;
+    let is_near = own > 0.0 && term.s >= NEXT * own && summary.attainment >= FAR && !is_own_limit;
+    is_near.then(|| format!("next comes {next}, at {:.0} %", 100.0 * term.s / own))
+}
+
+/// What limited the run, and what would help.
+struct Said {
+    limit: String,
+    help: Option<String>,
+}
+
+impl Said {
+    fn limit(limit: impl Into<String>) -> Said {
+        let (limit, help) = (limit.into(), None);
+        Said { limit, help }
     }
-    // What nearly all requests take, and time for a bad day.
-    let usual_s = 10.0 * summary.save_ms.p90.max(1.0) / 1e3;
-    if request_s > usual_s.max(0.5 * alone_s) {
-        let timeout_s = usual_s.ceil();
-        let advice = match request_s > 2.0 * timeout_s {
-            true => format!("; with --timeout {timeout_s}s it would have been tried again sooner"),
-            false => String::new(),
-        };
-        return Some(format!(
-            "one request of {} held the end{advice}",
-            seconds(request_s)
+
+    fn help(self, help: impl Into<String>) -> Said {
+        let help = Some(help.into());
+        Said { help, ..self }
+    }
+}
+
+fn said(summary: &Summary, jobs: usize, declared: Declared) -> Said {
+    let bottleneck = summary.bottleneck;
+    match bottleneck {
+        Bottleneck::Cpu => computing(summary, jobs),
+        Bottleneck::Workers => Said::limit(format!(
+            "{jobs} computations at a time, which wait ({:.1} cores busy)",
+            summary.cores_busy
+        ))
+        .help("raise --jobs"),
+        Bottleneck::OtherPrograms => Said::limit(format!(
+            "other programs, which used {:.1} of {} cores",
+            summary.other_cores.unwrap_or(0.0),
+            summary.cores
+        )),
+        Bottleneck::Fetch => fetching(summary),
+        Bottleneck::Service => {
+            Said::limit(service(summary, declared)).help("more cores will not help")
+        }
+        Bottleneck::Quota => quota(summary),
+        Bottleneck::InFlight => in_flight(summary, summary.in_flight),
+        Bottleneck::Search => Said::limit(format!(
+            "finding the right number in flight, which came to {} of the {} allowed",
+            summary.in_flight.max, summary.in_flight.ceiling
+        )),
+        Bottleneck::Turns => Said::limit(match summary.strategy {
+            Strategy::Sequential => "waiting for each answer in turn",
+            _ => "computing and saving in turns",
+        })
+        .help("the parallel strategy overlaps them"),
+        Bottleneck::Journal => {
+            Said::limit(bottleneck.to_string()).help("a quicker disk would help")
+        }
+        Bottleneck::Output => Said::limit("the sink, which takes one request at a time")
+            .help("more cores will not help"),
+        Bottleneck::Order => {
+            Said::limit("keeping the order: finished items waited for one before them")
+        }
+        Bottleneck::Pause => Said::limit(format!(
+            "pauses of {} together, for which the service asked",
+            seconds(limited_s(summary, Bottleneck::Pause))
+        )),
+        Bottleneck::Outage => Said::limit(format!("an outage of {}", seconds(summary.outage_s))),
+        Bottleneck::Straggler => straggler(summary),
+        Bottleneck::Start => Said::limit(format!(
+            "starting, which took {}",
+            seconds(start_s(summary))
+        )),
+        Bottleneck::Ends => Said::limit(bottleneck.to_string()).help("the job is short"),
+        Bottleneck::Io | Bottleneck::Source | Bottleneck::Failures => {
+            Said::limit(bottleneck.to_string())
+        }
+    }
+}
+
+fn computing(summary: &Summary, jobs: usize) -> Said {
+    if summary.strategy.is_one_thread() && summary.attainment < FAR {
+        return Said::limit("computing on one thread").help("the parallel strategy uses all cores");
+    }
+    let cores = match jobs {
+        1 => "one core".to_owned(),
+        jobs => format!("{jobs} cores"),
+    };
+    Said::limit(format!("computing on {cores}"))
+        .help("more cores would help, more in flight would not")
+}
+
+fn fetching(summary: &Summary) -> Said {
+    let flying = summary.fetch_in_flight.unwrap_or_default();
+    let latency_s = summary.fetch_ms.map_or(0.0, |fetch| fetch.mean / 1e3);
+    let said = Said::limit(format!(
+        "fetching, with {:.1} requests in flight of {} each",
+        flying.mean,
+        seconds(latency_s)
+    ));
+    match summary.learnt_fetch {
+        Some(Learnt {
+            goodput: Some(goodput),
+            ..
+        }) => said.help(format!(
+            "its service gave no more than {}",
+            per_second(goodput)
+        )),
+        Some(Learnt {
+            is_rising: true, ..
+        }) if flying.max >= flying.limit_final => said.help(format!(
+            "the number in flight still rose, to {} of the {} allowed",
+            flying.max, flying.ceiling
+        )),
+        _ => match in_flight(summary, flying).help {
+            Some(help) if flying.max >= flying.ceiling => said.help(help),
+            _ => said,
+        },
+    }
+}
+
+fn in_flight(summary: &Summary, flying: InFlight) -> Said {
+    let said = Said::limit(format!(
+        "the {} requests in flight that are allowed",
+        flying.ceiling
+    ));
+    match summary.items > flying.ceiling as u64 {
+        true => said.help("more would help if the service can take them"),
+        false => said,
+    }
+}
+
+fn service(summary: &Summary, declared: Declared) -> String {
+    let goodput = summary.learnt.and_then(|learnt| learnt.goodput);
+    match (declared.capacity, declared.latency) {
+        (Some(capacity), Some(latency)) => {
+            format!("the service ({capacity} at a time × {latency:.0?})")
+        }
+        _ if summary.in_flight.limit_final == 1 => "the service (one request at a time)".to_owned(),
+        _ => match goodput {
+            Some(goodput) => format!(
+                "the service, which gave no more than {}",
+                per_second(goodput)
+            ),
+            None => "the service".to_owned(),
+        },
+    }
+}
+
+fn quota(summary: &Summary) -> Said {
+    let Some(quota) = summary.quota else {
+        return Said::limit("the service's quota");
+    };
+    let QuotaTerm {
+        step,
+        per_second,
+        is_units,
+        basis,
+        ..
+    } = quota;
+    let what = match (step, summary.fetch_ms) {
+        (_, None) => "quota",
+        (Step::Fetch, _) => "quota of fetches",
+        _ => "quota of saves",
+    };
+    let of = if is_units { "tokens" } else { "requests" };
+    let rate = match per_second < 10.0 {
+        true => format!("{:.0} {of} a minute", 60.0 * per_second),
+        false => format!("{per_second:.0} {of} a second"),
+    };
+    Said::limit(match basis {
+        Basis::Learned => format!("the service's {what}, found to be about {rate}"),
+        _ => format!("the {what} that was set, {rate}"),
+    })
+    .help("nothing else would help")
+}
+
+fn straggler(summary: &Summary) -> Said {
+    let straggler = summary.straggler;
+    if straggled(summary) == Some(Straggled::Computation) {
+        return Said::limit(format!(
+            "one computation of {} at the end",
+            seconds(summary.compute_ms.max / 1e3)
         ));
     }
-    let computation_s = summary.compute_ms.max / 1e3;
-    let usual_s = 10.0 * summary.compute_ms.p50 / 1e3;
-    (computation_s > usual_s.max(0.5 * alone_s))
-        .then(|| format!("one computation of {} held the end", seconds(computation_s)))
+    let what = match straggler.step {
+        Step::Fetch => "fetch",
+        _ => "save",
+    };
+    let said = Said::limit(format!(
+        "one {what} of {} at the end",
+        seconds(straggler.request_s)
+    ));
+    match straggler.request_s > 2.0 * straggler.timeout_s {
+        true => said.help(format!(
+            "--timeout {}s would have cut {} short",
+            straggler.timeout_s,
+            match straggler.longer {
+                0 | 1 => "only that one".to_owned(),
+                longer => format!("{longer} requests"),
+            }
+        )),
+        false => said,
+    }
 }
 
-/// The share of all attempts that failed and counted.
-fn failed_share(summary: &Summary) -> f64 {
-    let finished = summary.saved - summary.saved_before + summary.dead - summary.dead_before;
-    summary.retried as f64 / (summary.retried + finished).max(1) as f64
+fn limited_s(summary: &Summary, bottleneck: Bottleneck) -> f64 {
+    summary.limited_s.get(&bottleneck).copied().unwrap_or(0.0)
 }
 
-/// Whether the run mostly waited for what it fetched.
-fn is_fetching(summary: &Summary) -> bool {
-    summary.fetch_in_flight > 0.5
-        && summary.fetch_in_flight > summary.in_flight.mean
-        && summary.fetch_in_flight > 2.0 * summary.compute_s / summary.elapsed_s
-}
-
-/// Whether those who compute mostly wait: much time goes by in them, and few cores are busy.
-fn is_waiting(summary: &Summary) -> bool {
-    summary.cores_busy < 0.5 * summary.compute_s / summary.elapsed_s
+fn per_second(rate: f64) -> String {
+    match rate < 10.0 {
+        true => format!("{rate:.1}/s"),
+        false => format!("{rate:.0}/s"),
+    }
 }
 
 fn seconds(s: f64) -> String {
-    match s < 10.0 {
-        true => format!("{s:.1} s"),
-        false => format!("{s:.0} s"),
-    }
-}
-
-/// How busy the thread that serves I/O was: what the engine's threads used beyond computing.
-fn io_thread_share(summary: &Summary) -> f64 {
-    summary.cores_busy - summary.compute_s / summary.elapsed_s
-}
-
-/// What the wall is, and what would help against it.
-fn wall(summary: &Summary, jobs: usize, declared: Declared) -> (String, &'static str) {
-    let flying = summary.in_flight;
-    let is_learned = summary
-        .terms
-        .get(&Wall::Rate)
-        .is_some_and(|term| term.basis == Basis::Learned);
-    let fixed = |wall: &str, help| (wall.to_owned(), help);
-    match summary.limited_by {
-        Wall::Cpu if is_waiting(summary) => (
-            format!(
-                "{jobs} computations at a time, which wait ({:.1} cores busy)",
-                summary.cores_busy
-            ),
-            "; raise --jobs",
-        ),
-        Wall::Cpu => {
-            let cores = match jobs {
-                1 => "one core".to_owned(),
-                jobs => format!("{jobs} cores"),
-            };
-            (
-                format!("computing on {cores}"),
-                "; more cores would help, more in flight would not",
-            )
-        }
-        Wall::Service if summary.fetch_ms.is_some() => fixed(
-            "the slower of the two services",
-            "; more cores will not help",
-        ),
-        Wall::Ceiling if summary.fetch_ms.is_some() => fixed(
-            "the number of requests in flight",
-            match summary.items > flying.ceiling as u64 {
-                true => "; more would help if the services can take them",
-                false => "",
-            },
-        ),
-        Wall::Service => {
-            let service = match (declared.capacity, declared.latency) {
-                (Some(capacity), Some(latency)) => {
-                    format!("the service ({capacity} at a time × {latency:.0?})")
-                }
-                _ if flying.limit_final == 1 => "the service (one request at a time)".to_owned(),
-                _ => "the service".to_owned(),
-            };
-            (service, "; more cores will not help")
-        }
-        Wall::Rate if is_learned => fixed("the service's quota", "; nothing else would help"),
-        Wall::Rate => fixed("the rate that was set", "; nothing else would help"),
-        Wall::Ceiling if flying.max < flying.ceiling => (
-            format!(
-                "the number in flight, which came to {} of the {} allowed",
-                flying.max, flying.ceiling
-            ),
-            "",
-        ),
-        Wall::Ceiling => (
-            format!("the ceiling of {} in flight", flying.ceiling),
-            match summary.items > flying.ceiling as u64 {
-                true => "; a higher one would help if the service can take it",
-                false => "",
-            },
-        ),
-        Wall::Source => fixed("reading the input", ""),
-        Wall::Ends => fixed(
-            "what cannot overlap: the first computation and the last save; the job is short",
-            "",
-        ),
+    match s {
+        s if s < 0.9995 => format!("{:.0} ms", s * 1e3),
+        s if s < 10.0 => format!("{s:.1} s"),
+        s => format!("{s:.0} s"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::bound::Term;
-    use crate::options::Options;
-    use crate::score::{Known, Setting, score};
-    use crate::tally::Tally;
-    use crate::times::Dist;
-
-    const LAB: Declared = Declared {
-        latency: Some(Duration::from_millis(100)),
-        capacity: Some(100),
-        goodput: Some(1000.0),
-    };
-
-    /// A run of 600 saves that reached half its limit, changed a little, and what is said of it.
-    #[track_caller]
-    fn check(declared: Declared, change: impl FnOnce(&mut Summary), said: &str) {
-        let options = Options::default();
-        let known = Known {
-            limit: 100,
-            limit_final: 100,
-            learnt: None,
-            connections_max: None,
-            bulk: 1,
-            declared,
-        };
-        let setting = Setting {
-            options: &options,
-            elapsed: Duration::from_secs(1),
-            ending: Ending::Complete,
-            fetch: None,
-            save: known,
-        };
-        let mut summary = score(&Tally::new(None, (0, 0)), setting);
-        (summary.saved, summary.attainment, summary.bulk.mean) = (600, 0.97, 1.0);
-        summary.items = 600;
-        summary.unloaded_ms = 100.0;
-        summary.limited_by = Wall::Service;
-        (summary.in_flight.max, summary.in_flight.limit_final) = (100, 100);
-        change(&mut summary);
-        assert_eq!(sentence(&summary, 2, declared), said);
-    }
-
-    #[test]
-    fn the_wall_and_what_would_help() {
-        check(
-            LAB,
-            |_| {},
-            "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help",
-        );
-        check(
-            LAB,
-            |s| s.limited_by = Wall::Cpu,
-            "97 % of the limit; limited by computing on 2 cores; more cores would help, more in flight would not",
-        );
-        check(
-            Declared::default(),
-            |s| s.limited_by = Wall::Ceiling,
-            "97 % of the limit; limited by the ceiling of 100 in flight; a higher one would help if the service \
-             can take it",
-        );
-    }
-
-    #[test]
-    fn overload_says_what_to_try() {
-        check(
-            LAB,
-            |s| {
-                s.attainment = 0.2;
-                (s.in_flight.mean, s.in_flight.max, s.save_ms.mean) = (900.0, 1000, 500.0);
-            },
-            "20 % of the limit; overload: 1000 in flight at a service that handles 100 made answers 5.0 times \
-             slower; try 100",
-        );
-        check(
-            Declared::default(),
-            |s| {
-                s.attainment = 0.2;
-                (s.in_flight.mean, s.in_flight.max, s.save_ms.mean) = (90.0, 100, 500.0);
-            },
-            "20 % of the limit; overload: with 100 in flight answers took 5.0 times as long as at their best; \
-             fewer would be quicker",
-        );
-        check(
-            Declared::default(),
-            |s| (s.attainment, s.rejected_ratio, s.in_flight.max) = (0.5, 2.0, 100),
-            "50 % of the limit; overload: the service refused 2.0 requests for each item saved, with up to 100 \
-             in flight; fewer, or a rate that it accepts, would do",
-        );
-    }
-
-    #[test]
-    fn what_was_wasted() {
-        check(
-            LAB,
-            |s| (s.attainment, s.strategy, s.limited_by) = (0.5, Strategy::Batched, Wall::Cpu),
-            "50 % of the limit; computing and saving take turns; the wall is computing on 2 cores",
-        );
-        check(
-            LAB,
-            |s| (s.attainment, s.outage_s, s.elapsed_s) = (0.5, 31.0, 60.0),
-            "50 % of the limit; the service was away for 31 s; the wall is the service (100 at a time × \
-             100ms)",
-        );
-        check(
-            LAB,
-            |s| {
-                (s.attainment, s.retry_tail_s, s.elapsed_s) = (0.46, 1.8, 4.0);
-                (s.saved, s.retried) = (600, 257);
-            },
-            "46 % of the limit; 30 % of the attempts failed, and the last 1.8 s went into trying failed items again; the \
-             wall is the service (100 at a time × 100ms)",
-        );
-    }
-
-    fn quota(s: &mut Summary) {
-        let term = Term {
-            s: 10.0,
-            basis: Basis::Learned,
-        };
-        s.terms.insert(Wall::Rate, term);
-        s.limited_by = Wall::Rate;
-    }
-
-    #[test]
-    fn one_slow_item_at_the_end_is_named_and_nothing_else_is_promised() {
-        check(
-            Declared::default(),
-            |s| {
-                quota(s);
-                (s.attainment, s.elapsed_s, s.save_ms.p90) = (0.34, 38.0, 120.0);
-                s.straggler = Straggler {
-                    alone_s: 25.0,
-                    request_s: 25.0,
-                };
-            },
-            "34 % of the limit; one request of 25 s held the end; with --timeout 2s it would have been tried again sooner; \
-             the wall is the service's quota",
-        );
-        check(
-            Declared::default(),
-            |s| {
-                (s.attainment, s.elapsed_s, s.limited_by) = (0.34, 38.0, Wall::Cpu);
-                (s.cores_busy, s.compute_ms.p50, s.compute_ms.max) = (1.0, 20.0, 24_000.0);
-                s.straggler = Straggler {
-                    alone_s: 25.0,
-                    request_s: 0.1,
-                };
-            },
-            "34 % of the limit; one computation of 24 s held the end; the wall is computing on 2 cores",
-        );
-        // The last of a few requests that are all alike is no straggler.
-        check(
-            LAB,
-            |s| {
-                (s.attainment, s.elapsed_s, s.save_ms.p90) = (0.5, 3.0, 1000.0);
-                s.straggler = Straggler {
-                    alone_s: 1.0,
-                    request_s: 1.0,
-                };
-            },
-            "50 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help",
-        );
-    }
-
-    #[test]
-    fn a_quota_that_was_found_is_no_rate_that_was_set() {
-        let near =
-            |said: &str| format!("97 % of the limit; limited by {said}; nothing else would help");
-        check(Declared::default(), quota, &near("the service's quota"));
-        check(
-            Declared::default(),
-            |s| s.limited_by = Wall::Rate,
-            &near("the rate that was set"),
-        );
-    }
-
-    #[test]
-    fn those_who_compute_may_wait() {
-        check(
-            Declared::default(),
-            |s| {
-                s.limited_by = Wall::Cpu;
-                (s.compute_s, s.elapsed_s, s.cores_busy) = (20.0, 10.0, 0.04);
-            },
-            "97 % of the limit; limited by 2 computations at a time, which wait (0.0 cores busy); raise --jobs",
-        );
-    }
-
-    #[test]
-    fn fetching_and_turns_are_named() {
-        check(
-            Declared::default(),
-            |s| {
-                (s.attainment, s.limited_by) = (0.01, Wall::Cpu);
-                (s.elapsed_s, s.compute_s, s.cores_busy) = (10.0, 0.5, 0.1);
-                (s.fetch_in_flight, s.fetch_ms) = (7.9, Some(Dist::default()));
-                s.fetch_ms.as_mut().unwrap().mean = 1000.0;
-            },
-            "1 % of the limit; limited by fetching, with 7.9 requests in flight of 1.0 s each; the wall is computing on 2 \
-             cores",
-        );
-        check(
-            LAB,
-            |s| (s.attainment, s.strategy) = (0.01, Strategy::Sequential),
-            "1 % of the limit; limited by waiting for each answer in turn; the wall is the service (100 at a time × 100ms)",
-        );
-        check(
-            Declared::default(),
-            |s| (s.limited_by, s.items) = (Wall::Ceiling, 3),
-            "97 % of the limit; limited by the ceiling of 100 in flight",
-        );
-    }
-
-    #[test]
-    fn the_limit_that_was_found() {
-        let learnt = Learnt {
-            limit: 104.0,
-            latency: Duration::from_millis(100),
-            goodput: Some(990.0),
-            rate: None,
-            is_rising: false,
-            bulk: None,
-            records: 1.0,
-        };
-        let end = "97 % of the limit; limited by the service (100 at a time × 100ms); more cores will not help; ";
-        check(
-            LAB,
-            |s| (s.learnt, s.in_flight.limit_final) = (Some(learnt), 104),
-            &format!("{end}the right number in flight was found to be about 104"),
-        );
-        let goodput = None;
-        check(
-            LAB,
-            |s| (s.learnt, s.in_flight.max) = (Some(Learnt { goodput, ..learnt }), 40),
-            &format!("{end}40 in flight were enough"),
-        );
-        check(
-            Declared::default(),
-            |s| {
-                s.learnt = Some(Learnt { goodput, ..learnt });
-                (s.attainment, s.limited_by) = (0.1, Wall::Ceiling);
-                (s.in_flight.max, s.in_flight.ceiling) = (283, 1000);
-            },
-            "10 % of the limit; finding the number in flight took its time; the wall is the number in flight, which \
-             came to 283 of the 1000 allowed",
-        );
-        check(
-            Declared::default(),
-            |s| {
-                s.learnt = Some(Learnt { goodput, ..learnt });
-                (s.attainment, s.limited_by) = (0.9, Wall::Ceiling);
-                (s.in_flight.max, s.in_flight.ceiling) = (6, 1000);
-            },
-            "90 % of the limit; limited by the number in flight, which came to 6 of the 1000 allowed",
-        );
-        check(
-            Declared::default(),
-            |s| {
-                s.learnt = Some(Learnt { goodput, ..learnt });
-                (s.attainment, s.rejected_ratio) = (0.5, 0.2);
-                (s.in_flight.max, s.in_flight.limit_final) = (8, 4);
-            },
-            "50 % of the limit; overload: the service refused 0.2 requests for each item saved, with up to 8 in flight; \
-             the right number in flight was found to be about 4",
-        );
-        let rate = Some(99.7);
-        check(
-            LAB,
-            |s| s.learnt = Some(Learnt { rate, ..learnt }),
-            &format!("{end}its quota was found to be about 100/s"),
-        );
-    }
-
-    #[test]
-    fn what_was_not_reached() {
-        check(
-            LAB,
-            |s| (s.saved, s.dead) = (0, 600),
-            "nothing was saved: all 600 items became dead letters",
-        );
-        check(
-            LAB,
-            |s| s.ending = Ending::Unavailable("save failed for 8s: refused".to_owned()),
-            "stopped: save failed for 8s: refused",
-        );
-    }
-}
+mod tests;

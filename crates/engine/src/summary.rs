@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::bound::{Basis, Term, Wall};
+use crate::bottleneck::Bottleneck;
+use crate::bound::{QuotaTerm, Term};
+use crate::fact::Step;
 use crate::limit::Learnt;
 use crate::options::Strategy;
 use crate::times::Dist;
@@ -41,12 +43,30 @@ pub struct InFlight {
 }
 
 /// What a run came to at its end, when a single item was all that was left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Straggler {
     /// How long nothing but that item was to be done.
     pub alone_s: f64,
     /// The longest of its requests.
     pub request_s: f64,
+    /// Which step that was of.
+    pub step: Step,
+    /// A deadline of requests that would have cut it short: ten times what nine of ten requests take, in whole seconds.
+    pub timeout_s: f64,
+    /// Requests that were answered after more than that, of all of this step.
+    pub longer: u64,
+}
+
+impl Default for Straggler {
+    fn default() -> Straggler {
+        Straggler {
+            alone_s: 0.0,
+            request_s: 0.0,
+            step: Step::Save,
+            timeout_s: 1.0,
+            longer: 0,
+        }
+    }
 }
 
 /// Records in one save request.
@@ -93,23 +113,26 @@ pub struct Summary {
     pub bound_s: f64,
     /// `bound_s ÷ elapsed_s`, not clamped.
     pub attainment: f64,
-    /// The largest term.
-    pub limited_by: Wall,
+    /// What limited it.
+    pub bottleneck: Bottleneck,
+    /// Seconds of the run by what limited it in them.
+    pub limited_s: BTreeMap<Bottleneck, f64>,
     /// The terms of the bound.
-    pub terms: BTreeMap<Wall, Term>,
-    /// The time that the run was predicted to take, from its first moments and what was known before; `None` if that was too
-    /// little, or nobody knew how many items there are.
+    pub terms: BTreeMap<Bottleneck, Term>,
+    /// The quota that allowed least, if there was any.
+    pub quota: Option<QuotaTerm>,
+    /// The time that the run was predicted to take, as of the last time before half of it; `None` if that could not be said
+    /// within 20 %, nobody knew how many items there are, or the run was over within a second.
     pub predicted_s: Option<f64>,
     /// How long it had run by then.
-    #[serde(default)]
     pub predicted_after_s: Option<f64>,
-    /// Where what was known of the service by then came from.
-    #[serde(default)]
-    pub predicted_from: Option<Basis>,
     /// How many times quicker than sequential, in a comparison.
     pub speedup: Option<f64>,
-    /// What computing cost, on all threads together.
+    /// What computing cost, on all threads together, by the clock of the job.
     pub compute_s: f64,
+    /// The time that passed in computations, on all threads together: more than they cost where they wait, for a core or for
+    /// something else.
+    pub compute_elapsed_s: f64,
     /// `elapsed_s − compute_s ÷ jobs`.
     pub io_overhead_s: f64,
     /// How long the services were away, together.
@@ -117,7 +140,6 @@ pub struct Summary {
     /// How long the run went on, at its end, for items that had failed before and nothing else.
     pub retry_tail_s: f64,
     /// The item that was finished last.
-    #[serde(default)]
     pub straggler: Straggler,
     /// One computation.
     pub compute_ms: Dist,
@@ -129,10 +151,9 @@ pub struct Summary {
     pub unloaded_ms: f64,
     /// The same for fetches, as `save_ms`.
     pub fetch_ms: Option<Dist>,
-    /// Fetches in flight, the mean over time; 0 without a fetch.
-    #[serde(default)]
-    pub fetch_in_flight: f64,
-    /// Requests in flight.
+    /// Fetches in flight, in a job that fetches.
+    pub fetch_in_flight: Option<InFlight>,
+    /// Saves in flight.
     pub in_flight: InFlight,
     /// What the run learnt of the service that saves go to, where it had to find the limit.
     #[serde(default)]
@@ -147,6 +168,10 @@ pub struct Summary {
     /// CPU time of the threads and processes that read, compute and serve I/O ÷ `elapsed_s`. Not of the one that records,
     /// nor of threads that a sink or a source has for itself.
     pub cores_busy: f64,
+    /// Cores that this program may use.
+    pub cores: usize,
+    /// Cores that other programs used, in the mean; `None` where the system does not say.
+    pub other_cores: Option<f64>,
     /// The most memory the process ever held.
     pub rss_max_bytes: u64,
     /// How it ended.

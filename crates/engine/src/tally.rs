@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
-use crate::forecast::Early;
+use crate::load::Load;
+use crate::options::Options;
+use crate::progress::{Pace, Progress};
 use crate::summary::Straggler;
 use crate::times::Times;
 
@@ -19,8 +21,10 @@ pub struct Counts {
     pub saved: u64,
     /// Dead letters, likewise.
     pub dead: u64,
-    /// Requests in flight.
-    pub in_flight: usize,
+    /// What each step has to do.
+    pub load: Load,
+    /// How the run goes now.
+    pub pace: Pace,
     /// Requests refused with 429 or 503.
     pub rejected: u64,
     /// Attempts beyond each item's first.
@@ -43,14 +47,15 @@ pub(crate) struct Tally {
     pub(crate) first_attempts_until: Duration,
     /// What was done last.
     pub(crate) last: Last,
-    /// What the run makes of its first moments.
-    pub(crate) early: Early,
+    /// How the run goes.
+    pub(crate) progress: Progress,
     outages: Outages,
     /// How long the services were away, in outages that have ended.
     away: Duration,
     /// Time spent in reading the input.
     pub(crate) reading: Duration,
-    /// What computing cost by the clock of the job.
+    /// Time that passed in computations, and what they cost by the clock of the job.
+    pub(crate) computing: Duration,
     pub(crate) compute_cost: Duration,
     pub(crate) computed: u64,
     pub(crate) compute: Times,
@@ -71,6 +76,8 @@ pub(crate) struct Requests {
     /// Time in flight of all of them, failed ones too: over the elapsed time that is their mean number.
     pub(crate) busy: Duration,
     pub(crate) in_flight_max: usize,
+    /// Units of a quota that they have cost.
+    pub(crate) units: f64,
     unloaded: Unloaded,
 }
 
@@ -87,8 +94,8 @@ struct Unloaded {
 }
 
 impl Tally {
-    /// Of a run over so many items, where that is known, of which so many were saved and given up before it.
-    pub(crate) fn new(total: Option<u64>, before: (u64, u64)) -> Tally {
+    /// Of a run with these options over so many items, where that is known, of which so many were saved and given up before it.
+    pub(crate) fn new(options: &Options, total: Option<u64>, before: (u64, u64)) -> Tally {
         Tally {
             counts: Counts {
                 total,
@@ -100,10 +107,11 @@ impl Tally {
             input_left: None,
             first_attempts_until: Duration::ZERO,
             last: Last::default(),
-            early: Early::new(total.map(|total| total.saturating_sub(before.0 + before.1))),
+            progress: Progress::new(options),
             outages: Outages::default(),
             away: Duration::ZERO,
             reading: Duration::ZERO,
+            computing: Duration::ZERO,
             compute_cost: Duration::ZERO,
             computed: 0,
             compute: Times::new(),
@@ -132,7 +140,15 @@ impl Tally {
     }
 
     pub(crate) fn fold(&mut self, fact: &Fact) {
-        self.early.fold(fact);
+        self.add(fact);
+        let before = self.before.0 + self.before.1;
+        self.progress.fold(fact, &self.counts, before);
+        if let Fact::Beat { .. } = fact {
+            self.counts.pace = self.progress.pace(&self.counts, before);
+        }
+    }
+
+    fn add(&mut self, fact: &Fact) {
         let counts = &mut self.counts;
         match fact {
             Fact::Read { items } => counts.read += items,
@@ -148,6 +164,7 @@ impl Tally {
                 items, took, cost, ..
             } => {
                 self.computed += u64::from(*items);
+                self.computing += *took;
                 self.compute_cost += *cost;
                 self.compute.add(*took, *items);
             }
@@ -166,14 +183,9 @@ impl Tally {
             Fact::Forgiven { attempts, .. } => {
                 counts.retried = counts.retried.saturating_sub(u64::from(*attempts));
             }
-            Fact::Beat {
-                at,
-                stall,
-                in_flight,
-                ..
-            } => {
+            Fact::Beat { at, stall, load } => {
                 counts.elapsed = *at;
-                counts.in_flight = *in_flight;
+                counts.load = *load;
                 self.stall_max = self.stall_max.max(*stall);
             }
             Fact::Abandoned { items } => counts.in_doubt += items,
@@ -185,7 +197,8 @@ impl Tally {
         let counts = &mut self.counts;
         let ended = attempt.at + attempt.took;
         counts.elapsed = counts.elapsed.max(ended);
-        self.last.attempt(attempt.first, ended, attempt.took);
+        self.last
+            .attempt(attempt.first, attempt.step, ended, attempt.took);
         if !attempt.is_again {
             self.first_attempts_until = self.first_attempts_until.max(ended);
         }
@@ -215,28 +228,42 @@ pub(crate) struct Last {
     others_until: Duration,
     /// When the last one of this item was over.
     until: Duration,
-    /// The longest of its requests in a row.
+    /// The longest of its requests in a row, and of which step that was.
     request: Duration,
+    is_fetch: bool,
 }
 
 impl Last {
-    fn attempt(&mut self, index: u64, ended: Duration, took: Duration) {
+    fn attempt(&mut self, index: u64, step: Step, ended: Duration, took: Duration) {
         if self.index != Some(index) {
             *self = Last {
                 index: Some(index),
                 others_until: self.until.max(self.others_until),
-                until: ended,
-                request: took,
+                ..Last::default()
             };
         }
         self.until = self.until.max(ended);
-        self.request = self.request.max(took);
+        if took >= self.request {
+            (self.request, self.is_fetch) = (took, step == Step::Fetch);
+        }
     }
+}
 
+impl Tally {
+    /// What the item that was finished last came to, in a run that took so long.
     pub(crate) fn straggler(&self, elapsed: Duration) -> Straggler {
+        let (step, times) = match self.last.is_fetch {
+            true => (Step::Fetch, &self.fetch.times),
+            false => (Step::Save, &self.save.times),
+        };
+        // What nearly all requests take, and time for a bad day.
+        let timeout_s = (10.0 * times.dist().p90 / 1e3).ceil().max(1.0);
         Straggler {
-            alone_s: elapsed.saturating_sub(self.others_until).as_secs_f64(),
-            request_s: self.request.as_secs_f64(),
+            alone_s: elapsed.saturating_sub(self.last.others_until).as_secs_f64(),
+            request_s: self.last.request.as_secs_f64(),
+            step,
+            timeout_s,
+            longer: times.longer_than(Duration::from_secs_f64(timeout_s)),
         }
     }
 }
@@ -270,12 +297,14 @@ impl Requests {
             records_max: 0,
             busy: Duration::ZERO,
             in_flight_max: 0,
+            units: 0.0,
             unloaded: Unloaded::default(),
         }
     }
 
     fn add(&mut self, attempt: &Attempt) {
         self.busy += attempt.took;
+        self.units += attempt.units;
         self.in_flight_max = self.in_flight_max.max(attempt.in_flight);
         if attempt.verdict.is_none() {
             self.succeeded += 1;
@@ -288,7 +317,11 @@ impl Requests {
 
     /// How long a request takes when the service is not loaded, as far as this run saw it.
     pub(crate) fn unloaded(&self) -> Duration {
-        self.unloaded.least.unwrap_or_else(|| self.times.mean())
+        match self.in_flight_max {
+            // Nothing else was in flight to load it.
+            0 | 1 => self.times.mean(),
+            _ => self.unloaded.least.unwrap_or_else(|| self.times.mean()),
+        }
     }
 }
 
@@ -311,14 +344,15 @@ mod tests {
     #[test]
     fn the_last_item_is_known_with_its_longest_request() {
         let s = Duration::from_secs;
-        let mut last = Last::default();
+        let mut tally = Tally::new(&Options::default(), None, (0, 0));
         for index in 0..10 {
-            last.attempt(index, s(1 + index), s(1));
+            tally.last.attempt(index, Step::Save, s(1 + index), s(1));
         }
         // One hangs until its deadline, and is quick then.
-        last.attempt(3, s(35), s(25));
-        last.attempt(3, s(36), s(1));
-        let straggler = last.straggler(s(36));
+        tally.last.attempt(3, Step::Fetch, s(35), s(25));
+        tally.last.attempt(3, Step::Save, s(36), s(1));
+        let straggler = tally.straggler(s(36));
         assert_eq!((straggler.alone_s, straggler.request_s), (26.0, 25.0));
+        assert_eq!(straggler.step, Step::Fetch);
     }
 }

@@ -43,6 +43,12 @@ impl Times {
         self.histogram.saturating_record_n(each, count.into());
     }
 
+    /// How many took longer.
+    pub(crate) fn longer_than(&self, time: Duration) -> u64 {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.histogram.len() - self.histogram.count_between(0, nanos)
+    }
+
     pub(crate) fn mean(&self) -> Duration {
         let count = self.histogram.len().max(1);
         Duration::from_nanos((self.sum.as_nanos() / u128::from(count)) as u64)

@@ -19,7 +19,7 @@ use crate::keep::about;
 use crate::keep::recording::Workload;
 use crate::keep::recording::{Compared, Group, Kept, Recording, Run};
 use crate::show::json;
-use crate::show::progress::{Pace, Watch};
+use crate::show::progress::{Known, Watch};
 use crate::show::shown::Show;
 use crate::show::sweep;
 use crate::show::sweep::Swept;
@@ -230,7 +230,7 @@ impl<'a> Comparing<'a> {
             format!("{label:<21}"),
             show.shape,
             &show.messages,
-            Pace::of(options),
+            Known::of(options),
         )
     }
 

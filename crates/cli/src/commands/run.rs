@@ -19,7 +19,7 @@ use crate::keep::profiles::{self, Profiles};
 use crate::keep::recording::{About, Group, Recording, Run};
 use crate::keep::state::is_own;
 use crate::show::json;
-use crate::show::progress::{DEAD_SHOWN_MAX, Pace, Watch};
+use crate::show::progress::{DEAD_SHOWN_MAX, Known, Watch};
 use crate::show::shown::Show;
 use crate::show::table;
 use crate::show::taking::{Taking, run_of};
@@ -96,7 +96,7 @@ pub(crate) fn run_kept(
         return Ok(stopped_before("anybody read the pipe", &signals, &messages));
     }
     let about = about::begin(&plan.work, &plan.options);
-    let watch = Watch::new("run", plan.show.shape, &messages, Pace::of(&plan.options));
+    let watch = Watch::new("run", plan.show.shape, &messages, Known::of(&plan.options));
     let (observer, drawn) = plan.taking.observer(watch);
     let journal = match (kept, &again) {
         (None, _) => None,

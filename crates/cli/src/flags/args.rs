@@ -14,7 +14,7 @@ use crate::flags::plan::{self, PlanArgs};
 use crate::flags::run::{self, RunArgs};
 use crate::flags::try_run::{self, TryArgs};
 
-const ABOUT: &str = "Runs fetch, compute, save jobs close to the physical limit, loses no item, and says what the wall was.";
+const ABOUT: &str = "Runs fetch, compute, save jobs close to the physical limit, loses no item, and says what limited it.";
 
 const EXAMPLES: &str = "Examples:
   inflight compare

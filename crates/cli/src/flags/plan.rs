@@ -17,7 +17,7 @@ run that do not change its pace are accepted, so that a command can be planned a
 
 --json writes {version, items, cores, workload, sampled, compute, fetch, save, strategies, quickest}: times in seconds or
 milliseconds as their names say, `basis` (measured, declared, learned, assumed) beside each figure, and for each strategy
-predicted_s, low_s, high_s, in_flight (the smallest number that is enough), limited_by, terms and changes.";
+predicted_s, low_s, high_s, in_flight (the smallest number that is enough), bottleneck, terms and changes.";
 
 /// `inflight plan`.
 #[derive(Debug, Args)]

@@ -8,13 +8,13 @@ use inflight::{InFlightLimit, Options};
 use crate::flags::repeat;
 use crate::job::opened::cores;
 use crate::job::work::Work;
-use crate::keep::recording::About;
+use crate::keep::recording::{About, VERSION};
 use crate::terminal::quantity::count;
 
 /// Begins a recording; what was done is known to its end only when it is over.
 pub(crate) fn begin(work: &Work, options: &Options) -> About {
     About {
-        version: 1,
+        version: VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         id: String::new(),
         started: format_rfc3339_seconds(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string(),

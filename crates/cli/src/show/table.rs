@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use inflight::{Basis, Ending, Summary, Wall};
+use inflight::{Basis, Dist, Ending, InFlight, Summary};
 
 use crate::keep::recording::Comparison;
 use crate::terminal::quantity::{count, milliseconds, percent, rate, seconds};
@@ -20,7 +20,7 @@ pub(crate) const HEADER: [&str; 11] = [
     "save p50",
     "save p99",
     "I/O stall",
-    "limited by",
+    "bottleneck",
 ];
 
 /// The whole result of `compare`: workload above, one row for each strategy, one conclusion below.
@@ -63,14 +63,7 @@ pub(crate) fn closing(summary: &Summary) -> String {
     }
     text.push('\n');
     if summary.saved > 0 {
-        let _ = writeln!(
-            text,
-            "a save took {} (p99 {}), {:.0} in flight on average, {:.1} cores busy",
-            milliseconds(summary.save_ms.p50),
-            milliseconds(summary.save_ms.p99),
-            summary.in_flight.mean,
-            summary.cores_busy,
-        );
+        let _ = writeln!(text, "{}", requests(summary));
         let _ = writeln!(text, "{}", summary.sentence);
         if let Some(sentence) = predicted(summary) {
             let _ = writeln!(text, "{sentence}");
@@ -79,38 +72,46 @@ pub(crate) fn closing(summary: &Summary) -> String {
     text
 }
 
-/// Of less than this a share says nothing: it takes some milliseconds to start at all.
-const BRIEF_S: f64 = 0.05;
+/// How long requests took, and how many were in flight.
+fn requests(summary: &Summary) -> String {
+    let of = |what: &str, times: Dist, flying: InFlight| {
+        format!(
+            "a {what} took {} (p99 {}), {} in flight on average",
+            milliseconds(times.p50),
+            milliseconds(times.p99),
+            match flying.mean {
+                mean if mean < 9.95 => format!("{mean:.1}"),
+                mean => format!("{mean:.0}"),
+            },
+        )
+    };
+    let fetch = summary.fetch_ms.zip(summary.fetch_in_flight);
+    let fetch = fetch.map(|(times, flying)| format!("{}; ", of("fetch", times, flying)));
+    let save = match fetch {
+        None => of("save", summary.save_ms, summary.in_flight),
+        // Of the two the fetch is what takes its time, as a rule, and what is short says enough.
+        Some(_) => format!("a save {}", milliseconds(summary.save_ms.p50)),
+    };
+    let fetch = fetch.unwrap_or_default();
+    format!("{fetch}{save}; {:.1} cores busy", summary.cores_busy)
+}
 
-/// What the run was predicted to take, and what of; `None` if nobody predicted it, or it stopped before its end.
+/// What the run was predicted to take; `None` if nobody predicted it, or it stopped before its end.
 fn predicted(summary: &Summary) -> Option<String> {
     let (predicted_s, after_s) = (summary.predicted_s?, summary.predicted_after_s?);
     if summary.ending != Ending::Complete {
         return None;
     }
-    let basis = basis(summary.predicted_from?);
-    let late_s = summary.elapsed_s - predicted_s;
-    let share = late_s / predicted_s.max(1e-9);
-    let is_brief = summary.elapsed_s < BRIEF_S;
-    let time = |s: f64| match is_brief {
-        true => milliseconds(s * 1e3),
-        false => seconds(s),
-    };
-    let off = match is_brief {
-        true => time(late_s.abs()),
-        false => format!("{:.0} %", 100.0 * share.abs()),
-    };
+    let share = summary.elapsed_s / predicted_s.max(1e-9) - 1.0;
     let than = match share {
         share if share.abs() < 0.005 => "it took as long".to_owned(),
-        // A share of what was far too little says less than the times themselves.
-        share if share > 1.0 && !is_brief => format!("it took {}", time(summary.elapsed_s)),
-        share if share > 0.0 => format!("it took {off} longer"),
-        _ => format!("it took {off} less"),
+        share if share > 0.0 => format!("it took {:.0} % longer", 100.0 * share),
+        share => format!("it took {:.0} % less", -100.0 * share),
     };
     Some(format!(
-        "after {} it was predicted to take {} (the service as {basis}); {than}",
-        time(after_s),
-        time(predicted_s),
+        "after {} it was predicted to take {}; {than}",
+        seconds(after_s),
+        seconds(predicted_s),
     ))
 }
 
@@ -165,7 +166,7 @@ pub(crate) fn row(run: &Summary) -> Vec<String> {
         milliseconds(run.save_ms.p50),
         milliseconds(run.save_ms.p99),
         milliseconds(run.loop_stall_ms_max),
-        wall(run.limited_by).to_owned(),
+        run.bottleneck.name().to_owned(),
     ]
 }
 
@@ -205,17 +206,6 @@ pub(crate) fn aligned(header: &[&str], rows: &[Vec<String>], styled: bool) -> Ve
         .collect()
 }
 
-fn wall(wall: Wall) -> &'static str {
-    match wall {
-        Wall::Cpu => "cpu",
-        Wall::Service => "service",
-        Wall::Rate => "rate",
-        Wall::Ceiling => "ceiling",
-        Wall::Source => "source",
-        Wall::Ends => "ends",
-    }
-}
-
 /// What to take away: the quickest strategy, and what the engine says of it.
 fn conclusion(runs: &[Summary]) -> Option<String> {
     let best = runs
@@ -229,10 +219,16 @@ fn conclusion(runs: &[Summary]) -> Option<String> {
         _ if runs.len() > 1 => format!("{name} is the quickest"),
         _ => format!("{name} took {}", seconds(best.elapsed_s)),
     };
-    Some(match best.saved {
-        0 => best.sentence.clone(),
-        _ => format!("{quicker} and reaches {}.", best.sentence),
-    })
+    Some(
+        match best
+            .sentence
+            .starts_with(|first: char| first.is_ascii_digit())
+        {
+            _ if best.saved == 0 => best.sentence.clone(),
+            true => format!("{quicker} and reaches {}.", best.sentence),
+            false => format!("{quicker}; {}.", best.sentence),
+        },
+    )
 }
 
 #[cfg(test)]
@@ -241,7 +237,7 @@ pub(crate) mod tests {
     use crate::keep::recording::Workload;
     use std::collections::BTreeMap;
 
-    use inflight::{Bulk, Dist, InFlight, Strategy};
+    use inflight::{Bottleneck, Bulk, Strategy};
 
     pub(crate) fn summary(strategy: Strategy, elapsed_s: f64) -> Summary {
         let save_ms = Dist {
@@ -267,18 +263,20 @@ pub(crate) mod tests {
             elapsed_s,
             bound_s: 1.09,
             attainment: 1.09 / elapsed_s,
-            limited_by: Wall::Cpu,
+            bottleneck: Bottleneck::Cpu,
+            limited_s: BTreeMap::default(),
             terms: BTreeMap::default(),
+            quota: None,
             predicted_s: Some(1.08),
-            predicted_after_s: Some(0.1),
-            predicted_from: Some(Basis::Declared),
+            predicted_after_s: Some(0.5),
             speedup: Some(14.12 / elapsed_s),
             compute_s: 1.93,
+            compute_elapsed_s: 1.93,
             io_overhead_s: elapsed_s - 0.97,
             outage_s: 0.0,
             retry_tail_s: 0.0,
             straggler: inflight::Straggler::default(),
-            fetch_in_flight: 0.0,
+            fetch_in_flight: None,
             compute_ms: Dist::default(),
             slot_wait_ms: Dist::default(),
             save_ms,
@@ -295,6 +293,8 @@ pub(crate) mod tests {
             bulk: Bulk::default(),
             loop_stall_ms_max: 16.8,
             cores_busy: 1.95 / elapsed_s,
+            cores: 2,
+            other_cores: None,
             rss_max_bytes: 0,
             ending: Ending::Complete,
             sentence: "97 % of the limit; limited by computing on 2 cores".to_owned(),
@@ -335,7 +335,7 @@ pub(crate) mod tests {
         120 items × bcrypt:8 → lab:?latency=100ms, 2 cores
         computing alone: 1.93 s on one thread, 0.990 s on all cores; the service took 100 ms (p99 102 ms)
 
-        strategy      time  predicted  × seq.  of limit  cores busy  in flight  save p50  save p99  I/O stall  limited by
+        strategy      time  predicted  × seq.  of limit  cores busy  in flight  save p50  save p99  I/O stall  bottleneck
         sequential  14.1 s     1.08 s     1.0     7.7 %        0.14        0.8    101 ms    119 ms      17 ms  cpu
         batched     2.15 s     1.08 s     6.6      51 %        0.91        5.6    101 ms    119 ms      17 ms  cpu
         async       2.05 s     1.08 s     6.9      53 %        0.95        5.9    101 ms    119 ms      17 ms  cpu
@@ -357,25 +357,31 @@ pub(crate) mod tests {
         };
         insta::assert_snapshot!(closing(&run), @"
         saved 117 of 120 items in 1.12 s (104/s), 2 dead, 1 left
-        a save took 101 ms (p99 119 ms), 11 in flight on average, 1.7 cores busy
+        a save took 101 ms (p99 119 ms), 11 in flight on average; 1.7 cores busy
         97 % of the limit; limited by computing on 2 cores
-        after 0.100 s it was predicted to take 1.08 s (the service as declared); it took 4 % longer
+        after 0.500 s it was predicted to take 1.08 s; it took 4 % longer
         ");
     }
 
     #[test]
-    fn of_a_run_of_milliseconds_no_share_is_told() {
+    fn a_job_that_fetches_says_how_long_that_takes() {
         let run = Summary {
-            saved: 120,
-            predicted_s: Some(0.000_4),
-            predicted_after_s: Some(0.001_2),
-            ..summary(Strategy::Parallel, 0.012)
+            fetch_ms: Some(Dist {
+                p50: 710.0,
+                p99: 1600.0,
+                ..Dist::default()
+            }),
+            fetch_in_flight: Some(InFlight {
+                mean: 2.6,
+                ..InFlight::default()
+            }),
+            ..summary(Strategy::Parallel, 1.12)
         };
         let text = closing(&run);
         assert_eq!(
-            text.lines().last(),
+            text.lines().nth(1),
             Some(
-                "after 1.2 ms it was predicted to take 0.40 ms (the service as declared); it took 12 ms longer"
+                "a fetch took 710 ms (p99 1.60 s), 2.6 in flight on average; a save 101 ms; 1.7 cores busy"
             )
         );
     }

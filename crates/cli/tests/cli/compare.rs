@@ -26,7 +26,7 @@ fn the_table_has_a_row_for_each_strategy_and_a_conclusion() {
         names,
         ["strategy", "sequential", "batched", "async", "parallel"]
     );
-    assert!(lines[9].contains("% of the limit"), "{}", lines[9]);
+    assert!(lines[9].contains("limited by"), "{}", lines[9]);
     assert_eq!(outcome.last_line(), "saved=40 dead=0 in_doubt=0 left=0");
     assert!(!outcome.stdout.contains('\x1b'));
 }
@@ -56,7 +56,7 @@ fn the_json_object_has_every_field() {
         has(
             run,
             "version strategy items saved dead in_doubt left retried rejected rejected_ratio elapsed_s bound_s \
-             attainment limited_by terms predicted_s speedup compute_s io_overhead_s compute_ms slot_wait_ms save_ms \
+             attainment bottleneck limited_s terms quota predicted_s speedup compute_s io_overhead_s compute_ms slot_wait_ms save_ms \
              fetch_ms in_flight bulk loop_stall_ms_max cores_busy rss_max_bytes",
         );
         assert_eq!(

@@ -136,7 +136,7 @@ fn the_json_object_has_every_field() {
     let forecast = &plan["strategies"][3];
     has(
         forecast,
-        "strategy predicted_s low_s high_s in_flight limited_by terms changes",
+        "strategy predicted_s low_s high_s in_flight bottleneck terms changes",
     );
     has(&forecast["changes"][0], "what predicted_s by");
     let of = |name: &str| forecast[name].as_f64().unwrap();
@@ -271,22 +271,25 @@ fn a_fetch_is_planned_too() {
 }
 
 #[test]
-fn a_run_says_what_it_was_predicted_to_take() {
-    let job = "0..60 --compute sleep:5ms --jobs 2 --save lab:?latency=20ms --no-journal";
-    let outcome = inflight(&format!("run {job}")).expect(0);
-    let last = outcome.stdout.lines().last().unwrap();
-    assert!(
-        last.contains("it was predicted to take") && last.contains("as declared"),
-        "{last}"
-    );
-    let run = json(&format!("run {job}"));
-    let (predicted_s, elapsed_s) = (
-        run["predicted_s"].as_f64().unwrap(),
-        run["elapsed_s"].as_f64().unwrap(),
-    );
-    assert!(
-        (0.05..0.5).contains(&predicted_s) && elapsed_s > 0.1,
-        "{run}"
-    );
-    assert_eq!(run["predicted_from"], "declared");
+fn a_run_says_what_it_was_predicted_to_take_where_that_can_be_said() {
+    let short =
+        json("run 0..60 --compute sleep:5ms --jobs 2 --save lab:?latency=20ms --no-journal");
+    assert_eq!(short["predicted_s"], Value::Null, "it was over too soon");
+    let job = "0..600 --compute sleep:5ms --jobs 2 --save lab:?latency=20ms --no-journal";
+    // The machine does other things too.
+    let is_near = |_| {
+        let run = json(&format!("run {job}"));
+        let (Some(predicted_s), elapsed_s) = (
+            run["predicted_s"].as_f64(),
+            run["elapsed_s"].as_f64().unwrap(),
+        ) else {
+            return false;
+        };
+        assert!(
+            run["predicted_after_s"].as_f64().unwrap() <= elapsed_s / 2.0,
+            "{run}"
+        );
+        (predicted_s / elapsed_s - 1.0).abs() <= 0.2
+    };
+    assert!((0..TRIES).any(is_near));
 }

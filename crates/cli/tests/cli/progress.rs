@@ -93,21 +93,20 @@ impl Seen {
 #[test]
 fn a_wide_terminal_sees_all_of_it() {
     let seen = on_terminal(JOB, 120, &[]);
-    let (bar, holdup) = seen.middle();
+    let (bar, limits) = seen.middle();
     for part in [
         "run █",
         "░ ",
         " of 300, ",
         "/s, ",
         "/100 in flight, ",
-        " cores",
         " s to go",
     ] {
         assert!(bar.contains(part), "{part}: {bar}");
     }
     assert!(
-        holdup.ends_with("limited by computing: 2 items at a time; if they wait, raise --jobs"),
-        "{holdup}"
+        limits.ends_with("limited by computing: 2 items at a time; if they wait, raise --jobs"),
+        "{limits}"
     );
     assert!(seen.bytes.contains("\x1b[36m"));
     // The bar goes away for what it came to, and the last line is there for scripts.
@@ -118,13 +117,13 @@ fn a_wide_terminal_sees_all_of_it() {
 #[test]
 fn forty_columns_are_enough() {
     let seen = on_terminal(JOB, 40, &[]);
-    let (bar, holdup) = seen.middle();
+    let (bar, limits) = seen.middle();
     assert!(
         bar.starts_with("run █") && bar.ends_with("s to go"),
         "{bar}"
     );
     assert!(bar.contains(" of 300"), "{bar}");
-    assert!(holdup.starts_with("  limited by computing: "), "{holdup}");
+    assert!(limits.starts_with("  limited by computing: "), "{limits}");
 }
 
 #[test]

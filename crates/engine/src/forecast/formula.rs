@@ -8,43 +8,22 @@ use std::collections::BTreeMap;
 use super::plain::Plain;
 use super::stream::Stream;
 use super::way::Way;
+use crate::bottleneck::Bottleneck;
 use crate::options::Strategy;
-
-/// What a strategy spends its time on; the largest is what holds it up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Holdup {
-    /// Computing.
-    Cpu,
-    /// Waiting for answers while nothing is computed.
-    Waiting,
-    /// What the service takes at best.
-    Service,
-    /// The quota of requests a second.
-    Rate,
-    /// The user's limit of requests in flight.
-    Ceiling,
-    /// Sending and receiving, on the one thread that does it.
-    Handling,
-    /// Finding how many requests to have in flight.
-    Search,
-    /// What cannot overlap: the first item's fetch and compute, the last item's save.
-    Ends,
-}
 
 /// How long it takes, and what of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Time {
     pub(super) s: f64,
-    pub(super) limited_by: Holdup,
+    pub(super) bottleneck: Bottleneck,
     /// The parts: where steps take turns they add up, else the longest is the time.
-    pub(super) terms: BTreeMap<Holdup, f64>,
+    pub(super) terms: BTreeMap<Bottleneck, f64>,
 }
 
 /// How long the work takes this way.
 pub(super) fn time(way: &Way, work: &Plain) -> Time {
     if work.items < 1.0 {
-        return Time::longest(vec![(Holdup::Ends, 0.0)], 0.0);
+        return Time::longest(vec![(Bottleneck::Ends, 0.0)], 0.0);
     }
     match way.strategy {
         Strategy::Sequential => sequential(way, work),
@@ -60,9 +39,12 @@ fn sequential(way: &Way, work: &Plain) -> Time {
     let apart = (1.0 / save_rate(way, work)).max(1.0 / fetch_rate(work));
     let each = (waiting + work.compute).max(apart);
     Time::sum(vec![
-        (Holdup::Cpu, work.items * work.compute),
-        (Holdup::Waiting, work.items * waiting),
-        (Holdup::Rate, work.items * (each - waiting - work.compute)),
+        (Bottleneck::Cpu, work.items * work.compute),
+        (Bottleneck::Turns, work.items * waiting),
+        (
+            Bottleneck::Quota,
+            work.items * (each - waiting - work.compute),
+        ),
     ])
 }
 
@@ -89,14 +71,13 @@ fn batched(way: &Way, work: &Plain) -> Time {
     let all = full * waiting(batch) + waiting(last) + behind;
     // The same, were nothing narrow.
     let free = batches * (work.fetch_one() + work.save.taking(1.0));
-    let narrow = match save.is_service_narrower() {
-        _ if behind > 0.0 || paced(batch) > together(batch) => Holdup::Rate,
-        true => Holdup::Service,
-        false => Holdup::Ceiling,
+    let narrow = match behind > 0.0 || paced(batch) > together(batch) {
+        true => Bottleneck::Quota,
+        false => narrower(save),
     };
     Time::sum(vec![
-        (Holdup::Cpu, work.items * work.compute),
-        (Holdup::Waiting, all.min(free)),
+        (Bottleneck::Cpu, work.items * work.compute),
+        (Bottleneck::Turns, all.min(free)),
         (narrow, (all - free).max(0.0)),
     ])
 }
@@ -109,8 +90,8 @@ fn one_thread(way: &Way, work: &Plain) -> Time {
     if work.save.blocks {
         // Nothing overlaps what holds up the thread.
         let terms = vec![
-            (Holdup::Cpu, work.items * item),
-            (Holdup::Waiting, first + work.items * last),
+            (Bottleneck::Cpu, work.items * item),
+            (Bottleneck::Turns, first + work.items * last),
         ];
         return Time::sum(terms);
     }
@@ -119,21 +100,21 @@ fn one_thread(way: &Way, work: &Plain) -> Time {
         // No request is served before all is computed.
         let together = save.together(work.items, bulk_max(way, work));
         let terms = vec![
-            (Holdup::Cpu, work.items * work.compute),
-            (Holdup::Waiting, first + together),
+            (Bottleneck::Cpu, work.items * work.compute),
+            (Bottleneck::Turns, first + together),
         ];
         return Time::sum(terms);
     };
     let turn = item.max(every);
-    let mut terms = vec![(Holdup::Cpu, first + work.items * item + last)];
-    for (stage, bulk) in fetch(way, work)
-        .map(|fetch| (fetch, 1.0))
-        .into_iter()
-        .chain([(save, bulk)])
-    {
-        let late = stage.noticed_late(work.items / bulk, turn, work.items * item);
-        terms.push(streamed(stage, work.items, bulk, item, first + item + late));
+    let mut terms = vec![(Bottleneck::Cpu, first + work.items * item + last)];
+    let late =
+        |stage: Stream<'_>, bulk| stage.noticed_late(work.items / bulk, turn, work.items * item);
+    if let Some(fetch) = fetch(way, work) {
+        let s = first + item + late(fetch, 1.0) + fetch.one_by_one(work.items, 1.0, item);
+        terms.push((Bottleneck::Fetch, s));
     }
+    let s = first + item + late(save, bulk) + save.one_by_one(work.items, bulk, item);
+    terms.push((narrower(save), s));
     terms.extend(paced(way, work, item));
     Time::longest(terms, first + item + last)
 }
@@ -148,25 +129,31 @@ fn parallel(way: &Way, work: &Plain) -> Time {
     let handling = work.items * work.handling(bulk);
     let save = save(way, work);
     let mut terms = vec![
-        (Holdup::Cpu, first + computing + handling / jobs + last),
-        (Holdup::Handling, first + work.beside + handling + last),
+        (Bottleneck::Cpu, first + computing + handling / jobs + last),
+        (Bottleneck::Io, first + work.beside + handling + last),
     ];
     let request = work.save.taking(bulk);
     // No more is looked for than what becomes ready while one is answered.
     let needed = (request / (apart * bulk).max(1e-9)).min(work.items / bulk);
     let ends =
         first + work.beside + searched(way.save_search_from, save.at_once().min(needed), last);
-    terms.push(streamed(save, work.items, bulk, apart, ends));
+    terms.push((
+        narrower(save),
+        ends + save.one_by_one(work.items, bulk, apart),
+    ));
     if let Some(fetch) = fetch(way, work) {
         let at_once = fetch.at_once().min(work.items);
         let ends = work.beside + last + searched(way.fetch_search_from, at_once, first);
-        terms.push(streamed(fetch, work.items, 1.0, 0.0, ends));
+        terms.push((
+            Bottleneck::Fetch,
+            ends + fetch.one_by_one(work.items, 1.0, 0.0),
+        ));
     }
     terms.extend(paced(way, work, work.beside));
     if let Some(from) = way.save_search_from {
         // Doubling from so many, each round trip: that is the most there can be.
         let rounds = (work.items / bulk / from + 1.0).log2().ceil();
-        terms.push((Holdup::Search, first + work.beside + rounds * request));
+        terms.push((Bottleneck::Search, first + work.beside + rounds * request));
     }
     Time::longest(terms, first + work.beside + last)
 }
@@ -180,16 +167,17 @@ fn searched(from: Option<f64>, at_once: f64, latency: f64) -> f64 {
     latency * ((at_once / from).log2() - (at_once - from) / at_once)
 }
 
-fn streamed(stage: Stream<'_>, records: f64, bulk: f64, apart: f64, ends: f64) -> (Holdup, f64) {
-    let holdup = match stage.is_service_narrower() {
-        true => Holdup::Service,
-        false => Holdup::Ceiling,
-    };
-    (holdup, ends + stage.one_by_one(records, bulk, apart))
+/// What keeps more saves from being served at once.
+fn narrower(save: Stream<'_>) -> Bottleneck {
+    match save.is_service_narrower() {
+        true if save.of.connections <= 1.0 => Bottleneck::Output,
+        true => Bottleneck::Service,
+        false => Bottleneck::InFlight,
+    }
 }
 
 /// What the quotas of both stages and the user's rate allow.
-fn paced(way: &Way, work: &Plain, item: f64) -> impl Iterator<Item = (Holdup, f64)> {
+fn paced(way: &Way, work: &Plain, item: f64) -> impl Iterator<Item = (Bottleneck, f64)> {
     let ends = work.fetch_one() + item + work.save.taking(1.0);
     let saves = (work.items / bulk_max(way, work)).ceil();
     let stages = [
@@ -199,7 +187,7 @@ fn paced(way: &Way, work: &Plain, item: f64) -> impl Iterator<Item = (Holdup, f6
     stages
         .into_iter()
         .filter(|(_, rate)| rate.is_finite())
-        .map(move |(requests, rate)| (Holdup::Rate, ends + (requests - 1.0).max(0.0) / rate))
+        .map(move |(requests, rate)| (Bottleneck::Quota, ends + (requests - 1.0).max(0.0) / rate))
 }
 
 /// Saves a second that may start, at most.
@@ -265,26 +253,26 @@ pub(super) fn in_flight(way: &Way, work: &Plain) -> usize {
 
 impl Time {
     /// One after the other.
-    fn sum(terms: Vec<(Holdup, f64)>) -> Time {
+    fn sum(terms: Vec<(Bottleneck, f64)>) -> Time {
         let s = terms.iter().map(|(_, s)| s).sum();
         Time::of(s, terms)
     }
 
     /// Beside each other; `ends` is in each of them.
-    fn longest(terms: Vec<(Holdup, f64)>, ends: f64) -> Time {
+    fn longest(terms: Vec<(Bottleneck, f64)>, ends: f64) -> Time {
         let s = terms.iter().map(|(_, s)| *s).fold(0.0, f64::max);
         let mut time = Time::of(s, terms);
         if ends > s / 2.0 {
-            time.limited_by = Holdup::Ends;
+            time.bottleneck = Bottleneck::Ends;
         }
-        time.terms.insert(Holdup::Ends, ends);
+        time.terms.insert(Bottleneck::Ends, ends);
         time
     }
 
-    fn of(s: f64, parts: Vec<(Holdup, f64)>) -> Time {
+    fn of(s: f64, parts: Vec<(Bottleneck, f64)>) -> Time {
         let mut terms = BTreeMap::new();
-        for (holdup, part) in parts {
-            let entry = terms.entry(holdup).or_insert(part);
+        for (bottleneck, part) in parts {
+            let entry = terms.entry(bottleneck).or_insert(part);
             *entry = part.max(*entry);
         }
         // Of those that are about equal the first: a limit that just fits is not to blame.
@@ -292,7 +280,7 @@ impl Time {
         let first = terms.iter().find(|(_, part)| **part > 0.99 * most);
         Time {
             s,
-            limited_by: first.map_or(Holdup::Ends, |(holdup, _)| *holdup),
+            bottleneck: first.map_or(Bottleneck::Ends, |(bottleneck, _)| *bottleneck),
             terms,
         }
     }

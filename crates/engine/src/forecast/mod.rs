@@ -2,10 +2,9 @@
 //!
 //! A [`Sample`] folds the facts of a few items and requests, a [`Ladder`] says with how many in flight a service is asked
 //! next; both give [`Figure`]s, of which [`Work`] is made. [`forecast`] puts these into a closed form for each strategy
-//! ([`Way`]) and says what would change it. `docs/forecast.md` derives the formulas and says where they come from. A run makes a
-//! forecast of itself from its first moments (`early`). Nothing here waits, asks a clock or knows a service by name.
+//! ([`Way`]) and says what would change it. `docs/forecast.md` has the formulas and says where they come from. Nothing here waits, asks a
+//! clock or knows a service by name. What a run says of its own end is in `progress`.
 
-mod early;
 mod figure;
 mod formula;
 mod ladder;
@@ -18,9 +17,7 @@ mod tests;
 mod way;
 mod work;
 
-pub(crate) use early::Early;
 pub use figure::Figure;
-pub use formula::Holdup;
 pub use ladder::{Ladder, LadderSettings, Rung, Top};
 pub use outlook::{Change, Forecast, What, forecast};
 pub use sample::{Moments, Requests, Sample};

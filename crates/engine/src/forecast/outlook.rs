@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::formula::{Holdup, in_flight, time};
+use super::formula::{in_flight, time};
 use super::plain::{Corner, Plain};
 use super::way::Way;
 use super::work::Work;
+use crate::bottleneck::Bottleneck;
 use crate::options::Strategy;
 
 /// By how much a formula is off where all that goes into it is exact: scheduling, connecting, starting threads.
@@ -25,11 +26,11 @@ pub struct Forecast {
     pub high_s: f64,
     /// The smallest number of requests in flight that is enough.
     pub in_flight: usize,
-    /// What holds it up most.
-    pub limited_by: Holdup,
+    /// What limits it.
+    pub bottleneck: Bottleneck,
     /// What the time is made of, in seconds: where steps take turns (`sequential`, `batched`) the parts add up, else the
     /// longest is the time.
-    pub terms: BTreeMap<Holdup, f64>,
+    pub terms: BTreeMap<Bottleneck, f64>,
     /// What would change it.
     pub changes: Vec<Change>,
 }
@@ -149,7 +150,7 @@ pub fn forecast(way: &Way, work: &Work) -> Forecast {
         low_s: at(Corner::Best) / (1.0 + MODEL_OFF),
         high_s: at(Corner::Worst) * (1.0 + MODEL_OFF),
         in_flight: in_flight(way, &likely),
-        limited_by: now.limited_by,
+        bottleneck: now.bottleneck,
         terms: now.terms,
         changes: changes.into(),
     }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use super::figure::Figure;
 use crate::fact::{Attempt, Fact, Step};
 use crate::fault::Verdict;
-use crate::limit::FIRST;
-use crate::request_cost::RequestCost;
 
 /// What is believed of the spread, as a share of the mean, before anything was measured: one sample's worth.
 const PRIOR_SPREAD: f64 = 0.2;
@@ -38,10 +36,6 @@ pub struct Requests {
     /// Seconds from sent to answered of those that succeeded.
     pub latency: Moments,
     ln_latency: Moments,
-    cost: RequestCost,
-    /// The same of the first answers, and a running mean of the last.
-    first: Moments,
-    last: f64,
     /// Records they carried.
     pub records: u64,
     /// Requests refused with 429 or 503.
@@ -50,8 +44,6 @@ pub struct Requests {
     pub failed: u64,
     /// The most in flight at once.
     pub in_flight_max: usize,
-    /// The shortest, in seconds.
-    least: Option<f64>,
     /// When the first was sent, and the last answered.
     span: Option<(Duration, Duration)>,
 }
@@ -114,15 +106,6 @@ impl Requests {
         self.latency.add_many(1, took);
         self.ln_latency.add_many(1, took.max(1e-9).ln());
         self.records += attempt.records as u64;
-        self.cost.add(1.0, attempt.records as f64, took);
-        // As many as a limit that finds itself begins with.
-        if self.first.count < FIRST as u64 {
-            self.first.add_many(1, took);
-            self.last = self.first.mean;
-        } else {
-            self.last += (took - self.last) / FIRST;
-        }
-        self.least = Some(self.least.map_or(took, |least| least.min(took)));
         let ended = attempt.at + attempt.took;
         let (from, until) = self.span.unwrap_or((attempt.at, ended));
         self.span = Some((from.min(attempt.at), until.max(ended)));
@@ -136,36 +119,6 @@ impl Requests {
     /// Standard deviation of ln(latency).
     pub fn spread(&self) -> f64 {
         self.ln_latency.sd()
-    }
-
-    /// How many times as long as the first answers the last ones took; 1 while there were no others.
-    pub fn slower(&self) -> f64 {
-        match self.first.mean > 0.0 {
-            true => self.last / self.first.mean,
-            false => 1.0,
-        }
-    }
-
-    /// Records in a request, in the mean; at least 1.
-    pub fn records_each(&self) -> f64 {
-        (self.records as f64 / self.answered().max(1) as f64).max(1.0)
-    }
-
-    /// Seconds that one more record in a request takes; `None` if all requests had as many.
-    pub fn per_record(&self) -> Option<f64> {
-        self.cost.parts().map(|(_, each)| each)
-    }
-
-    /// The shortest, in seconds; `None` before the first.
-    pub fn least(&self) -> Option<f64> {
-        self.least
-    }
-
-    /// Requests answered a second, from the first that was sent to the last that was answered; `None` before the first.
-    pub fn per_second(&self) -> Option<f64> {
-        let (from, until) = self.span?;
-        let lasted = (until - from).as_secs_f64();
-        (lasted > 0.0).then(|| self.answered() as f64 / lasted)
     }
 
     /// Over how many seconds they were answered.
@@ -194,6 +147,7 @@ pub(super) mod tests {
             done: Indexes::default(),
             mark: None,
             in_doubt: 0,
+            units: 0.0,
             verdict: None,
         })
     }
@@ -212,7 +166,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn means_spreads_and_rates() {
+    fn means_and_spreads() {
         let mut sample = Sample::default();
         for fact in [
             computed(2, 0, 20),
@@ -227,8 +181,7 @@ pub(super) mod tests {
         assert!((sample.computed.sd() - 0.01155).abs() < 1e-4);
         let save = sample.save;
         assert_eq!((save.answered(), save.in_flight_max), (2, 2));
-        assert_eq!(save.least(), Some(0.1));
-        assert!((save.per_second().unwrap() - 2.0 / 0.21).abs() < 1e-9);
+        assert!((save.lasted_s() - 0.21).abs() < 1e-9);
         assert!((save.spread() - 0.490).abs() < 1e-3);
     }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::*;
+use crate::bottleneck::Bottleneck;
 use crate::options::{InFlightLimit, Options, Strategy};
 
 /// Work of which everything takes the same each time. Times are in microseconds.
@@ -223,19 +224,24 @@ fn a_rate_counts_requests_and_is_what_limits_batches() {
             ..Options::default()
         };
         let forecast = forecast(&Way::of(&options, Strategy::Batched), &work);
-        (forecast.predicted_s, forecast.limited_by)
+        (forecast.predicted_s, forecast.bottleneck)
     };
-    let check = |rate, bulk, expected: f64, limited_by| {
+    let check = |rate, bulk, expected: f64, bottleneck| {
         let (predicted_s, by) = forecast(rate, bulk);
         assert!(
             (predicted_s / expected - 1.0).abs() < 0.05,
             "{predicted_s} s, not {expected}"
         );
-        assert_eq!(by, limited_by);
+        assert_eq!(by, bottleneck);
     };
-    check(1.0, 100, 0.01 + 9.0 + 0.1, Holdup::Rate);
-    check(50.0, 1, 10.0 * (0.01 + 99.0 / 50.0 + 0.1), Holdup::Rate);
-    check(1e6, 1, 10.0 * (0.01 + 0.1), Holdup::Waiting);
+    check(1.0, 100, 0.01 + 9.0 + 0.1, Bottleneck::Quota);
+    check(
+        50.0,
+        1,
+        10.0 * (0.01 + 99.0 / 50.0 + 0.1),
+        Bottleneck::Quota,
+    );
+    check(1e6, 1, 10.0 * (0.01 + 0.1), Bottleneck::Turns);
 }
 
 #[test]
@@ -243,18 +249,18 @@ fn what_would_change_it_is_what_limits_it() {
     let by = |even: Even, strategy, what| {
         let forecast = even.forecast(strategy);
         let change = forecast.changes.iter().find(|change| change.what == what);
-        (forecast.limited_by, change.unwrap().by)
+        (forecast.bottleneck, change.unwrap().by)
     };
-    let (limited_by, cores) = by(USUAL, Strategy::Parallel, What::TwiceTheCores);
-    assert_eq!(limited_by, Holdup::Cpu);
+    let (bottleneck, cores) = by(USUAL, Strategy::Parallel, What::TwiceTheCores);
+    assert_eq!(bottleneck, Bottleneck::Cpu);
     assert!((-0.5..-0.45).contains(&cores), "{cores}");
     let slow = Even {
         capacity: 2,
         ..USUAL
     };
-    let (limited_by, cores) = by(slow, Strategy::Parallel, What::TwiceTheCores);
+    let (bottleneck, cores) = by(slow, Strategy::Parallel, What::TwiceTheCores);
     assert!(
-        limited_by == Holdup::Service && cores.abs() < 0.01,
+        bottleneck == Bottleneck::Service && cores.abs() < 0.01,
         "{cores}"
     );
     let (_, capacity) = by(slow, Strategy::Parallel, What::TwiceTheCapacity);
@@ -263,16 +269,19 @@ fn what_would_change_it_is_what_limits_it() {
         in_flight: 2,
         ..USUAL
     };
-    let (limited_by, limit) = by(narrow, Strategy::Parallel, What::TwiceInFlight);
-    assert!(limited_by == Holdup::Ceiling && limit < -0.4, "{limit}");
-    let (limited_by, cores) = by(USUAL, Strategy::Sequential, What::TwiceTheCores);
-    assert_eq!((limited_by, cores), (Holdup::Waiting, 0.0));
-    let (limited_by, _) = by(
+    let (bottleneck, limit) = by(narrow, Strategy::Parallel, What::TwiceInFlight);
+    assert!(
+        bottleneck == Bottleneck::InFlight && limit < -0.4,
+        "{limit}"
+    );
+    let (bottleneck, cores) = by(USUAL, Strategy::Sequential, What::TwiceTheCores);
+    assert_eq!((bottleneck, cores), (Bottleneck::Turns, 0.0));
+    let (bottleneck, _) = by(
         Even { items: 1, ..USUAL },
         Strategy::Parallel,
         What::TwiceInFlight,
     );
-    assert_eq!(limited_by, Holdup::Ends);
+    assert_eq!(bottleneck, Bottleneck::Ends);
 }
 
 #[test]
@@ -368,7 +377,7 @@ fn bulks_quotas_and_fetches_count() {
     let quota = work(&|work| work.save.quota = Some(figure(50.0)));
     let forecast = seconds(Strategy::Parallel, &quota);
     close(forecast.predicted_s, 20.08);
-    assert_eq!(forecast.limited_by, Holdup::Rate);
+    assert_eq!(forecast.bottleneck, Bottleneck::Quota);
     let fetches = work(&|work| {
         let ten = Some(figure(10.0));
         work.fetch = Some(Traffic {
@@ -378,7 +387,7 @@ fn bulks_quotas_and_fetches_count() {
     });
     let forecast = seconds(Strategy::Parallel, &fetches);
     close(forecast.predicted_s, 20.1);
-    assert_eq!(forecast.limited_by, Holdup::Service);
+    assert_eq!(forecast.bottleneck, Bottleneck::Fetch);
     close(seconds(Strategy::Sequential, &fetches).predicted_s, 300.0);
 }
 
@@ -412,6 +421,6 @@ fn a_quota_counts_requests_of_its_own_stage() {
         (200.0..203.0).contains(&of_fetches.predicted_s),
         "{of_fetches:?}"
     );
-    assert_eq!(of_fetches.limited_by, Holdup::Rate);
+    assert_eq!(of_fetches.bottleneck, Bottleneck::Quota);
     assert_eq!(of_fetches.in_flight, 1);
 }

@@ -1,7 +1,6 @@
 //! What a job costs, as far as that is known before it is run.
 
 use super::figure::Figure;
-use crate::bound::Basis;
 
 /// What one more record in a request is taken to cost when nobody knows: a local database takes a third of that, one with indices
 /// more.
@@ -75,32 +74,10 @@ impl Traffic {
 
     /// What a request with one record takes, and each further one, at a service whose requests with so many took so long.
     ///
-    /// A further record takes as long as was measured, if it was. Else nobody knows which part of the latency is the
-    /// request's own: of a few records all of it, and of many as much as `own`, seconds that such a request is thought to
-    /// take, at least as much as each of them.
-    pub fn parts(
-        latency: Figure,
-        records: f64,
-        measured: Option<f64>,
-        own: f64,
-    ) -> (Figure, Figure) {
+    /// Nobody knows which part of the latency is the request's own: of a few records all of it, and of many as much as `own`,
+    /// seconds that such a request is thought to take, at least as much as each of them.
+    pub fn parts(latency: Figure, records: f64, own: f64) -> (Figure, Figure) {
         let share = latency.value / records;
-        if let Some(each) = measured {
-            let each = each.min(share);
-            let one = Figure {
-                value: latency.value - each * (records - 1.0),
-                ..latency
-            };
-            let basis = Basis::Measured;
-            return (
-                one,
-                Figure {
-                    value: each,
-                    off: latency.off,
-                    basis,
-                },
-            );
-        }
         if records < MANY {
             return (latency, Figure::assumed(RECORD_S.min(share)));
         }

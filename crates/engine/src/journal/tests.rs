@@ -128,6 +128,7 @@ fn saved(range: Range<u64>) -> Fact {
         done: range.collect::<Indexes>(),
         mark: None,
         in_doubt: 0,
+        units: 0.0,
         verdict: None,
     })
 }

@@ -142,6 +142,11 @@ impl Auto {
         }
     }
 
+    /// Whether the limit still doubles, and nobody knows how many pay.
+    pub(super) fn is_searching(&self) -> bool {
+        matches!(self.phase, Phase::Start { .. })
+    }
+
     /// The latency as it is now, in seconds.
     pub(super) fn latency(&self) -> Option<f64> {
         self.ln_latency.map(f64::exp)

@@ -8,6 +8,7 @@ use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
 use super::pace::Pace;
 use super::units::Units;
+use crate::load::Held;
 use crate::quota::Quota;
 
 /// The longest the service may ask to be left alone: what is longer is taken for garbage.
@@ -115,6 +116,26 @@ impl Limit {
             return room.min(1);
         }
         room
+    }
+
+    /// What keeps another from being sent now, with so many in flight, if anything does.
+    pub(super) fn held(&self, now: Duration, in_flight: usize) -> Option<Held> {
+        let units = self.units.as_ref();
+        let has_quota = self.pace.rate(now.as_secs_f64()).is_some();
+        let is_searching = match &self.law {
+            Law::Fixed(_) => false,
+            Law::Auto(auto) => auto.is_searching(),
+        };
+        match self.limit() {
+            _ if now < self.pause_until && !has_quota => Some(Held::Pause),
+            _ if now < duration(self.pace.next()).max(self.pause_until) => Some(Held::Quota),
+            _ if units.is_some_and(|units| now < duration(units.next())) => Some(Held::Units),
+            limit if in_flight >= limit && is_searching => Some(Held::Search),
+            limit if in_flight >= limit => Some(Held::Limit),
+            // No cost is known yet, so few are sent.
+            _ if self.room(now, in_flight) == 0 => Some(Held::Units),
+            _ => None,
+        }
     }
 
     /// A request is sent now, and so many are in flight with it. Says how many units of the quota are reserved for it.

@@ -7,6 +7,7 @@ use super::decision::Decision;
 use super::front::{Limit, LimitSettings};
 use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
+use crate::load::Held;
 use crate::planted::planted;
 
 /// How long fewer requests are sent than the limit allows because no further connection could be had: long enough for a
@@ -105,6 +106,17 @@ impl Gate {
         match self.bulk.is_searched() {
             true => room.min(1_usize.saturating_sub(self.in_flight)),
             false => room,
+        }
+    }
+
+    /// What keeps another request from being sent now, if anything does.
+    pub(crate) fn held(&self, now: Duration) -> Option<Held> {
+        match self.limit.held(now, self.in_flight) {
+            None if self.in_flight >= self.limit() => Some(Held::Limit),
+            None | Some(Held::Limit) if self.bulk.is_searched() && self.in_flight > 0 => {
+                Some(Held::Search)
+            }
+            held => held,
         }
     }
 

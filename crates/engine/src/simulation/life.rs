@@ -14,6 +14,7 @@ use super::plug::Plug;
 use super::scenario::{Disk, End, Fails, Fate, MS, Moment, Scenario, Sink};
 use super::service::{Output, Served, cut};
 use super::source::Numbers;
+use crate::cores;
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
 use crate::fact::{Fact, Step};
@@ -22,7 +23,7 @@ use crate::job::{Job, JobOf, Types};
 use crate::journal::{Command, DeadLetter, OpenedJournal, Simulated, open_simulated};
 use crate::log;
 use crate::record::Record;
-use crate::run::{conclude, conduct, prepare};
+use crate::run::{Took, conclude, conduct, prepare};
 use crate::service::{NoFetch, Reply};
 use crate::stop::Stop;
 use crate::summary::{Ending, Summary};
@@ -239,6 +240,8 @@ impl Machine {
         let (mut log, facts) = log::simulated_channel();
         let driver = Driver::Simulated {
             compute: self.world.scenario.compute,
+            read: Duration::ZERO,
+            is_told: false,
         };
         let (start, mut recording) = match prepare::<W>(job, options, driver) {
             Ok(prepared) => prepared,
@@ -267,7 +270,12 @@ impl Machine {
         match ran {
             None => Outcome::Crashed,
             Some((outcome, elapsed)) => {
-                let summary = conclude(recording, outcome, options, elapsed, &own_stop);
+                let machine = cores::Machine {
+                    cores: 1,
+                    others: None,
+                };
+                let took = Took { elapsed, machine };
+                let summary = conclude(recording, outcome, options, took, &own_stop);
                 // The plug may have been pulled by the last thing it wrote.
                 match plug.is_out() {
                     true => Outcome::Crashed,

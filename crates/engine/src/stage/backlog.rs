@@ -277,6 +277,11 @@ impl<Q> Backlog<Q> {
         self.ready.len() + self.halves.iter().map(Vec::len).sum::<usize>()
     }
 
+    /// Records that wait until they may be sent again.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Records that are ready or wait.
     pub(super) fn len(&self) -> usize {
         self.ready() + self.waiting.len()

@@ -9,6 +9,7 @@ mod blame;
 mod context;
 mod dispatch;
 mod limits;
+mod load;
 mod pool;
 mod reorder;
 mod settled;
@@ -234,7 +235,6 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             learnt: gate.learnt(),
             connections_max: Some(self.0.service.connections_max())
                 .filter(|max| *max < self.0.limit),
-            bulk: gate.bulk_max(),
             declared: self.0.service.declared(),
         }
     }
@@ -244,12 +244,6 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         while !self.is_stopped() {
             self.0.changed.notified().await;
         }
-    }
-
-    /// Requests in flight, and records ready to be sent.
-    pub(crate) fn load(&self) -> (usize, usize) {
-        let dispatch = self.0.dispatch.borrow();
-        (dispatch.gate().in_flight(), dispatch.ready())
     }
 
     pub(crate) fn records_in_flight(&self) -> usize {
@@ -400,6 +394,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .collect::<Indexes>(),
             mark: kept.or(mark),
             in_doubt: settled.in_doubt + in_doubt,
+            units: cost.unwrap_or(0.0),
             verdict: settled.verdict,
         };
         self.tell(now, attempt, settled);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::task::spawn_local;
 
 use crate::job::{Sizes, Types};
-use crate::queue::{Receiver, Sender, queue};
+use crate::queue::{Level, Receiver, Sender, queue};
 use crate::record::{Chunk, Record};
 use crate::stage::{Context, Stage, Weights};
 
@@ -33,6 +33,14 @@ impl<W: Types> Intake<W> {
         match self {
             Intake::Direct(_) => None,
             Intake::Fetched(fetching) => Some(fetching.fetch.clone()),
+        }
+    }
+
+    /// How much waits to be computed.
+    pub(crate) fn level(&self) -> Level<W::Input> {
+        match self {
+            Intake::Direct(items) => items.level(),
+            Intake::Fetched(fetching) => fetching.fetched.level(),
         }
     }
 

@@ -39,7 +39,9 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, options: &Options) -> Resul
             spawn_local(threads.watch(ended))
         }
         #[cfg(test)]
-        Driver::Simulated { compute } => spawn_local(work.in_tasks(options.jobs, compute)),
+        Driver::Simulated {
+            compute, is_told, ..
+        } => spawn_local(work.in_tasks(options.jobs, compute, is_told)),
     };
     save.drain(results).await;
     // All is saved, or nothing more will be: whoever still waits for input need not.

@@ -293,7 +293,12 @@ fn gathered<Q>(first: Chunk<Q>, items: usize, inputs: &Receiver<Q>) -> Vec<Chunk
 impl<Q: 'static, R: 'static> Work<Q, R> {
     /// The same where there is one thread: so many tasks. Computing takes no simulated time, so each waits as long as it
     /// would have taken.
-    pub(super) async fn in_tasks(self, tasks: usize, item_takes: Duration) -> Result<(), Error> {
+    pub(super) async fn in_tasks(
+        self,
+        tasks: usize,
+        item_takes: Duration,
+        is_told: bool,
+    ) -> Result<(), Error> {
         let Work {
             cpu,
             inputs,
@@ -303,8 +308,10 @@ impl<Q: 'static, R: 'static> Work<Q, R> {
         } = self;
         let tasks: Vec<_> = (0..tasks)
             .map(|_| {
-                let (cpu, inputs, results) = (cpu.another(), inputs.clone(), results.clone());
-                let work = compute_as_task(cpu, inputs, results, in_order, item_takes);
+                let mut cpu = cpu.another();
+                cpu.simulated = is_told.then_some(Duration::ZERO);
+                let ends = (inputs.clone(), results.clone());
+                let work = compute_as_task(cpu, ends, in_order, item_takes);
                 tokio::task::spawn_local(work)
             })
             .collect();
@@ -320,15 +327,22 @@ impl<Q: 'static, R: 'static> Work<Q, R> {
 #[cfg(test)]
 async fn compute_as_task<Q, R>(
     mut cpu: Cpu<Q, R>,
-    inputs: Receiver<Q>,
-    results: Sender<R>,
+    (inputs, results): (Receiver<Q>, Sender<R>),
     in_order: bool,
     item_takes: Duration,
 ) {
     while let Some(chunk) = inputs.recv_async().await {
-        let takes = item_takes * chunk.records.len() as u32;
+        let each = item_takes.mul_f64(2.0 * fastrand::f64());
+        let takes = each * chunk.records.len() as u32;
+        if let Some(simulated) = &mut cpu.simulated {
+            // What is told of was done before.
+            *simulated = each;
+            tokio::time::sleep(takes).await;
+        }
         let computed = cpu.chunk(chunk);
-        tokio::time::sleep(takes.mul_f64(2.0 * fastrand::f64())).await;
+        if cpu.simulated.is_none() {
+            tokio::time::sleep(takes).await;
+        }
         if cpu.is_over() {
             inputs.close();
         }

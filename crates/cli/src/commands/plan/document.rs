@@ -79,7 +79,7 @@ impl Plan {
             .iter()
             .min_by(|one, other| one.predicted_s.total_cmp(&other.predicted_s));
         Plan {
-            version: 1,
+            version: 2,
             items: work.items,
             cores,
             workload: Workload {

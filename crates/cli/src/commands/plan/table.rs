@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use inflight::forecast::{Change, Figure, Forecast, Holdup, Top};
+use inflight::forecast::{Change, Figure, Forecast, Top};
 
 use super::document::{Plan, Service};
 use crate::show::table::{aligned, basis};
@@ -14,7 +14,7 @@ const HEADER: [&str; 6] = [
     "at best",
     "at worst",
     "in flight",
-    "limited by",
+    "bottleneck",
 ];
 
 /// A change that saves or costs less than this share is told as nothing.
@@ -116,21 +116,8 @@ fn row(forecast: &Forecast) -> Vec<String> {
         seconds(forecast.low_s),
         seconds(forecast.high_s),
         forecast.in_flight.to_string(),
-        holdup(forecast.limited_by).to_owned(),
+        forecast.bottleneck.name().to_owned(),
     ]
-}
-
-fn holdup(holdup: Holdup) -> &'static str {
-    match holdup {
-        Holdup::Cpu => "computing",
-        Holdup::Waiting => "waiting for answers",
-        Holdup::Service => "the service",
-        Holdup::Rate => "the rate",
-        Holdup::Ceiling => "the limit in flight",
-        Holdup::Handling => "sending and receiving",
-        Holdup::Search => "finding the limit",
-        Holdup::Ends => "what cannot overlap",
-    }
 }
 
 /// What to take away: the quickest, and what would change it.

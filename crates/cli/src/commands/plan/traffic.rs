@@ -50,7 +50,7 @@ pub(super) fn of_save(
     let (latency, per_record) = match probed {
         Some(probed) if records == 1.0 => (latency, probed.per_record),
         _ if bulk == 1 || is_null => (latency, Figure::NOTHING),
-        _ => Traffic::parts(latency, records, None, assumed.value),
+        _ => Traffic::parts(latency, records, assumed.value),
     };
     let found = learnt.and_then(|learnt| {
         let at_once = learnt.goodput? * learnt.latency.as_secs_f64();

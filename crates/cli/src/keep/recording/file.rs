@@ -146,7 +146,7 @@ pub(crate) mod tests {
         check(&bytes[..bytes.len() - 1], "ends early");
         check(&bytes[..100], "ends early");
         let mut later = recording();
-        later.about.version = 2;
-        check(&encode(&mut later).unwrap(), "it has version 2");
+        later.about.version = 3;
+        check(&encode(&mut later).unwrap(), "it has version 3");
     }
 }

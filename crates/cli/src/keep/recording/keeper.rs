@@ -179,11 +179,9 @@ impl Keeping {
                 );
                 self.mark(*at, None, text);
             }
-            Fact::Beat {
-                at, stall, ready, ..
-            } => {
+            Fact::Beat { at, stall, load } => {
                 let (at, stall) = (micros(*at), micros(*stall));
-                self.ticks.beat(at, stall, *ready as u64);
+                self.ticks.beat(at, stall, load.save.ready as u64);
             }
             _ => {}
         }

@@ -24,4 +24,4 @@ pub(crate) use sample::ITEMS_MAX;
 #[cfg(test)]
 pub(crate) use sample::Sampled;
 pub(crate) use shelf::Shelf;
-pub(crate) use whole::{About, Compared, Group, Recording, Run};
+pub(crate) use whole::{About, Compared, Group, Recording, Run, VERSION};

@@ -11,7 +11,7 @@ use super::sample::Sampled;
 use super::span::Span;
 
 /// The shape of this version.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What one command did: `run` has one group with one run, `compare` one group, a sweep a group for each value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
-//! The words of progress: pure, from counts and pace; as many of them as fit into a line.
+//! The figures of progress: pure, from the engine's counts; as many of them as fit into a line.
 
-use inflight::Counts;
+use inflight::{Counts, StageLoad};
 
-use super::pace::Pace;
+use super::now::Known;
 use crate::terminal::quantity;
 
 /// A terminal so narrow that no bar fits beside the figures.
@@ -29,8 +29,8 @@ struct Part {
 
 impl Line<'_> {
     /// The bar and the figures of a run on its way.
-    pub(crate) fn running(&self, counts: &Counts, pace: &Pace) -> String {
-        self.fitted(counts, parts(counts, pace))
+    pub(crate) fn running(&self, counts: &Counts, known: &Known) -> String {
+        self.fitted(counts, parts(counts, known))
     }
 
     /// The same of a run that is over.
@@ -49,9 +49,9 @@ impl Line<'_> {
         self.fitted(counts, parts)
     }
 
-    /// What holds the run up, below the bar.
-    pub(crate) fn holdup(&self, counts: &Counts, pace: &Pace) -> String {
-        cut(&format!("  {}", pace.holdup(counts)), self.width)
+    /// What limits the run, below the bar.
+    pub(crate) fn limits(&self, counts: &Counts, known: &Known) -> String {
+        cut(&format!("  {}", known.limits(counts)), self.width)
     }
 
     /// Label, bar and as many figures as fit.
@@ -117,15 +117,16 @@ impl Line<'_> {
 }
 
 /// Where a run stands, in one line of any length.
-pub(crate) fn plain(counts: &Counts, pace: &Pace) -> String {
-    let parts: Vec<String> = parts(counts, pace)
+pub(crate) fn plain(counts: &Counts, known: &Known) -> String {
+    let parts: Vec<String> = parts(counts, known)
         .into_iter()
         .map(|part| part.text)
         .collect();
-    format!("{}; {}", parts.join(", "), pace.holdup(counts))
+    format!("{}; {}", parts.join(", "), known.limits(counts))
 }
 
-fn parts(counts: &Counts, pace: &Pace) -> Vec<Part> {
+fn parts(counts: &Counts, known: &Known) -> Vec<Part> {
+    let (load, pace) = (&counts.load, &counts.pace);
     let mut parts = Vec::new();
     let mut part = |rank, text: String| parts.push(Part { text, rank });
     let finished = finished(counts);
@@ -135,11 +136,13 @@ fn parts(counts: &Counts, pace: &Pace) -> Vec<Part> {
     }
     // While the service is away the figures of before say nothing; the sentence says all.
     if counts.outage_since.is_none() {
-        if pace.rate() > 0.0 {
-            part(2, quantity::rate((pace.rate() * 1e6) as u64, 1e6));
+        if pace.per_second > 0.0 {
+            part(2, quantity::rate((pace.per_second * 1e6) as u64, 1e6));
         }
-        part(3, format!("{}/{} in flight", counts.in_flight, pace.limit));
-        part(6, format!("{:.1} cores", pace.cores()));
+        part(3, in_flight(load.fetch.as_ref(), &load.save, known.ceiling));
+        if let Some(cores) = pace.cores {
+            part(6, format!("{cores:.1} cores"));
+        }
     }
     if counts.retried > 0 {
         part(5, format!("{} retried", counts.retried));
@@ -147,12 +150,23 @@ fn parts(counts: &Counts, pace: &Pace) -> Vec<Part> {
     if counts.dead > 0 {
         part(4, format!("{} dead", counts.dead));
     }
-    if let Some(left) = pace.left(counts)
+    if let Some(left) = pace.left
         && finished < counts.total.unwrap_or(0)
     {
         part(0, format!("{} to go", quantity::about(left.as_secs_f64())));
     }
     parts
+}
+
+/// `37/100 in flight`, `37/40 in flight, auto to 200` or `8/8 fetches and 2/8 saves in flight`.
+fn in_flight(fetch: Option<&StageLoad>, save: &StageLoad, ceiling: Option<usize>) -> String {
+    let of = |stage: &StageLoad| format!("{}/{}", stage.in_flight, stage.limit);
+    let flying = match fetch {
+        Some(fetch) => format!("{} fetches and {} saves", of(fetch), of(save)),
+        None => of(save),
+    };
+    let auto = ceiling.map_or(String::new(), |most| format!(", auto to {most}"));
+    format!("{flying} in flight{auto}")
 }
 
 /// Items that need nothing more.
@@ -176,51 +190,47 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use std::time::Duration;
 
-    use inflight::{Fact, Options};
+    use inflight::{Load, Options, Pace};
 
     use super::*;
 
-    /// A run of 120 items of 20 ms on two threads, half a minute in, of which half are done.
-    fn standing(change: impl FnOnce(&mut Counts)) -> (Counts, Pace) {
-        let options = Options {
-            jobs: 2,
-            ..Options::default()
+    /// A run of 120 items, half a minute in, of which half are done.
+    fn standing() -> (Counts, Known) {
+        let stage = StageLoad {
+            in_flight: 37,
+            limit: 100,
+            ..StageLoad::default()
         };
-        let mut pace = Pace::of(&options);
-        let mut counts = Counts {
+        let counts = Counts {
             total: Some(120),
             read: 120,
             saved: 58,
             dead: 2,
-            in_flight: 37,
             retried: 3,
             elapsed: Duration::from_secs(30),
+            load: Load {
+                save: stage,
+                ..Load::default()
+            },
+            pace: Pace {
+                per_second: 2.0,
+                cores: Some(1.9),
+                left: Some(Duration::from_secs(30)),
+                ..Pace::default()
+            },
             ..Counts::default()
         };
-        for first in 0..60 {
-            pace.fold(&Fact::Computed {
-                first,
-                last: first,
-                items: 1,
-                at: Duration::ZERO,
-                took: Duration::from_secs(1),
-                cost: Duration::from_millis(950),
-            });
-        }
-        pace.begin(&Counts::default());
-        change(&mut counts);
-        pace.tick(&counts);
-        (counts, pace)
+        (counts, Known::of(&Options::default()))
     }
 
     fn line(width: usize, is_styled: bool) -> String {
-        let (counts, pace) = standing(|_| ());
+        let (counts, known) = standing();
         let line = Line {
             label: "run  ",
             width,
             is_styled,
         };
-        line.running(&counts, &pace)
+        line.running(&counts, &known)
     }
 
     #[test]
@@ -250,26 +260,20 @@ mod tests {
     }
 
     #[test]
-    fn a_found_limit_stands_beside_the_ceiling() {
-        let (counts, mut pace) = standing(|_| ());
-        (pace.limit.now, pace.limit.ceiling) = (40, Some(200));
-        assert!(plain(&counts, &pace).contains("37/40 auto, ceiling 200 in flight"));
-    }
-
-    #[test]
-    fn what_limits_now_is_said() {
-        let check = |change: fn(&mut Counts), said: &str| {
-            let (counts, pace) = standing(change);
-            assert_eq!(pace.holdup(&counts).to_string(), said);
+    fn a_found_limit_stands_beside_the_ceiling_and_fetches_beside_saves() {
+        let stage = |in_flight, limit| StageLoad {
+            in_flight,
+            limit,
+            ..StageLoad::default()
         };
-        check(|_| (), "limited by computing: 1.9 of 2 cores busy");
-        check(
-            |counts| counts.outage_since = Some(Duration::from_secs(18)),
-            "waiting for the service, away for 12 s; stops after 15 min; nothing is lost",
+        let (fetch, save) = (stage(8, 8), stage(37, 40));
+        assert_eq!(
+            in_flight(None, &save, Some(200)),
+            "37/40 in flight, auto to 200"
         );
-        check(
-            |counts| counts.rejected = 300,
-            "limited by the service: it refuses 10.0 requests a second and is obeyed",
+        assert_eq!(
+            in_flight(Some(&fetch), &save, None),
+            "8/8 fetches and 37/40 saves in flight"
         );
     }
 }

@@ -1,10 +1,9 @@
-//! How a run goes while it goes: [`pace`] decides what holds it up and how long it will take, [`line`] puts that into as
-//! many words as fit, [`watch`] shows it.
+//! How a run goes while it goes: [`now`] says what limits it, [`line`] puts as many figures as fit into a line, [`watch`]
+//! shows both. The engine works out all figures.
 
-mod in_flight;
 mod line;
-mod pace;
+mod now;
 mod watch;
 
-pub(crate) use pace::Pace;
+pub(crate) use now::Known;
 pub(crate) use watch::{DEAD_SHOWN_MAX, Shape, Watch};

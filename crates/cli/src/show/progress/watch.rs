@@ -1,7 +1,7 @@
 //! Shows how a run goes while it goes, and tells of dead letters and outages as they happen.
 //!
-//! Listens to the engine's facts; it counts nothing that the engine has counted. What to say is decided in `pace.rs` and put
-//! into words in `line.rs`; here is the terminal.
+//! Listens to the engine's facts; it counts nothing that the engine has counted. What is said is decided in `now.rs`
+//! and `line.rs`; here is the terminal.
 
 use std::env;
 use std::io::{IsTerminal, stderr};
@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use inflight::{Attempt, Counts, Fact, Observer, Verdict};
 
 use super::line::{Line, plain};
-use super::pace::Pace;
+use super::now::Known;
 use crate::flags::output::{OutputArgs, ProgressArg};
 use crate::terminal::messages::Messages;
 use crate::terminal::quantity;
@@ -67,7 +67,7 @@ pub(crate) struct Watch {
     /// Added to the bars when the run begins; stands still when the watch is dropped with the run.
     bar: Option<ProgressBar>,
     is_styled: bool,
-    pace: Pace,
+    known: Known,
     /// As of the last fact, for what stands there in the end.
     counts: Counts,
     /// When in the run the next update is due, and the next plain line.
@@ -82,7 +82,7 @@ impl Watch {
         label: impl Into<String>,
         shape: Shape,
         messages: &Messages,
-        pace: Pace,
+        known: Known,
     ) -> Watch {
         let label = label.into();
         let bar = messages.bars().map(|bars| {
@@ -96,7 +96,7 @@ impl Watch {
             shape,
             bar,
             is_styled: is_styled(),
-            pace,
+            known,
             counts: Counts::default(),
             due: Duration::ZERO,
             plain_due: PLAIN_EVERY,
@@ -109,22 +109,19 @@ impl Watch {
             return;
         }
         self.due = counts.elapsed + TICK;
-        self.pace.tick(counts);
         match (self.shape, &self.bar) {
             (Shape::Bar, Some(bar)) => {
                 let line = self.line();
-                let (figures, holdup) = (
-                    line.running(counts, &self.pace),
-                    line.holdup(counts, &self.pace),
-                );
-                bar.set_message(format!("{figures}\n{holdup}"));
+                let figures = line.running(counts, &self.known);
+                let limits = line.limits(counts, &self.known);
+                bar.set_message(format!("{figures}\n{limits}"));
             }
             (Shape::Plain, _) if counts.elapsed >= self.plain_due => {
                 self.plain_due = counts.elapsed + PLAIN_EVERY;
                 self.messages.say(format_args!(
                     "{}: {}",
                     self.label.trim_end(),
-                    plain(counts, &self.pace)
+                    plain(counts, &self.known)
                 ));
             }
             _ => {}
@@ -218,8 +215,6 @@ impl Watch {
 impl Observer for Watch {
     fn observe(&mut self, fact: &Fact, counts: &Counts) {
         if self.shape != Shape::None {
-            self.pace.begin(counts);
-            self.pace.fold(fact);
             self.update(counts);
         }
         self.tell(fact, counts);

@@ -2,7 +2,7 @@
 //!
 //! Every figure is one of the summary's; nothing is worked out here but widths.
 
-use inflight::{Dist, Summary, Wall};
+use inflight::{Dist, Summary};
 
 use super::tabular::Tabular;
 use crate::keep::recording::{Recording, Run};
@@ -187,6 +187,7 @@ pub(crate) fn tables(recording: &Recording) -> Vec<Tabular> {
     let mut tables = vec![times(recording, is_one)];
     tables.extend(reasons(recording, is_one));
     tables.extend(marks(recording, is_one));
+    tables.extend(bottlenecks(recording, is_one));
     tables.push(bounds(recording, is_one));
     let settings = recording.about.settings.iter();
     let rows = settings.map(|(name, value)| vec![name.clone(), value.clone()]);
@@ -267,30 +268,45 @@ fn marks(recording: &Recording, is_one: bool) -> Option<Tabular> {
     (!rows.is_empty()).then(|| of_runs("What happened to the run", &["what", "when"], is_one, rows))
 }
 
+/// What the run waited for, and how long.
+fn bottlenecks(recording: &Recording, is_one: bool) -> Option<Tabular> {
+    let mut rows = Vec::new();
+    for (name, run) in named_runs(recording) {
+        let summary = &run.summary;
+        let mut limited: Vec<_> = summary.limited_s.iter().collect();
+        limited.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        for (bottleneck, s) in limited {
+            let row = vec![
+                bottleneck.to_string(),
+                seconds(*s),
+                percent(s / summary.elapsed_s),
+            ];
+            rows.push((name.clone(), row));
+        }
+    }
+    let header = ["limited by", "for", "of the time"];
+    (!rows.is_empty()).then(|| of_runs("What limited the run", &header, is_one, rows))
+}
+
 fn bounds(recording: &Recording, is_one: bool) -> Tabular {
     let mut rows = Vec::new();
     for (name, run) in named_runs(recording) {
-        for (&wall, term) in &run.summary.terms {
+        for (&bottleneck, term) in &run.summary.terms {
             let basis = table::basis(term.basis);
-            let is_largest = match wall == run.summary.limited_by {
-                true => "it limits",
+            let is_bottleneck = match bottleneck == run.summary.bottleneck {
+                true => "the bottleneck",
                 false => "",
             };
-            let row = [meaning(wall), &seconds(term.s), basis, is_largest].map(str::to_owned);
+            let of = bottleneck.to_string();
+            let row = [&of, &seconds(term.s), basis, is_bottleneck].map(str::to_owned);
             rows.push((name.clone(), row.to_vec()));
         }
     }
     let header = ["part", "at least", "from", ""];
-    of_runs("The limit, part by part", &header, is_one, rows)
-}
-
-fn meaning(wall: Wall) -> &'static str {
-    match wall {
-        Wall::Cpu => "computing, on all cores",
-        Wall::Service => "what the service can do",
-        Wall::Rate => "the rate that was set, or a quota that was found",
-        Wall::Ceiling => "the limit of requests in flight",
-        Wall::Source => "reading the input",
-        Wall::Ends => "what cannot overlap: first computation, last save",
-    }
+    of_runs(
+        "The limit: how long each part takes at least",
+        &header,
+        is_one,
+        rows,
+    )
 }
