@@ -192,7 +192,7 @@ impl Address {
                 None => place.to_owned(),
             };
             if let Some(meant) = meant(place) {
-                return Err(format!("`{place}` has no scheme; did you mean `{meant}`?"));
+                return Err(format!("`{place}` has no scheme; did you mean `{meant}`?").into());
             }
             let known: Vec<&str> = known.by_ref().map(|(prefix, _)| prefix).collect();
             return Err(unknown("scheme", &name, &known).into());

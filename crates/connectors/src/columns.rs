@@ -143,7 +143,8 @@ impl Columns {
                     return Err(format!(
                         "column `{name}`: the items of this input have no fields; for a part of the answer or result write \
                          {name}=.{name}"
-                    ));
+                    )
+                    .into());
                 }
                 From::Field => {
                     let known: Vec<&str> = fields.iter().map(String::as_str).chain(KNOWN).collect();

@@ -51,7 +51,8 @@ impl FileSink {
             return Err(format!(
                 "`{text}`: {what} files are not written; save to file:{}",
                 path.with_extension("csv").display()
-            ));
+            )
+            .into());
         }
         let found = Found {
             may_be: settings.append,
@@ -240,7 +241,12 @@ mod tests {
     #[test]
     fn lines_are_not_written_under_the_name_of_something_else() {
         let error = FileSink::new("file:a/out.XLSX", &SinkSettings::default()).err();
-        assert!(error.unwrap().contains("save to file:a/out.csv"));
+        assert!(
+            error
+                .unwrap()
+                .to_string()
+                .contains("save to file:a/out.csv")
+        );
     }
 
     #[test]

@@ -157,7 +157,8 @@ impl SqliteSink {
     /// # Errors
     /// Permanent, when a column of it cannot be made.
     pub(crate) fn preview(&self, record: &Record<Payload>) -> Result<String, Fault> {
-        row::preview(&self.plan.columns, record)
+        let key = self.plan.key.as_ref().map(|key| key.column.as_str());
+        row::preview(&self.plan.columns, key, record)
     }
 
     /// What is promised of a result that is saved here.

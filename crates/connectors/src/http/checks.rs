@@ -56,7 +56,7 @@ impl AnswerChecks {
     ///
     /// # Errors
     /// A sentence that names the flag and the place in the filter.
-    pub fn with_each(self, each: Option<&str>) -> Result<AnswerChecks, String> {
+    pub fn with_each(self, each: Option<&str>) -> Result<AnswerChecks, Error> {
         let each = each.map(Jq::compile).transpose();
         let each = each.map_err(|why| format!("--each: {why}"))?;
         Ok(AnswerChecks { each, ..self })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 use super::answer::{Bounds, Text};
-use super::bulk::{BULK_MAX, BulkBody};
 use super::body::BodySource;
+use super::bulk::{BULK_MAX, BulkBody};
 use super::request::{Answer, Links, Load, Request, Spec};
 use super::responses::Responses;
 use crate::columns::Columns;
@@ -93,7 +93,10 @@ impl HttpSink {
             );
         }
         // A body that holds them has them, else what is kept of responses.
-        let is_of_body = settings.body.as_ref().is_some_and(BodySource::holds_columns);
+        let is_of_body = settings
+            .body
+            .as_ref()
+            .is_some_and(BodySource::holds_columns);
         let columns = if is_of_body {
             Columns::default()
         } else {

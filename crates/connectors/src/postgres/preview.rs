@@ -17,7 +17,7 @@ pub(super) fn preview(
     shape: &Shape,
     columns: &Columns,
 ) -> Result<String, Fault> {
-    let Rows { mut refused, .. } = rows(slice::from_ref(record), shape, columns);
+    let Rows { mut refused, .. } = rows(slice::from_ref(record), shape, columns, &[]);
     if let Some((_, fault)) = refused.pop() {
         return Err(fault);
     }

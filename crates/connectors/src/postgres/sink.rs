@@ -101,7 +101,8 @@ impl PostgresSink {
             return Err(fail(
                 "--create makes an empty table, which has no row to be updated; add missing=insert"
                     .into(),
-            ));
+            )
+            .into());
         }
         Ok(PostgresSink(Arc::new(Plan {
             opener: Opener::new(&address)?,

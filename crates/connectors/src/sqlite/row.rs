@@ -35,11 +35,16 @@ pub(super) fn row<'a>(
 }
 
 /// The row of a record for whoever wants to see it first: an object, with the values as SQLite keeps them.
-pub(super) fn preview(columns: &Columns, record: &Record<Payload>) -> Result<String, Fault> {
+pub(super) fn preview(
+    columns: &Columns,
+    key: Option<&str>,
+    record: &Record<Payload>,
+) -> Result<String, Fault> {
     let mut cells = Vec::new();
-    row(columns, record, &mut cells)?;
-    let names = columns.names().filter(|name| *name != "index");
-    let names: Vec<&str> = std::iter::once("index").chain(names).collect();
+    row(columns, key, record, &mut cells)?;
+    let first = key.unwrap_or("index");
+    let others = columns.names().filter(|name| *name != first);
+    let names: Vec<&str> = std::iter::once(first).chain(others).collect();
     let values: Vec<Value<'_>> = cells.into_iter().map(Cell::shown).collect();
     Ok(shown(names.into_iter().zip(&values)))
 }

@@ -167,7 +167,7 @@ fn a_key_need_not_be_typed_twice() {
             ..SinkSettings::default()
         };
         let other = Sink::parse(&place.address("table=users&key=name"), &settings);
-        assert!(other.err().unwrap().contains("is not the --key of the job"));
+        assert!(other.err().unwrap().to_string().contains("is not the --key of the job"));
     }
 }
 
@@ -284,7 +284,7 @@ fn what_does_not_fit_is_said_before_anything_is_saved() {
         let wrong = |parameters: &str, part: &str| {
             let sink = Sink::parse(&place.address(parameters), &SinkSettings::default());
             let why = sink.err().unwrap();
-            assert!(why.contains(part), "{why}");
+            assert!(why.to_string().contains(part), "{why}");
         };
         wrong(
             "table=users&key=id&missing=ignore",
@@ -309,7 +309,7 @@ fn what_does_not_fit_is_said_before_anything_is_saved() {
     let why = Sink::parse(&place.address("table=new"), &settings)
         .err()
         .unwrap();
-    assert!(why.contains("add missing=insert"), "{why}");
+    assert!(why.to_string().contains("add missing=insert"), "{why}");
     let sink = Sink::parse(&place.address("table=new&missing=insert"), &settings).unwrap();
     sink.check().unwrap();
     assert_eq!(faults(&sink, &results(&[7])), []);

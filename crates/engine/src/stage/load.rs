@@ -16,7 +16,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let mut load = StageLoad {
             in_flight: gate.in_flight(),
             limit: gate.limit(),
-            connecting: self.0.opening.get(),
+            connecting: self.0.pool.opening(),
             ready,
             retrying: dispatch.backlog.waiting(),
             held: None,

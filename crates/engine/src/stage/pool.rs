@@ -101,6 +101,11 @@ impl SlotPool {
         take(&self.slots, stale);
     }
 
+    /// Slots that are opening a connection.
+    pub(super) fn opening(&self) -> usize {
+        self.opening.get()
+    }
+
     /// Connections there are, those that are being opened included.
     pub(super) fn connections(&self) -> usize {
         self.connections.count()
