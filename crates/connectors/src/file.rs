@@ -72,7 +72,9 @@ impl LineMaker {
         Form {
             head: head.unwrap_or_default(),
             packing: self.packing,
-            begins_with_index: self.delimiter.is_none() && self.columns.is_default(),
+            begins_with_index: self.delimiter.is_none()
+                && self.columns.is_default()
+                && !self.columns.is_keyed(),
         }
     }
 

@@ -79,6 +79,7 @@ impl SqliteSink {
                 "address `{text}`: knows only table=NAME, not `{query}`"
             ));
         };
+        settings.columns.identity()?;
         Ok(SqliteSink {
             plan: Plan {
                 path: path::local(place, "sqlite:")?,
@@ -299,12 +300,8 @@ impl Plan {
                 format!("{path} is no SQLite database; name another file")
             }
             Some(ErrorCode::Unknown) => format!(
-                "cannot save to table {table} of {path}: {cause}; it needs the columns \"index\" (unique) and {}",
-                self.columns
-                    .names()
-                    .filter(|name| *name != "index")
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                "cannot save to table {table} of {path}: {cause}; {}",
+                self.needs()
             ),
             _ => format!("cannot save to table {table} of {path}: {cause}"),
         }

@@ -63,6 +63,8 @@ mod heartbeat;
 mod indexes;
 mod job;
 mod journal;
+mod key;
+mod keys;
 pub mod limit;
 mod line;
 mod log;
@@ -105,6 +107,7 @@ pub use job::{Job, Types};
 #[cfg(any(test, fuzzing))]
 pub use journal::fuzzing;
 pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
+pub use key::Key;
 pub use observer::Observer;
 pub use options::{ComputeClock, InFlightLimit, Options, Strategy};
 pub use quota::Quota;

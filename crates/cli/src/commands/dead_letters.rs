@@ -70,7 +70,12 @@ fn read(journal: &Path, dead: &BTreeSet<u64>) -> anyhow::Result<BTreeMap<u64, De
             continue;
         };
         if dead.contains(&letter.index) {
-            letters.insert(letter.index, letter);
+            let index = letter.index;
+            let earlier: Option<DeadLetter> = letters.insert(index, letter);
+            // One whose key is not in the input any more has no key of its own.
+            if let (Some(earlier), Some(letter)) = (earlier, letters.get_mut(&index)) {
+                letter.key = letter.key.take().or(earlier.key);
+            }
         }
     }
     Ok(letters)
@@ -92,7 +97,10 @@ fn grouped<'a>(letters: impl Iterator<Item = &'a DeadLetter>) -> String {
         let named: Vec<String> = letters
             .iter()
             .take(NAMED_MAX)
-            .map(|letter| letter.index.to_string())
+            .map(|letter| match &letter.key {
+                Some(key) => format!("{key:?}"),
+                None => letter.index.to_string(),
+            })
             .collect();
         let more = match letters.len().saturating_sub(NAMED_MAX) {
             0 => String::new(),
@@ -150,12 +158,12 @@ fn retry(
     }
     if let Keep::Journal {
         path: place,
-        is_named,
+        goes_on,
         ..
     } = &mut plan.keep
     {
         // Finished as it may be, it is gone on with.
-        (*place, *is_named) = (path, true);
+        (*place, *goes_on) = (path, true);
     }
     let keep = std::mem::take(&mut plan.keep);
     let kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
@@ -221,6 +229,7 @@ mod tests {
     fn letters_of_one_reason_stand_together() {
         let letter = |index, reason: &str| DeadLetter {
             index,
+            key: None,
             step: Step::Save,
             verdict: Verdict::Permanent,
             attempts: 1,

@@ -6,12 +6,15 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::payload::Payload;
 
-/// 32 hex digits that depend on the job and the item only.
+/// 32 hex digits that depend on the job and the item only: on its key, or on its place and content.
 pub(super) fn idempotency_key(job: u64, record: &Record<Payload>) -> HeaderValue {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut who = [0; 32];
     who[..8].copy_from_slice(&job.to_le_bytes());
-    who[8..16].copy_from_slice(&record.index.to_le_bytes());
+    // The number of a key is another in another journal.
+    if record.value.key_text().is_none() {
+        who[8..16].copy_from_slice(&record.index.to_le_bytes());
+    }
     who[16..].copy_from_slice(&record.value.key.to_le_bytes());
     let hash = xxh3_128(&who).to_be_bytes();
     let mut digits = [0; 32];

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use inflight::{Durable, Fault};
+use inflight::{Durable, Fault, Record};
 
 use super::answer::Text;
+use crate::columns;
 use crate::jsonl::write_text;
-use crate::output::{Found, Output};
-use crate::range::{DIGITS_MAX, decimal};
+use crate::output::{Form, Found, Output};
+use crate::payload::Payload;
 use crate::settings::SinkSettings;
 
 /// A file of responses, shared by all connections of a sink.
@@ -29,7 +30,11 @@ impl Responses {
             gets_end: true,
         };
         let output = Output::new(path, "responses ", found, settings.resume.clone());
-        Responses(Arc::new(output))
+        let form = Form {
+            begins_with_index: !settings.columns.is_keyed(),
+            ..Form::default()
+        };
+        Responses(Arc::new(output.with(form)))
     }
 
     /// Whether lines can be written there; else a sentence that names the file.
@@ -43,10 +48,9 @@ impl Responses {
     }
 
     /// What is kept of one response. One that was longer than may be kept says so: `"cut":true`.
-    pub(super) fn line(index: u64, status: StatusCode, text: &Text) -> Box<[u8]> {
+    pub(super) fn line(record: &Record<Payload>, status: StatusCode, text: &Text) -> Box<[u8]> {
         let mut line = Vec::with_capacity(text.bytes.len() + 64);
-        line.extend_from_slice(b"{\"index\":");
-        line.extend_from_slice(decimal(index, &mut [0; DIGITS_MAX]));
+        columns::write_name(record, &mut line);
         line.extend_from_slice(b",\"status\":");
         line.extend_from_slice(status.as_str().as_bytes());
         line.extend_from_slice(b",\"response\":");

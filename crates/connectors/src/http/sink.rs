@@ -175,7 +175,7 @@ impl Connection<Payload> for HttpConnection {
         if self.sink.counts_tokens {
             self.tokens = request.tokens(&answer);
         }
-        let line = || Responses::line(record.index, answer.head.status, &answer.body);
+        let line = || Responses::line(record, answer.head.status, &answer.body);
         Ok(Reply::one(is_kept.then(line)))
     }
 

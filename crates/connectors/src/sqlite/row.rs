@@ -9,21 +9,28 @@ use crate::columns::{Columns, index_is_own};
 use crate::payload::Payload;
 use crate::row::Value;
 
-/// The values of a row, the index first, instead of those of the row before.
+/// The values of a row, that which tells it from others first, instead of those of the row before.
 pub(super) fn row<'a>(
     columns: &'a Columns,
     record: &'a Record<Payload>,
     row: &mut Vec<Cell<'a>>,
 ) -> Result<(), Fault> {
     row.clear();
-    row.push(Cell::Integer(record.index.cast_signed()));
+    let is_keyed = columns.is_keyed();
+    if !is_keyed {
+        row.push(Cell::Integer(record.index.cast_signed()));
+    }
     if columns.is_default() {
+        let key = record.value.key_text().map(Cow::Borrowed);
+        row.extend(key.filter(|_| is_keyed).map(Cell::Text));
         row.push(Cell::of_bytes(record.value.bytes()));
         return Ok(());
     }
+    let identity = columns.identity().map_err(Fault::permanent)?;
     for (name, value) in columns.names().zip(columns.cells(record)?) {
         match name {
-            "index" => index_is_own(&value, record.index)?,
+            "index" if !is_keyed => index_is_own(&value, record.index)?,
+            name if is_keyed && name == identity => row.insert(0, Cell::of_value(value)),
             _ => row.push(Cell::of_value(value)),
         }
     }

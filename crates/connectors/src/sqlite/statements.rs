@@ -4,26 +4,38 @@ use super::Plan;
 use crate::nearest::unknown;
 
 impl Plan {
-    /// The names of the columns beside the index, quoted.
+    /// The name of the column that tells one row from another.
+    fn identity(&self) -> &str {
+        // Asked when the address was read.
+        self.columns.identity().unwrap_or("index")
+    }
+
+    /// The names of the columns beside that one, quoted.
     fn names(&self) -> Vec<String> {
-        let names = self.columns.names().filter(|name| *name != "index");
+        let names = self.columns.names();
         names
-            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
+            .filter(|name| *name != self.identity())
+            .map(quoted)
             .collect()
     }
 
     pub(super) fn create(&self) -> String {
         let Plan { table, .. } = self;
+        let identity = match self.columns.is_keyed() {
+            true => format!("{} PRIMARY KEY", quoted(self.identity())),
+            false => "\"index\" INTEGER PRIMARY KEY".to_owned(),
+        };
         let names = self.names();
         let columns = names.iter().map(|name| format!(", {name}"));
         format!(
-            "CREATE TABLE IF NOT EXISTS \"{table}\"(\"index\" INTEGER PRIMARY KEY{})",
+            "CREATE TABLE IF NOT EXISTS \"{table}\"({identity}{})",
             columns.collect::<String>()
         )
     }
 
     pub(super) fn upsert(&self) -> String {
         let Plan { table, .. } = self;
+        let identity = quoted(self.identity());
         let names = self.names();
         let places = (2..).zip(&names).map(|(at, _)| format!(", ?{at}"));
         let replaced = names.iter().map(|name| format!("{name} = excluded.{name}"));
@@ -33,7 +45,7 @@ impl Plan {
         };
         let columns = names.iter().map(|name| format!(", {name}"));
         format!(
-            "INSERT INTO \"{table}\"(\"index\"{}) VALUES (?1{}) ON CONFLICT(\"index\") DO {replaced}",
+            "INSERT INTO \"{table}\"({identity}{}) VALUES (?1{}) ON CONFLICT({identity}) DO {replaced}",
             columns.collect::<String>(),
             places.collect::<String>()
         )
@@ -47,8 +59,23 @@ impl Plan {
             .zip(&names)
             .map(|(at, name)| format!(" AND {name} IS ?{at}"));
         format!(
-            "SELECT 1 FROM \"{table}\" WHERE \"index\" = ?1{}",
+            "SELECT 1 FROM \"{table}\" WHERE {} = ?1{}",
+            quoted(self.identity()),
             same.collect::<String>()
+        )
+    }
+
+    /// What the columns of a table must be, in words.
+    pub(super) fn needs(&self) -> String {
+        let names = self.columns.names().filter(|name| *name != self.identity());
+        let names: Vec<&str> = names.collect();
+        let others = match names.as_slice() {
+            [] => String::new(),
+            names => format!(" and {}", names.join(", ")),
+        };
+        format!(
+            "it needs the columns \"{}\" (unique){others}",
+            self.identity()
         )
     }
 
@@ -81,4 +108,9 @@ impl Plan {
             connection.prepare("SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE")?;
         select.exists((&self.table,))
     }
+}
+
+/// A name, quoted.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -150,6 +150,7 @@ impl Watch {
                 step,
                 attempts,
                 fault,
+                key,
                 ..
             } => {
                 self.dead_shown += 1;
@@ -158,8 +159,11 @@ impl Watch {
                         0 | 1 => String::new(),
                         more => format!(", after {more} attempts"),
                     };
+                    let key = key
+                        .as_ref()
+                        .map_or_else(String::new, |key| format!(" {key:?}"));
                     self.messages.say(format_args!(
-                        "dead: item {index}, {}{tries}: {fault}",
+                        "dead: item {index}{key}, {}{tries}: {fault}",
                         step.name()
                     ));
                 }
