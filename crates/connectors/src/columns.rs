@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use inflight::{Fault, Record};
 
 use crate::error::Error;
+use crate::item_key::ItemKey;
 use crate::jq::{Jq, JqInput, text_in};
 use crate::jsonl::write_text;
 use crate::nearest::nearest;
@@ -36,6 +37,10 @@ pub struct Columns {
     columns: Vec<Column>,
     /// Whether nothing was typed.
     is_default: bool,
+    /// Whether items are known by keys.
+    is_keyed: bool,
+    /// Which of them tells one row of a table from another, where items are known by keys.
+    key: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +72,8 @@ impl Default for Columns {
         Columns {
             columns: vec![column("index", From::Index), column("result", From::Result)],
             is_default: true,
+            is_keyed: false,
+            key: None,
         }
     }
 }
@@ -89,18 +96,21 @@ impl Columns {
         Ok(Columns {
             columns,
             is_default: false,
+            is_keyed: false,
+            key: None,
         })
     }
 
     /// The same for a table that knows its rows by this column: that is a field of the row, unless it was named. Without
     /// columns it is this one and result.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub(crate) fn keyed_by(&self, key: &str) -> Columns {
+    pub(crate) fn with_row_key(&self, key: &str) -> Columns {
         let mut columns = self.columns.clone();
-        if self.is_default {
+        let is_there = columns.iter().any(|column| column.name == key);
+        if self.is_default && !is_there {
             columns.remove(0);
         }
-        if !columns.iter().any(|column| column.name == key) {
+        if !is_there {
             let name = key.to_owned();
             columns.insert(
                 0,
@@ -113,6 +123,51 @@ impl Columns {
         Columns {
             columns,
             is_default: false,
+            ..self.clone()
+        }
+    }
+
+    /// The same columns of items that are known by this key: `key,result`, where nothing was typed.
+    #[must_use]
+    pub fn keyed_by(mut self, key: &ItemKey) -> Columns {
+        self.is_keyed = true;
+        if self.is_default {
+            self.columns[0] = Column {
+                name: "key".into(),
+                from: From::Key,
+            };
+        }
+        for column in &mut self.columns {
+            // Of a field that is the key a name of our own means nothing else.
+            if key.field() == Some(column.name.as_str()) && !self.is_default {
+                column.from = From::Field;
+            }
+        }
+        let is_key = |column: &Column| match column.from {
+            From::Key => true,
+            From::Field => key.field() == Some(column.name.as_str()),
+            _ => false,
+        };
+        self.key = self.columns.iter().position(is_key);
+        self
+    }
+
+    /// Whether items are known by keys.
+    pub fn is_keyed(&self) -> bool {
+        self.is_keyed
+    }
+
+    /// The column that tells one row of a table from another: `index`, or the one with the key.
+    ///
+    /// # Errors
+    /// A sentence, where no column holds the key.
+    pub fn identity(&self) -> Result<&str, String> {
+        match (self.is_keyed, self.key) {
+            (false, _) => Ok("index"),
+            (true, Some(place)) => Ok(&self.columns[place].name),
+            (true, None) => Err(
+                "--columns lacks the key, by which a table knows its rows; add the field that --key names, or `key`".into(),
+            ),
         }
     }
 
@@ -206,10 +261,10 @@ impl Columns {
         }
         match &column.from {
             From::Index => Ok(Value::Json(Cow::Owned(record.index.to_string()))),
-            From::Key => Ok(Value::Text(Cow::Owned(format!(
-                "{:032x}",
-                record.value.key
-            )))),
+            From::Key => Ok(Value::Text(match record.value.key_text() {
+                Some(key) => Cow::Borrowed(key),
+                None => Cow::Owned(format!("{:032x}", record.value.key)),
+            })),
             From::Result => result_of(&record.value),
             From::Field => field().ok_or_else(|| fault(lacks(name, &record.value))),
             From::Jq(jq) => {
@@ -428,14 +483,27 @@ fn fault(why: String) -> Fault {
     Fault::permanent(why).counted_as("a column that cannot be made")
 }
 
-/// Appends the record as `{"index":I,"result":"R"}`, without a line end; leaves the buffer as it was when it fails. A result that
+/// Appends the beginning of a JSON object that says which record it is about: `{"index":7`, or `{"key":"a"`.
+pub(crate) fn write_name(record: &Record<Payload>, buffer: &mut Vec<u8>) {
+    match record.value.key_text() {
+        Some(key) => {
+            buffer.extend_from_slice(b"{\"key\":");
+            write_text(key, buffer);
+        }
+        None => {
+            buffer.extend_from_slice(b"{\"index\":");
+            buffer.extend_from_slice(decimal(record.index, &mut [0; DIGITS_MAX]));
+        }
+    }
+}
+
+/// Appends the record as `{"index":I,"result":"R"}`, or with its key instead of the index, without a line end; leaves the buffer as it was when it fails. A result that
 /// is the JSON of a value stands there as that value.
 ///
 /// Fails permanently when the result is not UTF-8, the only text that JSON knows.
 pub(crate) fn write(record: &Record<Payload>, buffer: &mut Vec<u8>) -> Result<(), Fault> {
     let text = text_of(&record.value)?;
-    buffer.extend_from_slice(b"{\"index\":");
-    buffer.extend_from_slice(decimal(record.index, &mut [0; DIGITS_MAX]));
+    write_name(record, buffer);
     buffer.extend_from_slice(b",\"result\":");
     if record.value.is_json() {
         buffer.extend_from_slice(text.as_bytes());

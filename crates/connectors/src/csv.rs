@@ -8,7 +8,7 @@ mod parser;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use inflight::{Fault, Place, Source};
+use inflight::{Fault, Key, Place, Source};
 
 use crate::block::Block;
 use crate::going_on::{check, read_place, unreadable};
@@ -170,10 +170,10 @@ impl Records {
         };
         let (text, ends) = match self.parser.values() {
             Ok(values) => values,
-            Err(why) => return Ok(Err(self.fault(&why))),
+            Err(why) => return Ok(Err(self.unusable(&why))),
         };
         if ends.len() != header.names().len() {
-            return Ok(Err(self.fault(&ragged(ends.len(), &header))));
+            return Ok(Err(self.unusable(&ragged(ends.len(), &header))));
         }
         self.packed.clear();
         pack(ends, text.as_bytes(), &mut self.packed);
@@ -184,7 +184,7 @@ impl Records {
         };
         let value = match row.field(field) {
             Some(Value::Text(value)) if value.is_empty() => {
-                return Ok(Err(self.fault(&format!("field {field} is empty"))));
+                return Ok(Err(self.unusable(&format!("field {field} is empty"))));
             }
             Some(Value::Text(value)) => self.block.cut(value.as_bytes()),
             _ => {
@@ -202,6 +202,16 @@ impl Records {
         self.remaining = self.remaining.map(|count| count.saturating_sub(1));
         self.items += 1;
         items.push(item);
+    }
+
+    /// The same of a record that is known, and so by what it holds.
+    fn unusable(&self, why: &str) -> Fault {
+        let fault = self.fault(why);
+        match self.parser.text() {
+            // It was too long to be kept.
+            [] => fault,
+            text => fault.of_item(Key::of(text)),
+        }
     }
 
     /// The line is that in which the record begins, which empty lines may come before.

@@ -1,6 +1,6 @@
 //! Turns lines into items: text as it is, or JSON, of which compute gets everything or one field.
 
-use inflight::Fault;
+use inflight::{Fault, Key};
 
 use crate::block::Block;
 use crate::jsonl::{self, Field};
@@ -72,7 +72,7 @@ impl Cutter {
                         None => Payload::of_row(key, row),
                     })
                 }
-                Err(why) => Err(self.fault(&why)),
+                Err(why) => Err(self.fault(&why).of_item(Key::of(line))),
             },
         };
         self.push(item, items);

@@ -19,6 +19,7 @@ use crate::elements::Elements;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::format::{Format, Layout};
+use crate::item_key::ItemKey;
 use crate::items::{Items, Kind};
 use crate::lines::{self, Lines, skip_byte_order_mark};
 #[cfg(feature = "postgres")]
@@ -50,6 +51,8 @@ pub struct Input {
     layout: Layout,
     /// Whether the layout was only guessed, from the name.
     is_guessed: bool,
+    /// By which key items are known, if not by their place.
+    key: Option<ItemKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Input {
                 place,
                 layout,
                 is_guessed: false,
+                key: None,
             });
         }
         if matches!(place, Place::Range(_)) && (format.is_some() || field.is_some()) {
@@ -109,7 +113,34 @@ impl Input {
             place,
             layout: format.layout(field.as_deref(), true)?,
             is_guessed,
+            key: None,
         })
+    }
+
+    /// The same input, whose items are known by this key.
+    ///
+    /// # Errors
+    /// Names the field that the items lack, where that is known before anything is read.
+    pub fn keyed_by(mut self, key: ItemKey) -> Result<Input, Error> {
+        if self.has_no_fields()
+            && let Some(name) = key.field()
+        {
+            return Err(format!(
+                "{self} has no field `{name}`: its items have no fields; write . for the whole item, or add --format"
+            )
+            .into());
+        }
+        // An input that cannot be read is told where it is opened.
+        if let Ok(Some(fields)) = self.names() {
+            key.check(&fields)?;
+        }
+        self.key = Some(key);
+        Ok(self)
+    }
+
+    /// Whether no item can have fields.
+    fn has_no_fields(&self) -> bool {
+        matches!(self.place, Place::Range(_)) || self.layout == Layout::Lines(Content::Text)
     }
 
     /// The same input, of which the first record is no header: its values are called `1`, `2` and so on.
@@ -195,7 +226,7 @@ impl Input {
     /// Names the file that cannot be read; of rows what the server says, as [`io::ErrorKind::NotConnected`] where it cannot
     /// be reached.
     pub fn open(&self) -> io::Result<Items> {
-        Ok(Items(match &self.place {
+        let kind = match &self.place {
             Place::Range(range) => Kind::Numbers(Numbers::new(range.clone())),
             Place::Stdin => {
                 let stdin = self.stream(io::stdin());
@@ -225,7 +256,8 @@ impl Input {
                 let rows = selection.open(content);
                 Kind::Rows(Box::new(rows.map_err(refused)?))
             }
-        }))
+        };
+        Ok(Items::new(kind, self.key.clone()))
     }
 
     /// Which fields its items have, as far as that is known before any is read.

@@ -96,6 +96,11 @@ impl<'a> JqInput<'a> {
         JqInput::new(record.value.bytes()).with_item(record.value.row.as_deref(), record.index)
     }
 
+    /// With this as `$row`.
+    pub(crate) fn with_row(self, row: Option<&'a Row>) -> JqInput<'a> {
+        JqInput { row, ..self }
+    }
+
     /// With this as `$row` and `$index`.
     #[must_use]
     pub fn with_item(self, row: Option<&'a Row>, index: u64) -> JqInput<'a> {

@@ -40,6 +40,7 @@ mod going_on;
 #[cfg(feature = "http")]
 mod http;
 mod input;
+mod item_key;
 mod items;
 mod jq;
 mod jsonl;
@@ -101,6 +102,7 @@ pub use http::{
     HttpSink, StatusChanges,
 };
 pub use input::Input;
+pub use item_key::ItemKey;
 pub use items::Items;
 pub use jq::{Jq, JqInput};
 pub use kind::Kind;

@@ -11,11 +11,11 @@ use crate::row::Row;
 /// An item on its way: its bytes now, the row that it was, and the hash of what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// `xxh3_128` of the item as read (of a whole JSON line, also where one field of it is used). Fetch and
-    /// compute keep it, so that the same item is saved under the same idempotency key in every run.
+    /// `xxh3_128` of the item as read (of a whole JSON line, also where one field of it is used), or of the key by which it is
+    /// known. Fetch and compute keep it, so that the same item is saved under the same idempotency key in every run.
     pub key: u128,
-    /// The item's fields as they were read, which fetch and compute keep. `None` where it has none: a line of text, or a
-    /// number of a range.
+    /// The item's fields as they were read, which fetch and compute keep. `None` where it has neither fields nor a key: a line of
+    /// text, or a number of a range.
     pub row: Option<Arc<Row>>,
     value: Bytes,
     form: Form,
@@ -71,6 +71,19 @@ impl Payload {
         }
     }
 
+    /// The same item, known by this key.
+    pub(crate) fn known_by(mut self, key: String) -> Payload {
+        self.key = Payload::key_of(key.as_bytes());
+        let row = self.row.get_or_insert_with(|| Arc::new(Row::nothing()));
+        Arc::make_mut(row).know_by(key);
+        self
+    }
+
+    /// How the key is spelled by which the item is known; `None` where it is known by its place in the input.
+    pub fn key_text(&self) -> Option<&str> {
+        self.row.as_ref()?.key()
+    }
+
     /// The key of an item that was read as these bytes.
     pub fn key_of(read: &[u8]) -> u128 {
         xxh3_128(read)
@@ -116,6 +129,11 @@ impl Payload {
             form: Form::Json,
             ..self.becomes(json)
         }
+    }
+
+    /// How its key is spelled; for [`inflight::Job::item_key`] and its two sisters.
+    pub fn key_shown(&self) -> Option<Cow<'_, str>> {
+        self.key_text().map(Cow::Borrowed)
     }
 
     /// What it looks like in a dead letter; for [`inflight::Job::item_payload`] and its two sisters.

@@ -25,7 +25,11 @@ use crate::nearest::unknown;
 /// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Row(Fields);
+pub struct Row {
+    fields: Fields,
+    /// By which the item is known, if not by its place in the input.
+    key: Option<Box<str>>,
+}
 
 #[derive(Clone, Debug)]
 enum Fields {
@@ -110,7 +114,25 @@ impl Row {
 
     /// A row of JSON that has been checked.
     pub(crate) fn of_json(text: Bytes) -> Row {
-        Row(Fields::Json(text))
+        Row {
+            fields: Fields::Json(text),
+            key: None,
+        }
+    }
+
+    /// The row of an item that has no fields.
+    pub(crate) fn nothing() -> Row {
+        Row::of_json(Bytes::from_static(b"null"))
+    }
+
+    /// Knows the item by this key.
+    pub(crate) fn know_by(&mut self, key: String) {
+        self.key = Some(key.into());
+    }
+
+    /// By which key the item is known.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// A CSV record with one value for each name of the header.
@@ -136,17 +158,18 @@ impl Row {
 
     /// A CSV record that [`pack`] has packed, of UTF-8 text and of as many values as the header has names.
     pub(crate) fn of_cells(header: &Arc<Header>, packed: Bytes) -> Row {
-        Row(Fields::Cells(Cells {
+        let fields = Fields::Cells(Cells {
             header: Arc::clone(header),
             packed,
             json: OnceLock::new(),
-        }))
+        });
+        Row { fields, key: None }
     }
 
     /// The value of this name: a column, or a member of an object, to which `outer.inner` leads where no member is called
     /// that. `None` where there is none. Of members with one name the last counts.
     pub fn field(&self, name: &str) -> Option<Value<'_>> {
-        match &self.0 {
+        match &self.fields {
             Fields::Json(text) => jsonl::field(text_of(text), name),
             Fields::Cells(cells) => {
                 let place = *cells.header.places.get(name)?;
@@ -157,7 +180,7 @@ impl Row {
 
     /// The names of the fields, in the order in which they were read; none of a JSON value that is no object.
     pub fn names(&self) -> Vec<Cow<'_, str>> {
-        match &self.0 {
+        match &self.fields {
             Fields::Json(text) => jsonl::names(text_of(text)),
             Fields::Cells(cells) => cells.header.names().map(Cow::Borrowed).collect(),
         }
@@ -165,7 +188,7 @@ impl Row {
 
     /// Appends the whole row as JSON: the text that was read, or an object of a CSV record, whose values are strings.
     pub fn to_json(&self, buffer: &mut Vec<u8>) {
-        match &self.0 {
+        match &self.fields {
             Fields::Json(text) => buffer.extend_from_slice(text),
             Fields::Cells(cells) => cells.write_json(buffer),
         }
@@ -173,7 +196,7 @@ impl Row {
 
     /// The whole row as JSON, as [`Row::to_json`] writes it; made once.
     pub(crate) fn as_json(&self) -> &Bytes {
-        match &self.0 {
+        match &self.fields {
             Fields::Json(text) => text,
             Fields::Cells(cells) => cells.json.get_or_init(|| {
                 let mut json = Vec::with_capacity(cells.packed.len() + 64);
@@ -185,16 +208,17 @@ impl Row {
 
     /// Whether the row is the JSON text that was read.
     pub(crate) fn is_read_as_json(&self) -> bool {
-        matches!(self.0, Fields::Json(_))
+        matches!(self.fields, Fields::Json(_))
     }
 
     /// What it holds on the heap, in bytes, apart from names that many rows share.
     pub fn heap_bytes(&self) -> usize {
-        let text = match &self.0 {
+        let text = match &self.fields {
             Fields::Json(text) => text.len(),
             Fields::Cells(cells) => cells.packed.len() + cells.json.get().map_or(0, Bytes::len),
         };
-        size_of::<Row>() + text
+        let key = self.key.as_ref().map_or(0, |key| key.len());
+        size_of::<Row>() + text + key
     }
 }
 

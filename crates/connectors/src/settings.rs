@@ -96,6 +96,21 @@ pub struct SinkSettings {
     pub more_schemes: &'static [&'static str],
 }
 
+impl SinkSettings {
+    /// The column by which a table knows its rows, where that is not the index: the one that was named, else the one that holds the
+    /// keys of the items.
+    ///
+    /// Fails with a sentence, where items have keys and no column holds them.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn row_key(&self) -> Result<Option<&str>, String> {
+        match &self.key {
+            Some(key) => Ok(Some(key)),
+            None if self.columns.is_keyed() => self.columns.identity().map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
 /// What a journal knows of a file that earlier runs of its job have written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {

@@ -99,13 +99,16 @@ impl SqliteSink {
                 return Err(fail(format!("parameter {name} comes twice")).into());
             }
         }
-        let key = RowKey::new(settings.key.as_deref(), key, missing).map_err(fail)?;
+        let own = settings.row_key()?;
+        // Rows of a table of our own are made; of one that is named with its key they are updated.
+        let missing = missing.or((own.is_some() && key.is_none()).then_some("insert"));
+        let key = RowKey::new(own, key, missing).map_err(fail)?;
         Ok(SqliteSink {
             plan: Plan {
                 path: path::local(place, "sqlite:")?,
                 table: identifier(table.unwrap_or(TABLE))?.into(),
                 columns: match &key {
-                    Some(key) => settings.columns.keyed_by(&key.column),
+                    Some(key) => settings.columns.with_row_key(&key.column),
                     None => settings.columns.clone(),
                 },
                 key,

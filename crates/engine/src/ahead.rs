@@ -1,17 +1,21 @@
 //! How far earlier runs of a journal have come: what is left to be done, and how far a run may get ahead of what it records.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
 use crate::job::{JobOf, Types};
 use crate::journal::{Horizon, Journal, Todo};
+use crate::keys::{Numbering, Store};
 use crate::service::Service;
 
 /// How far earlier runs have come, for those who read and send.
 pub(crate) struct Ahead {
     pub(crate) todo: Todo,
     pub(crate) horizon: Option<Arc<Horizon>>,
+    /// Which item is which, where they are known by keys.
+    pub(crate) numbering: Option<Numbering>,
 }
 
 impl Ahead {
@@ -21,9 +25,17 @@ impl Ahead {
         job: &mut JobOf<W>,
     ) -> Result<Ahead, Error> {
         let Some(journal) = journal else {
-            let (todo, horizon) = (Todo::default(), None);
-            return Ok(Ahead { todo, horizon });
+            let numbering = match &job.key {
+                Some(_) => Some(Numbering::new(Store::temporary().map_err(no_place)?)),
+                None => None,
+            };
+            return Ok(Ahead {
+                todo: Todo::default(),
+                horizon: None,
+                numbering,
+            });
         };
+        let keys = journal.keys(job.key.is_some())?;
         let todo = journal.take_todo();
         let from = todo.from.as_ref().map(|(_, place)| place);
         job.source
@@ -35,8 +47,14 @@ impl Ahead {
         Ok(Ahead {
             todo,
             horizon: Some(journal.horizon()),
+            numbering: keys.map(Numbering::new),
         })
     }
+}
+
+fn no_place(cause: io::Error) -> Error {
+    let message = format!("failed to make a temporary file for keys: {cause}");
+    Error::new(ErrorKind::Storage, message)
 }
 
 fn changed(journal: &Journal, fault: &Fault) -> String {

@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::job::Each;
 use crate::log::Log;
 use crate::options::ComputeClock;
-use crate::payload::{self, Show};
+use crate::payload::{Showing, Shown};
 use crate::post::Post;
 use crate::record::{Chunk, Record};
 use crate::stop::{Reason, Stop};
@@ -116,7 +116,7 @@ pub(crate) struct Cpu<Q, R> {
     pub(crate) computing: Computing<Q, R>,
     pub(crate) size: fn(&R) -> usize,
     /// What a dead letter shows, if it shows anything.
-    pub(crate) show: Option<Show<Q>>,
+    pub(crate) show: Showing<Q>,
     pub(crate) basis: ComputeClock,
     pub(crate) clock: Clock,
     pub(crate) chunk_size: ChunkSize,
@@ -296,12 +296,12 @@ impl<Q, R> Cpu<Q, R> {
         };
         let Record { index, value, .. } = record;
         self.post.at(index);
-        let payload = self.show.map(|show| payload::text(show, &value));
+        let shown = self.show.of(&value);
         let outcome = catch_unwind(AssertUnwindSafe(|| each(value)))
             .unwrap_or_else(|panic| Err(Fault::panicked(&*panic)));
         let outcome =
             outcome.map_or_else(|fault| Outcome::Dead { attempts: 1, fault }, Outcome::Done);
-        self.kept(index, outcome, || payload)
+        self.kept(index, outcome, || shown)
     }
 
     fn by_worker(&mut self, records: &[Record<Q>]) -> Vec<Record<R>> {
@@ -314,9 +314,7 @@ impl<Q, R> Cpu<Q, R> {
             .zip(outcomes)
             .filter_map(|(record, outcome)| {
                 let show = self.show;
-                self.kept(record.index, outcome, || {
-                    show.map(|show| payload::text(show, &record.value))
-                })
+                self.kept(record.index, outcome, || show.of(&record.value))
             })
             .collect()
     }
@@ -325,7 +323,7 @@ impl<Q, R> Cpu<Q, R> {
         &mut self,
         index: u64,
         outcome: Outcome<R>,
-        payload: impl FnOnce() -> Option<String>,
+        shown: impl FnOnce() -> Shown,
     ) -> Option<Record<R>> {
         match outcome {
             Outcome::Done(result) => Some(Record::new(index, result)),
@@ -339,12 +337,12 @@ impl<Q, R> Cpu<Q, R> {
                     self.has_left = true;
                     return None;
                 }
-                self.dead.push(letter(index, attempts, fault, payload()));
+                self.dead.push(letter(index, attempts, fault, shown()));
                 None
             }
             Outcome::Accused { attempts, fault } => {
                 if let Computing::Worker(worker) = &self.computing {
-                    worker.accuse(letter(index, attempts, fault, payload()));
+                    worker.accuse(letter(index, attempts, fault, shown()));
                 }
                 None
             }
@@ -409,12 +407,14 @@ impl<Q, R> Cpu<Q, R> {
     }
 }
 
-fn letter(index: u64, attempts: u16, fault: Fault, payload: Option<String>) -> Fact {
+fn letter(index: u64, attempts: u16, fault: Fault, shown: Shown) -> Fact {
+    let Shown { key, payload } = shown;
     Fact::Dead {
         index,
         step: Step::Compute,
         attempts,
         fault,
+        key,
         payload,
     }
 }

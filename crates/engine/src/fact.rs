@@ -92,6 +92,9 @@ pub enum Fact {
         attempts: u16,
         /// Why the last one failed.
         fault: Fault,
+        /// How the key of the item is spelled, where items have keys and the job says how; of one whose computation hangs it is not
+        /// known.
+        key: Option<String>,
         /// What the item was at that step, where [`Options::dead_payload`](crate::Options::dead_payload) asks for it and the
         /// job says how.
         payload: Option<String>,

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::key::Key;
+
 /// What a failed attempt means for the item, the stage and the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +65,7 @@ struct Inner {
     ends_run: Option<Ends>,
     is_answered: bool,
     hint: Option<Hint>,
+    item: Option<Key>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -99,6 +102,7 @@ impl Fault {
             ends_run: None,
             is_answered: false,
             hint: None,
+            item: None,
             cause: None,
         }))
     }
@@ -266,6 +270,19 @@ impl Fault {
     pub fn but_in_doubt(mut self) -> Fault {
         self.0.verdict = Verdict::InDoubt;
         self
+    }
+
+    /// Which item it is about, where a source cannot hand over the item itself: a job that knows items by keys knows this one by
+    /// this key in a later run, wherever it stands then. Default: it is known by the message.
+    #[must_use]
+    pub fn of_item(mut self, key: Key) -> Fault {
+        self.0.item = Some(key);
+        self
+    }
+
+    /// Which item a source could not hand over.
+    pub(crate) fn item(&self) -> Key {
+        self.0.item.unwrap_or_else(|| Key::of(self.to_string()))
     }
 
     /// Whether the run must end, and why.

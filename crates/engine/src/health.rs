@@ -197,6 +197,7 @@ mod tests {
             step: Step::Compute,
             attempts: 2,
             fault: Fault::in_doubt(format!("broke at {index}")),
+            key: None,
             payload: None,
         }
     }

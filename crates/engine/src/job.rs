@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::journal::Journal;
+use crate::key::Key;
 use crate::observer::Observer;
 use crate::options::Options;
-use crate::payload::Show;
+use crate::payload::Showing;
 use crate::record::Record;
 use crate::run;
 use crate::service::{FromFn, NoFetch, Reply, Service};
@@ -37,12 +38,16 @@ use crate::worker::Make;
 #[must_use = "a job does nothing until it is run"]
 pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
     pub(crate) source: Box<dyn Source<Item = T>>,
+    pub(crate) key: Option<KeyOf<T>>,
     pub(crate) fetch: Fetch<F>,
     pub(crate) compute: Compute<Q, R>,
     pub(crate) save: S,
     pub(crate) sizes: Sizes<T, Q, R>,
     pub(crate) watch: Watch,
 }
+
+/// By which key an item is known.
+pub(crate) type KeyOf<T> = Box<dyn Fn(&T) -> Key + Send>;
 
 /// How an item becomes what compute gets.
 pub(crate) enum Fetch<F> {
@@ -67,9 +72,9 @@ pub(crate) struct Sizes<T, Q, R> {
     pub(crate) item: fn(&T) -> usize,
     pub(crate) fetched: fn(&Q) -> usize,
     pub(crate) result: fn(&R) -> usize,
-    pub(crate) item_payload: Option<Show<T>>,
-    pub(crate) input_payload: Option<Show<Q>>,
-    pub(crate) result_payload: Option<Show<R>>,
+    pub(crate) item_shown: Showing<T>,
+    pub(crate) input_shown: Showing<Q>,
+    pub(crate) result_shown: Showing<R>,
 }
 
 #[derive(Default)]
@@ -84,6 +89,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn new(source: impl Source<Item = T>) -> Job<T> {
         Job {
             source: Box::new(source),
+            key: None,
             fetch: Fetch::Direct,
             compute: Compute::Each(Arc::new(|_| Ok(()))),
             save: (),
@@ -91,9 +97,9 @@ impl<T: Send + 'static> Job<T> {
                 item: |_| 0,
                 fetched: |_| 0,
                 result: |_| 0,
-                item_payload: None,
-                input_payload: None,
-                result_payload: None,
+                item_shown: Showing::NOTHING,
+                input_shown: Showing::NOTHING,
+                result_shown: Showing::NOTHING,
             },
             watch: Watch::default(),
         }
@@ -113,6 +119,7 @@ impl<T: Send + 'static> Job<T> {
     pub fn fetch_from<F: Service<T>>(self, service: F) -> Job<T, F::Answer, F> {
         Job {
             source: self.source,
+            key: self.key,
             fetch: Fetch::Service(service),
             compute: Compute::Each(Arc::new(|_| Ok(()))),
             save: (),
@@ -120,9 +127,9 @@ impl<T: Send + 'static> Job<T> {
                 item: self.sizes.item,
                 fetched: |_| 0,
                 result: |_| 0,
-                item_payload: self.sizes.item_payload,
-                input_payload: None,
-                result_payload: None,
+                item_shown: self.sizes.item_shown,
+                input_shown: Showing::NOTHING,
+                result_shown: Showing::NOTHING,
             },
             watch: self.watch,
         }
@@ -203,6 +210,7 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
     fn computed_by<R>(self, compute: Compute<Q, R>) -> Job<T, Q, F, R> {
         Job {
             source: self.source,
+            key: self.key,
             fetch: self.fetch,
             compute,
             save: (),
@@ -210,9 +218,9 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
                 item: self.sizes.item,
                 fetched: self.sizes.fetched,
                 result: |_| 0,
-                item_payload: self.sizes.item_payload,
-                input_payload: self.sizes.input_payload,
-                result_payload: None,
+                item_shown: self.sizes.item_shown,
+                input_shown: self.sizes.input_shown,
+                result_shown: Showing::NOTHING,
             },
             watch: self.watch,
         }
@@ -234,6 +242,7 @@ impl<T, Q, F, R: Send + 'static> Job<T, Q, F, R> {
     pub fn save_to<S: Service<R>>(self, service: S) -> Job<T, Q, F, R, S> {
         Job {
             source: self.source,
+            key: self.key,
             fetch: self.fetch,
             compute: self.compute,
             save: service,
@@ -265,20 +274,59 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
 
     /// What a dead letter shows of an item that could not be fetched, with [`Options::dead_payload`]. Default: nothing.
     pub fn item_payload(mut self, show: fn(&T) -> Cow<'_, [u8]>) -> Self {
-        self.sizes.item_payload = Some(show);
+        self.sizes.item_shown.payload = Some(show);
         self
     }
 
     /// The same for what compute gets, fetched or not, where it could not be computed. A computation that hangs keeps
     /// what it got, and its letter shows nothing.
     pub fn input_payload(mut self, show: fn(&Q) -> Cow<'_, [u8]>) -> Self {
-        self.sizes.input_payload = Some(show);
+        self.sizes.input_shown.payload = Some(show);
         self
     }
 
     /// The same for a result that could not be saved.
     pub fn result_payload(mut self, show: fn(&R) -> Cow<'_, [u8]>) -> Self {
-        self.sizes.result_payload = Some(show);
+        self.sizes.result_shown.payload = Some(show);
+        self
+    }
+
+    /// Knows items by keys of their own instead of by their place in the input: what a journal calls finished stays finished wherever
+    /// the item stands then, so the input may be reordered, edited and extended between two runs. [`Record::index`] is the
+    /// number of the key then. Default: no keys.
+    ///
+    /// Of several items with one key the first is done, and each of the others becomes a dead letter. An item that the source could
+    /// not hand over is known by [`Fault::of_item`].
+    ///
+    /// ```
+    /// use inflight::{Fault, Job, Key, Options};
+    ///
+    /// let users = ["ann", "bob", "ann"];
+    /// let job = Job::new(users.into_iter()).keyed_by(|name| Key::of(name)).compute(|name: &str| name.len());
+    /// let summary = job.save(async |_: &usize| Ok::<(), Fault>(())).run(&Options::default())?;
+    /// assert_eq!((summary.saved, summary.dead), (2, 1));
+    /// # Ok::<(), inflight::Error>(())
+    /// ```
+    pub fn keyed_by(mut self, key: impl Fn(&T) -> Key + Send + 'static) -> Self {
+        self.key = Some(Box::new(key));
+        self
+    }
+
+    /// How the key of an item is spelled, which a dead letter shows of one that could not be read, or fetched. Default: not at all.
+    pub fn item_key(mut self, show: fn(&T) -> Option<Cow<'_, str>>) -> Self {
+        self.sizes.item_shown.key = Some(show);
+        self
+    }
+
+    /// The same for what compute gets.
+    pub fn input_key(mut self, show: fn(&Q) -> Option<Cow<'_, str>>) -> Self {
+        self.sizes.input_shown.key = Some(show);
+        self
+    }
+
+    /// The same for a result.
+    pub fn result_key(mut self, show: fn(&R) -> Option<Cow<'_, str>>) -> Self {
+        self.sizes.result_shown.key = Some(show);
         self
     }
 

@@ -68,6 +68,8 @@ mod indexes;
 mod insight;
 mod job;
 mod journal;
+mod key;
+mod keys;
 pub mod limit;
 mod line;
 mod load;
@@ -113,6 +115,7 @@ pub use job::{Job, Types};
 #[cfg(any(test, fuzzing))]
 pub use journal::fuzzing;
 pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
+pub use key::Key;
 pub use load::{Held, Load, StageLoad};
 pub use observer::Observer;
 pub use options::{ComputeClock, InFlightLimit, Options, Strategy};

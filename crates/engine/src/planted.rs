@@ -80,11 +80,17 @@ mod bug {
         StaleProbes,
         /// An item is to blame when whoever computed it broke once.
         BlamedAtOnce,
+        /// A key is taken for one that begins as it does.
+        KeyUnconfirmed,
+        /// Items are handed on before their keys are on the disk.
+        KeysUnsynced,
+        /// An item whose key was there before is forgotten.
+        DuplicateForgotten,
     }
 
     impl Bug {
         /// All of them.
-        pub(crate) const ALL: [Bug; 24] = [
+        pub(crate) const ALL: [Bug; 27] = [
             Bug::RecordedBeforeAnswer,
             Bug::SyncSkipped,
             Bug::OutputSyncSkipped,
@@ -109,6 +115,9 @@ mod bug {
             Bug::FailureIgnored,
             Bug::StaleProbes,
             Bug::BlamedAtOnce,
+            Bug::KeyUnconfirmed,
+            Bug::KeysUnsynced,
+            Bug::DuplicateForgotten,
         ];
     }
 

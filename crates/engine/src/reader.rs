@@ -14,8 +14,11 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
-use crate::journal::{Horizon, Todo};
+use crate::job::KeyOf;
+use crate::journal::{Horizon, Todo, TodoItems};
+use crate::keys::{Numbered, Numbering};
 use crate::log::Log;
+use crate::payload::Showing;
 use crate::queue::Sender;
 use crate::record::{Chunk, Record};
 use crate::source::Source;
@@ -31,10 +34,19 @@ pub(crate) struct Reading<T> {
     pub(crate) chunk_size: ChunkSize,
     /// Which items, and from where: the source stands there already.
     pub(crate) todo: Todo,
+    /// How items are known, if not by their place.
+    pub(crate) keys: Option<Keyed<T>>,
     /// How far ahead of the journal it may get, if there is one.
     pub(crate) horizon: Option<Arc<Horizon>>,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
+}
+
+/// How items are known by their keys.
+pub(crate) struct Keyed<T> {
+    pub(crate) numbering: Numbering,
+    pub(crate) key: KeyOf<T>,
+    pub(crate) show: Showing<T>,
 }
 
 /// Who reads: a thread, or a task in simulated time. Ends with the input, or when nobody takes its chunks.
@@ -181,7 +193,9 @@ impl<T: Send + 'static> Progress<T> {
         let began = reading.clock.now();
         // The next read may wait for long, and what was read must not be unheard of meanwhile.
         reading.log.hand_over(began);
-        if let Some(horizon) = &reading.horizon {
+        if let Some(horizon) = &reading.horizon
+            && reading.keys.is_none()
+        {
             horizon.wait_for(self.index);
         }
         let items = &mut self.items;
@@ -189,9 +203,18 @@ impl<T: Send + 'static> Progress<T> {
         let now = reading.clock.now();
         self.spent += now - began;
         let read = items.len() as u64;
-        let records = number(reading, items, self.index, now);
+        let records = match &mut reading.keys {
+            None => number(reading, items, self.index, now),
+            Some(keyed) => match keyed.number(items, &mut reading.todo.items) {
+                Ok(told) => told.told(&mut reading.log, now),
+                Err(fault) => {
+                    let (chunk, end) = (None, Some(Err(fault)));
+                    return Portion { chunk, end };
+                }
+            },
+        };
         self.index += read;
-        if read > 0 && reading.horizon.is_some() && self.places.is_due(self.index, now) {
+        if read > 0 && reading.has_places() && self.places.is_due(self.index, now) {
             tell_place(reading, self.index, now);
         }
         let is_end = outcome.is_err() || read == 0;
@@ -214,14 +237,17 @@ impl<T: Send + 'static> Progress<T> {
         } = self;
         let left = match &outcome {
             Ok(End::Reached) => Some(0),
-            Ok(End::Unwanted) => {
-                let rest = reading.source.count_rest();
-                rest.map(|rest| reading.todo.items.count_wanted(index, rest))
-            }
+            Ok(End::Unwanted) => reading
+                .source
+                .count_rest()
+                .map(|rest| reading.left(index, rest)),
             Err(_) => None,
         };
         let now = reading.clock.now();
-        if reading.horizon.is_some() && outcome.is_ok() {
+        if matches!(outcome, Ok(End::Reached)) {
+            reading.give_up_missing(now);
+        }
+        if reading.has_places() && outcome.is_ok() {
             tell_place(&mut reading, index, now);
         }
         let ended = Fact::InputEnded {
@@ -234,6 +260,99 @@ impl<T: Send + 'static> Progress<T> {
         // Before the source is dropped, which may take its time.
         reading.log.hand_over(now);
         outcome.map(drop)
+    }
+}
+
+impl<T> Reading<T> {
+    /// Whether a later run goes on at a place. Where items have keys the input may be another by then.
+    fn has_places(&self) -> bool {
+        self.horizon.is_some() && self.keys.is_none()
+    }
+
+    /// How many are to be done of the `rest` items from this one on. With keys nobody knows before they are read: as many as
+    /// there are if what is finished and was not seen yet is among them.
+    fn left(&self, index: u64, rest: u64) -> u64 {
+        let items = &self.todo.items;
+        match (&self.keys, items) {
+            (Some(Keyed { numbering, .. }), TodoItems::Rest(finished)) => {
+                let unseen = finished.count_from(0).saturating_sub(numbering.left_out);
+                rest.saturating_sub(unseen)
+            }
+            _ => items.count_wanted(index, rest),
+        }
+    }
+
+    /// Those that were to be tried again and are not in the input any more.
+    fn give_up_missing(&mut self, now: Duration) {
+        let TodoItems::Only(missing) = &mut self.todo.items else {
+            return;
+        };
+        let missing = std::mem::take(missing);
+        if self.keys.is_none() || missing.is_empty() {
+            return;
+        }
+        let items = missing.len() as u64;
+        self.log.push(now, Fact::Read { items });
+        for index in missing {
+            let fault = Fault::permanent("its key is not in the input any more");
+            self.log.push(now, dead(index, fault, None));
+        }
+    }
+}
+
+/// What is to be done of the items that were read, and what is given up.
+struct Told<T> {
+    records: Vec<Record<T>>,
+    dead: Vec<Fact>,
+}
+
+impl<T> Keyed<T> {
+    /// Gives items the numbers of their keys. When it returns, these are on the disk.
+    fn number(
+        &mut self,
+        items: &mut Vec<Result<T, Fault>>,
+        todo: &mut TodoItems,
+    ) -> Result<Told<T>, Fault> {
+        let mut told = Told {
+            records: Vec::with_capacity(items.len()),
+            dead: Vec::new(),
+        };
+        let failed = |cause| Fault::storage("failed to keep the keys of the items").because(cause);
+        for item in items.drain(..) {
+            let key = item.as_ref().map_or_else(Fault::item, &self.key);
+            let numbered = self.numbering.number(key, todo).map_err(failed)?;
+            match (numbered, item) {
+                (Numbered::Unwanted, _) => {}
+                (Numbered::Wanted(number), Ok(item)) => {
+                    told.records.push(Record::new(number, item));
+                }
+                (Numbered::Duplicate { number, first }, Ok(item)) => {
+                    let key = self.show.of(&item).key;
+                    let name = key.as_ref().map_or(String::new(), |key| format!(" {key}"));
+                    let why =
+                        format!("its key{name} is also that of item {first}, which came before");
+                    let fault = Fault::permanent(why).counted_as("a key that was there before");
+                    told.dead.push(dead(number, fault, key));
+                }
+                (Numbered::Wanted(number) | Numbered::Duplicate { number, .. }, Err(fault)) => {
+                    told.dead.push(dead(number, fault, None))
+                }
+            }
+        }
+        self.numbering.commit().map_err(failed)?;
+        Ok(told)
+    }
+}
+
+impl<T> Told<T> {
+    /// Tells of it; gives what is to be done.
+    fn told(self, log: &mut Log, now: Duration) -> Vec<Record<T>> {
+        let items = (self.records.len() + self.dead.len()) as u64;
+        self.dead.into_iter().for_each(|dead| log.push(now, dead));
+        if items > 0 {
+            log.push(now, Fact::Read { items });
+        }
+        self.records
     }
 }
 
@@ -255,24 +374,26 @@ fn number<T>(
         wanted += 1;
         match item {
             Ok(item) => records.push(Record::new(index, item)),
-            Err(fault) => {
-                let (step, attempts) = (Step::Read, 1);
-                let dead = Fact::Dead {
-                    index,
-                    step,
-                    attempts,
-                    fault,
-                    // There was nothing to be read.
-                    payload: None,
-                };
-                log.push(now, dead);
-            }
+            // There was nothing to be read, and so no key.
+            Err(fault) => log.push(now, dead(index, fault, None)),
         }
     }
     if wanted > 0 {
         log.push(now, Fact::Read { items: wanted });
     }
     records
+}
+
+/// An item is given up before it was anybody's.
+fn dead(index: u64, fault: Fault, key: Option<String>) -> Fact {
+    Fact::Dead {
+        index,
+        step: Step::Read,
+        attempts: 1,
+        fault,
+        key,
+        payload: None,
+    }
 }
 
 fn tell_place<T: Send + 'static>(reading: &mut Reading<T>, index: u64, now: Duration) {

@@ -31,7 +31,7 @@ use crate::load::Load;
 use crate::log::{self, Log};
 use crate::options::Options;
 use crate::queue::{Receiver, queue};
-use crate::reader::{Reader, Reading};
+use crate::reader::{Keyed, Reader, Reading};
 use crate::recorder::{Recorder, Recording};
 use crate::score::{Known, Setting, score};
 use crate::service::Service;
@@ -306,7 +306,7 @@ pub(crate) async fn conduct<W: Types>(
     }
     let fetch_unavailable = fetch.as_ref().and_then(Stage::unavailable);
     let unavailable = fetch_unavailable.or(save.unavailable()).or(health.over());
-    let ending = ending(unavailable, reader).await?;
+    let ending = ending(unavailable, reader, &stop).await?;
     let cut_off = if is_abandoned {
         save.records_in_flight()
     } else {
@@ -361,7 +361,11 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         clock,
         stop,
         succeeded_before,
-        ahead: Ahead { todo, horizon },
+        ahead: Ahead {
+            todo,
+            horizon,
+            numbering,
+        },
         has_computed,
     } = start;
     let sizes = job.sizes;
@@ -375,6 +379,11 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         size: sizes.item,
         chunk_size: chunk_size.clone(),
         todo,
+        keys: numbering.zip(job.key).map(|(numbering, key)| Keyed {
+            numbering,
+            key,
+            show: sizes.item_shown,
+        }),
         horizon: horizon.clone(),
         clock,
         log: log.another(),
@@ -403,7 +412,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
     let weights = Weights {
         record: sizes.result,
         answer: W::Save::answer_bytes,
-        show: sizes.result_payload.filter(|_| options.dead_payload),
+        show: sizes.result_shown.with_payload(options.dead_payload),
     };
     let backoff = match driver {
         Driver::Threads => options.backoff,
@@ -423,7 +432,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
                 }
             },
             size: sizes.result,
-            show: sizes.input_payload.filter(|_| options.dead_payload),
+            show: sizes.input_shown.with_payload(options.dead_payload),
             basis: options.compute_clock,
             clock,
             chunk_size,
@@ -497,8 +506,12 @@ async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>)
 }
 
 /// Why the work ended, as far as the parts know: a stop that came too late to stop anything is none.
-async fn ending(unavailable: Option<String>, reader: Reader) -> Result<Ending, Error> {
+async fn ending(unavailable: Option<String>, reader: Reader, stop: &Stop) -> Result<Ending, Error> {
     let unreadable = reader.finish().await?;
+    if let Some(reason) = unreadable.as_ref().and_then(Reason::of) {
+        // It is not the input that cannot be read.
+        stop.because(reason);
+    }
     Ok(match (unavailable, unreadable) {
         (Some(why), _) => Ending::Unavailable(why),
         (None, Some(fault)) => Ending::Unreadable(fault.to_string()),

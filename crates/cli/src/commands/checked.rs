@@ -13,7 +13,7 @@ use crate::flags::run::RunArgs;
 use crate::job::options::{limit_unsaid, options};
 use crate::job::paths::Paths;
 use crate::job::work::Work;
-use crate::keep::journal::{Keep, letters_beside};
+use crate::keep::journal::{Keep, keys_beside, letters_beside};
 use crate::show::shown::Show;
 use crate::show::taking::Taking;
 
@@ -94,6 +94,7 @@ fn paths(args: &RunArgs, work: &Work, keep: &Keep) -> Paths {
     if let Some(journal) = keep.path() {
         paths.add("the journal", Some(journal));
         paths.add("the file of dead letters", Some(&letters_beside(journal)));
+        paths.add("the file of keys", Some(&keys_beside(journal)));
     }
     add_shown(&mut paths, &args.output, &args.recording);
     paths

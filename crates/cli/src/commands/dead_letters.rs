@@ -79,7 +79,12 @@ fn read(journal: &Path, dead: &BTreeSet<u64>) -> Result<BTreeMap<u64, DeadLetter
             continue;
         };
         if dead.contains(&letter.index) {
-            letters.insert(letter.index, letter);
+            let index = letter.index;
+            let earlier: Option<DeadLetter> = letters.insert(index, letter);
+            // One whose key is not in the input any more has no key of its own.
+            if let (Some(earlier), Some(letter)) = (earlier, letters.get_mut(&index)) {
+                letter.key = letter.key.take().or(earlier.key);
+            }
         }
     }
     Ok(letters)
@@ -101,7 +106,10 @@ fn grouped<'a>(letters: impl Iterator<Item = &'a DeadLetter>) -> String {
         let named: Vec<String> = letters
             .iter()
             .take(NAMED_MAX)
-            .map(|letter| letter.index.to_string())
+            .map(|letter| match &letter.key {
+                Some(key) => format!("{key:?}"),
+                None => letter.index.to_string(),
+            })
             .collect();
         let more = match letters.len().saturating_sub(NAMED_MAX) {
             0 => String::new(),
@@ -163,12 +171,12 @@ fn retry(path: &Path, how: How, typed: Vec<String>) -> Result<Exit> {
     }
     if let Keep::Journal {
         path: place,
-        is_named,
+        goes_on,
         ..
     } = &mut plan.keep
     {
         // Finished as it may be, it is gone on with.
-        (*place, *is_named) = (path, true);
+        (*place, *goes_on) = (path, true);
     }
     let keep = std::mem::take(&mut plan.keep);
     let mut kept = Kept::open(keep, &plan.work, &plan.show.messages)?;
@@ -250,6 +258,7 @@ mod tests {
     fn letters_of_one_reason_stand_together() {
         let letter = |index, reason: &str| DeadLetter {
             index,
+            key: None,
             step: Step::Save,
             verdict: Verdict::Permanent,
             attempts: 1,

@@ -54,6 +54,8 @@ struct Shown {
     is_retry: bool,
     is_ended: bool,
     is_complete: bool,
+    /// Whether an item is the number of its key.
+    is_keyed: bool,
     saved: u64,
     dead: u64,
     /// All items below this are saved or dead.
@@ -76,6 +78,7 @@ fn show(path: &Path, is_json: bool) -> Result<Exit> {
         is_retry: found.began.is_retry,
         is_ended: found.is_ended,
         is_complete: found.is_complete,
+        is_keyed: found.began.is_keyed,
         saved: found.saved,
         dead: found.dead,
         watermark: found.watermark,
@@ -136,7 +139,8 @@ fn text(shown: &Shown) -> String {
 }
 
 fn check(path: &Path) -> Result<Exit> {
-    let (_, found) = open(path)?;
+    let (opened, found) = open(path)?;
+    opened.check_keys()?;
     let torn = match found.torn_bytes {
         0 => String::new(),
         bytes => format!(
@@ -148,8 +152,8 @@ fn check(path: &Path) -> Result<Exit> {
 }
 
 fn repair(path: &Path) -> Result<Exit> {
-    match open(path) {
-        Ok(_) => {
+    match open(path).and_then(|(opened, _)| Ok(opened.check_keys()?)) {
+        Ok(()) => {
             stdout::write(&format!(
                 "{} is good, there is nothing to repair\n",
                 path.display()

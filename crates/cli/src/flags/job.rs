@@ -22,6 +22,11 @@ pub(crate) struct JobArgs {
     #[arg(long)]
     pub(crate) no_header: bool,
 
+    /// Know items by this field, or by what a jq filter gives, such as '.a+"-"+.b': the input may then be reordered, edited and extended
+    /// between runs, and the same command does what is not done [default: by their place in the input]
+    #[arg(long, value_name = "NAME|FILTER")]
+    pub(crate) key: Option<String>,
+
     /// Compute on this field of each row [default: the whole row, as JSON]
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
@@ -126,6 +131,7 @@ impl JobArgs {
         let JobArgs {
             format,
             no_header,
+            key,
             field,
             columns,
             fetch,
@@ -188,6 +194,7 @@ impl JobArgs {
             Setting::new("fail-status", results, whole, fail_status),
             Setting::switch("no-header", results, whole, *no_header),
             Setting::new("columns", results, whole, columns),
+            Setting::new("key", results, whole, key),
             Setting::new("fail-if", results, whole, fail_if),
             Setting::new("retry-if", results, whole, retry_if),
             Setting::new("tokens", course, whole, tokens),

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inflight::{Fault, Job, Journal, Observer, Options, Service, Stop, Strategy, Summary};
+use inflight::{Fault, Job, Journal, Key, Observer, Options, Service, Stop, Strategy, Summary};
 use inflight_connectors::{HttpFetch, Items, Payload, Sink};
 
 use crate::error::{Error, Result};
@@ -212,7 +212,11 @@ impl<'a> Opened<'a> {
         let mut job = Job::new(items)
             .item_bytes(Payload::heap_bytes)
             .item_payload(Payload::shown)
+            .item_key(Payload::key_shown)
             .observed_by(watch);
+        if self.work.is_keyed {
+            job = job.keyed_by(|item| Key(item.key));
+        }
         if let Some(journal) = journal {
             job = job.recorded_in(journal);
         }
@@ -221,10 +225,14 @@ impl<'a> Opened<'a> {
                 let job = job.fetch_from(fetch);
                 how.run(
                     job.fetched_bytes(Payload::heap_bytes)
-                        .input_payload(Payload::shown),
+                        .input_payload(Payload::shown)
+                        .input_key(Payload::key_shown),
                 )
             }
-            None => how.run(job.input_payload(Payload::shown)),
+            None => {
+                let job = job.input_payload(Payload::shown);
+                how.run(job.input_key(Payload::key_shown))
+            }
         }
     }
 }
@@ -258,6 +266,7 @@ impl How<'_> {
             .join(job)
             .result_bytes(Payload::heap_bytes)
             .result_payload(Payload::shown)
+            .result_key(Payload::key_shown)
             .save_to(self.sink)
             .stopped_by(self.stop)
             .run(self.options)?;

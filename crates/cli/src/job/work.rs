@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use inflight_connectors::{Abilities, Address, Columns, Format, Input};
+use inflight_connectors::{Abilities, Address, Columns, Format, Input, ItemKey};
 
 use crate::error::{Error, Result};
 use crate::flags::job::{self as flags, LAB};
@@ -22,6 +22,8 @@ pub(crate) struct Work {
     pub(crate) input: Input,
     /// What the input is packed or written in, where it is no plain text.
     pub(crate) packed: Option<&'static str>,
+    /// Whether items are known by keys.
+    pub(crate) is_keyed: bool,
     pub(crate) computation: Computation,
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
@@ -73,7 +75,13 @@ impl Work {
             input = input.without_header().map_err(usage("--no-header"))?;
         }
         let packed = input.look().map_err(Error::usage)?;
-        let columns = columns(job, &input)?;
+        let mut columns = columns(job, &input)?;
+        let key = job.key.as_deref().map(ItemKey::parse).transpose();
+        let key = key.map_err(usage("--key"))?;
+        if let Some(key) = &key {
+            columns = columns.keyed_by(key);
+            input = input.keyed_by(key.clone()).map_err(usage("--key"))?;
+        }
         let computation =
             Computation::parse(compute, treatment(pace)).map_err(usage("--compute"))?;
         let items = Items {
@@ -88,6 +96,7 @@ impl Work {
             abilities: sink.abilities(),
             save: Target::parse(save).map_err(usage("--save"))?,
             settings: Settings::new(job, job_id(&settings), items, columns)?.counting(pace),
+            is_keyed: key.is_some(),
             input,
             packed,
             computation,

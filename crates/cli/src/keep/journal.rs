@@ -33,8 +33,8 @@ pub(crate) enum Keep {
     Nothing,
     Journal {
         path: PathBuf,
-        /// Named by the user, so that what is finished stays finished.
-        is_named: bool,
+        /// Whether what is finished stays finished when all of it is: the journal was named, or items are known by keys.
+        goes_on: bool,
         is_fresh: bool,
         /// Whether a finished job is refused rather than done again.
         is_once: bool,
@@ -67,10 +67,10 @@ impl Keep {
         if *no_journal {
             return Ok(Keep::Nothing);
         }
-        if !work.input.is_replayable() {
+        if !work.input.is_replayable() && !(work.is_keyed && journal.is_some()) {
             if journal.is_some() {
                 return Err(Error::usage(format_args!(
-                    "--journal needs an input that can be read again, and {} cannot; {}",
+                    "--journal needs an input that can be read again, and {} cannot; {}, or add --key",
                     work.input,
                     work.input
                         .way_to_replay()
@@ -85,7 +85,7 @@ impl Keep {
         };
         Ok(Keep::Journal {
             path,
-            is_named: journal.is_some(),
+            goes_on: journal.is_some() || work.is_keyed,
             is_fresh: *fresh,
             is_once: *once,
             job: identity(&work.typed),
@@ -97,6 +97,13 @@ impl Keep {
 pub(crate) fn letters_beside(journal: &Path) -> PathBuf {
     let mut path = journal.as_os_str().to_owned();
     path.push(".dead.jsonl");
+    PathBuf::from(path)
+}
+
+/// Where the keys of a journal lie.
+pub(crate) fn keys_beside(journal: &Path) -> PathBuf {
+    let mut path = journal.as_os_str().to_owned();
+    path.push(".keys");
     PathBuf::from(path)
 }
 
@@ -144,7 +151,7 @@ impl Kept {
     pub(crate) fn open(keep: Keep, work: &Work, messages: &Messages) -> Result<Option<Kept>> {
         let Keep::Journal {
             path,
-            is_named,
+            goes_on,
             is_fresh,
             is_once,
             mut job,
@@ -161,7 +168,7 @@ impl Kept {
         };
         let opened = OpenedJournal::open(&path)?;
         let found = opened.found();
-        let finished = found.filter(|found| found.is_complete && !is_fresh && !is_named);
+        let finished = found.filter(|found| found.is_complete && !is_fresh && !goes_on);
         if let Some(found) = &finished {
             let earlier = finished_before(found, &path);
             if is_once {
@@ -184,8 +191,10 @@ impl Kept {
         let known = |name: &str| value(name, found.as_ref()?).and_then(id_of);
         kept.job_id = known("job").unwrap_or(kept.job_id);
         kept.keys_id = known(KEYS).unwrap_or(kept.job_id);
-        let content = content(work, found.as_ref(), &kept.path)?;
-        job.push(("content".to_owned(), content));
+        if !work.is_keyed {
+            let content = content(work, found.as_ref(), &kept.path)?;
+            job.push(("content".to_owned(), content));
+        }
         job.push(("job".to_owned(), name_of(kept.job_id)));
         if kept.keys_id != kept.job_id {
             job.push((KEYS.to_owned(), name_of(kept.keys_id)));
@@ -363,7 +372,10 @@ fn content(work: &Work, found: Option<&Found>, path: &Path) -> Result<String> {
     }
 }
 
-/// Puts a journal and its dead letters aside, under the time at which its last run began.
+/// What lies beside a journal, named as it is and with this end.
+const BESIDE: [&str; 2] = [".dead.jsonl", ".keys"];
+
+/// Puts a journal and what lies beside it aside, under the time at which its last run began.
 fn archive(path: &Path, found: &Found) -> Result<()> {
     let with = |end: &str| {
         let mut name = path.as_os_str().to_owned();
@@ -376,9 +388,8 @@ fn archive(path: &Path, found: &Found) -> Result<()> {
         .replace(':', "-");
     let aside = format!(".{time}-{}", found.began.epoch);
     fs::rename(path, with(&aside))?;
-    let letters = ".dead.jsonl";
-    if with(letters).exists() {
-        fs::rename(with(letters), with(&format!("{aside}{letters}")))?;
+    for beside in BESIDE.into_iter().filter(|beside| with(beside).exists()) {
+        fs::rename(with(beside), with(&format!("{aside}{beside}")))?;
     }
     forget_oldest(path)
 }
@@ -403,10 +414,12 @@ fn forget_oldest(path: &Path) -> Result<()> {
     aside.sort();
     for old in &aside[..aside.len().saturating_sub(ARCHIVED_MAX)] {
         fs::remove_file(old)?;
-        let mut letters = old.as_os_str().to_owned();
-        letters.push(".dead.jsonl");
-        // Most runs have none.
-        let _ = fs::remove_file(letters);
+        for end in BESIDE {
+            let mut beside = old.as_os_str().to_owned();
+            beside.push(end);
+            // Most runs have none.
+            let _ = fs::remove_file(beside);
+        }
     }
     Ok(())
 }

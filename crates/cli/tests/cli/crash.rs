@@ -86,9 +86,16 @@ impl Crashing {
 
     /// Kills the run at random moments until one of them has ended by itself.
     fn run(&mut self, line: &str) {
+        self.run_prepared(line, |_| true);
+    }
+
+    /// The same, where something is done before each run. Says whether all items are there for it; one that ends without all of
+    /// them is not the last.
+    fn run_prepared(&mut self, line: &str, mut prepare: impl FnMut(&mut Crashing) -> bool) {
         // In a place of its own: at the usual one a job that was done when it was killed would begin anew.
         let line = format!("{line} --journal {}", self.path("journal"));
         for attempt in 0..200 {
+            let is_whole = prepare(self);
             let run = Running::start_in(self.folder.path(), &line);
             // Later and later: on a machine that is busy, a run may take as long only to begin.
             sleep(Duration::from_millis(
@@ -98,6 +105,9 @@ impl Crashing {
                 None => self.kills += 1,
                 Some(outcome) => {
                     let outcome = outcome.expect(0);
+                    if !is_whole {
+                        continue;
+                    }
                     let last = format!("saved={ITEMS} dead=0 in_doubt=");
                     assert!(outcome.last_line().starts_with(&last), "{}", outcome.stderr);
                     return;
@@ -245,6 +255,86 @@ fn responses_in_order_are_kept_once_and_in_order() {
              --strategy {strategy}"
         ));
         assert_eq!(indexes(&responses), (0..ITEMS).collect::<Vec<_>>());
+    });
+}
+
+/// Rows with a key, in another order each time, edited but for their key, and as often as not without some of them. Says
+/// whether all are there.
+fn write_keyed(crashing: &mut Crashing) -> bool {
+    let random = &mut crashing.random;
+    let is_whole = random.bool();
+    let mut ids: Vec<u64> = (0..ITEMS)
+        .filter(|_| is_whole || random.u8(0..4) > 0)
+        .collect();
+    random.shuffle(&mut ids);
+    let note = random.u16(..);
+    let rows = ids.iter().map(|id| format!("{note},user-{id}\n"));
+    let text = format!("note,id\n{}", rows.collect::<String>());
+    fs::write(crashing.path("in.csv"), text).unwrap();
+    is_whole
+}
+
+#[test]
+fn by_key_a_file_holds_every_line_once_though_the_input_changes() {
+    each_job("by_key_a_file", 0.35, |crashing| {
+        let (input, output) = (crashing.path("in.csv"), crashing.path("out.csv"));
+        let strategy = crashing.strategy();
+        let line = format!(
+            "run {input} --key id --columns id --compute sleep:2ms -j 2 --save file:{output} --strategy {strategy}"
+        );
+        crashing.run_prepared(&line, write_keyed);
+        let text = fs::read_to_string(&output).unwrap();
+        let mut lines: Vec<&str> = text.lines().skip(1).collect();
+        lines.sort_unstable();
+        let mut expected: Vec<String> = (0..ITEMS).map(|id| format!("user-{id}")).collect();
+        expected.sort();
+        assert_eq!(lines, expected);
+    });
+}
+
+#[test]
+fn by_key_a_database_holds_every_row_once_though_the_input_changes() {
+    each_job("by_key_a_database", 0.35, |crashing| {
+        let (input, database) = (crashing.path("in.csv"), crashing.path("out.db"));
+        // Without a unique key a row that was saved twice would be seen.
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; CREATE TABLE t(id PRIMARY KEY, note);
+                 CREATE TABLE log(id); CREATE TRIGGER twice AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.id); END;",
+            )
+            .unwrap();
+        let strategy = crashing.strategy();
+        let line = format!(
+            "run {input} --key id --columns id,note --compute sleep:2ms -j 2 --save sqlite:{database}?table=t --strategy {strategy}"
+        );
+        crashing.run_prepared(&line, write_keyed);
+        let count = |what: &str| -> i64 {
+            connection
+                .query_row(&format!("SELECT count(*) FROM {what}"), [], |row| {
+                    row.get(0)
+                })
+                .unwrap()
+        };
+        assert_eq!((count("t"), count("log")), (ITEMS as i64, 0));
+    });
+}
+
+#[test]
+fn by_key_a_service_that_knows_idempotency_keys_stores_every_item_once_though_the_input_changes() {
+    each_job("by_key_a_service", 0.3, |crashing| {
+        let seed = crashing.random.u16(1..);
+        let (_lab, address) = lab(&format!(
+            "--latency 10ms --after-apply 2% --fail 2% --seed {seed} --idempotent"
+        ));
+        let (input, strategy) = (crashing.path("in.csv"), crashing.strategy());
+        let line = format!(
+            "run {input} --key id --compute jq:.id -j 2 --save http://{address}/add --strategy {strategy}"
+        );
+        crashing.run_prepared(&line, write_keyed);
+        let stats: serde_json::Value = serde_json::from_str(&get(&address, "/stats")).unwrap();
+        let (saved, distinct) = (&stats["saved"], &stats["distinct"]);
+        assert_eq!((saved, distinct), (&ITEMS.into(), &ITEMS.into()));
     });
 }
 

@@ -16,6 +16,7 @@ mod exec;
 mod help;
 mod job;
 mod journal;
+mod keys;
 mod lab;
 mod llm;
 mod look;

@@ -58,6 +58,11 @@ impl Parser {
         self.reader.set_line(place.line + u64::from(!place.is_cut));
     }
 
+    /// The values of the record so far, one after the other.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text[..self.text_length]
+    }
+
     /// Takes from this piece up to the end of the record, or all of it; says how many bytes.
     pub(super) fn parse(&mut self, piece: &[u8]) -> (Parsed, usize) {
         if let Some(taken) = self.plain(piece) {

@@ -176,7 +176,7 @@ impl Body {
         match (typed, typed.strip_prefix("form:")) {
             ("none", _) => Ok(Body::None),
             ("raw", _) => Ok(Body::Raw),
-            ("json", _) => Ok(match columns.filter(|columns| !columns.is_default()) {
+            ("json", _) => Ok(match columns.filter(|columns| !columns.is_default() || columns.is_keyed()) {
                 Some(columns) => Body::Columns(columns.clone()),
                 None => Body::Json,
             }),

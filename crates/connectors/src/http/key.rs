@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::payload::Payload;
 
-/// 32 hex digits that depend on the job and the items only.
+/// 32 hex digits that depend on the job and the items only: on their keys, or on their places and contents.
 pub(super) fn idempotency_key(job: u64, records: &[Record<Payload>]) -> HeaderValue {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let hash = match records {
@@ -29,7 +29,10 @@ pub(super) fn idempotency_key(job: u64, records: &[Record<Payload>]) -> HeaderVa
 fn hash_of(job: u64, record: &Record<Payload>) -> u128 {
     let mut who = [0; 32];
     who[..8].copy_from_slice(&job.to_le_bytes());
-    who[8..16].copy_from_slice(&record.index.to_le_bytes());
+    // The number of a key is another in another journal.
+    if record.value.key_text().is_none() {
+        who[8..16].copy_from_slice(&record.index.to_le_bytes());
+    }
     who[16..].copy_from_slice(&record.value.key.to_le_bytes());
     xxh3_128(&who)
 }

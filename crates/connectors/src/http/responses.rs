@@ -6,12 +6,11 @@ use std::sync::Arc;
 use inflight::{Durable, Fault, Record};
 
 use super::request::Answer;
-use crate::columns::Columns;
+use crate::columns::{self, Columns};
 use crate::jsonl::write_text;
 use crate::line_maker::LineMaker;
 use crate::output::{Found, Output};
 use crate::payload::Payload;
-use crate::range::{DIGITS_MAX, decimal};
 use crate::settings::SinkSettings;
 
 /// A file of responses, shared by all connections of a sink.
@@ -50,8 +49,10 @@ impl Responses {
             gets_end: true,
         };
         let output = Output::new(path, "responses ", found, settings.resume.clone());
+        let mut form = lines.form();
+        form.begins_with_index &= !settings.columns.is_keyed();
         Ok(Responses {
-            output: Arc::new(output.with(lines.form())),
+            output: Arc::new(output.with(form)),
             lines,
             has_columns,
         })
@@ -86,8 +87,7 @@ impl Responses {
             self.lines.write_of(record, &input, &mut line)?;
             return Ok(line.into_boxed_slice());
         }
-        line.extend_from_slice(b"{\"index\":");
-        line.extend_from_slice(decimal(record.index, &mut [0; DIGITS_MAX]));
+        columns::write_name(record, &mut line);
         line.extend_from_slice(b",\"status\":");
         line.extend_from_slice(answer.head.status.as_str().as_bytes());
         line.extend_from_slice(b",\"response\":");

@@ -91,7 +91,11 @@ impl PostgresSink {
             ).into());
         }
         let fail = |why: String| format!("address {address}: {why}");
-        let key = RowKey::new(settings.key.as_deref(), value("key"), value("missing"));
+        let own = settings.row_key()?;
+        // A table that is made has no rows to be updated.
+        let is_own = own.is_some() && value("key").is_none() && settings.create;
+        let missing = value("missing").or(is_own.then_some("insert"));
+        let key = RowKey::new(own, value("key"), missing);
         let key = key.map_err(fail)?;
         if settings.create
             && key
@@ -108,7 +112,7 @@ impl PostgresSink {
             opener: Opener::new(&address)?,
             table: Name::new(table).map_err(fail)?,
             columns: match &key {
-                Some(key) => settings.columns.keyed_by(&key.column),
+                Some(key) => settings.columns.with_row_key(&key.column),
                 None => settings.columns.clone(),
             },
             key,

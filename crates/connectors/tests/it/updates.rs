@@ -167,7 +167,13 @@ fn a_key_need_not_be_typed_twice() {
             ..SinkSettings::default()
         };
         let other = Sink::parse(&place.address("table=users&key=name"), &settings);
-        assert!(other.err().unwrap().to_string().contains("is not the --key of the job"));
+        assert!(
+            other
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("is not the --key of the job")
+        );
     }
 }
 

@@ -143,7 +143,7 @@ impl Staged {
         let stop = Stop::new();
         let mut job = job.stopped_by(&stop);
         if self.journal.is_some() {
-            let journal = open_simulated(&Arc::default(), &Arc::default());
+            let journal = open_simulated(&Arc::default(), &Arc::default(), &Arc::default());
             let journal = journal.and_then(|opened| opened.start(&[], Command::default()));
             job = job.recorded_in(journal.expect("an empty disk holds no other journal"));
         }

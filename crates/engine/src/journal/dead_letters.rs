@@ -15,8 +15,11 @@ use crate::fault::Verdict;
 /// An item that will not be tried again: a line of the file of dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// Which item, counted from 0 in the order of the source.
+    /// Which item, counted from 0 in the order of the source; with keys, the number of its key.
     pub index: u64,
+    /// How the key of the item is spelled, where items have keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The step that failed.
     pub step: Step,
     /// What the last failure meant.
@@ -76,6 +79,7 @@ impl DeadLetters {
             step,
             attempts,
             fault,
+            key,
             payload,
         } = fact
         else {
@@ -83,6 +87,7 @@ impl DeadLetters {
         };
         let letter = DeadLetter {
             index: *index,
+            key: key.clone(),
             step: *step,
             verdict: fault.verdict(),
             attempts: *attempts,

@@ -1,7 +1,8 @@
 //! Where a journal or a file of dead letters lies: a real file, or one in memory that can fail and lose power.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 #[cfg(test)]
 use std::sync::{Arc, Mutex};
 
@@ -30,10 +31,9 @@ impl Disk {
     pub(crate) fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Disk::File(file) => {
-                file.seek(SeekFrom::Start(offset))?;
                 let mut got = 0;
                 while got < bytes.len() {
-                    match file.read(&mut bytes[got..]) {
+                    match file.read_at(&mut bytes[got..], offset + got as u64) {
                         Ok(0) => break,
                         Ok(count) => got += count,
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -53,10 +53,7 @@ impl Disk {
     /// Adds these bytes at `offset`, which is the end of what is good.
     pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Disk::File(file) => {
-                file.seek(SeekFrom::Start(offset))?;
-                file.write_all(bytes)
-            }
+            Disk::File(file) => file.write_all_at(bytes, offset),
             #[cfg(test)]
             Disk::Simulated(disk) => disk
                 .lock()

@@ -7,6 +7,10 @@ use std::ops::Range;
 /// that is further ahead waits until the slowest item is finished.
 pub(crate) const WINDOW: u64 = 1 << 24;
 
+/// The same where items are known by keys, each of which takes more room than its bit: 512 MiB at most. What no run has
+/// finished stays below all that were read since, so the reader waits for nothing.
+const KEYED_WINDOW: u64 = 1 << 32;
+
 /// The items that are finished, of an input of any length, in bounded memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Finished {
@@ -14,6 +18,8 @@ pub(crate) struct Finished {
     base: u64,
     /// One bit an item from `base` on. The first word always has a gap.
     words: VecDeque<u64>,
+    /// Whether items are known by keys.
+    is_keyed: bool,
 }
 
 impl Finished {
@@ -42,6 +48,11 @@ impl Finished {
         self.words.get(word).is_some_and(|word| word & bit != 0)
     }
 
+    /// Items are known by keys from now on.
+    pub(crate) fn know_by_keys(&mut self) {
+        self.is_keyed = true;
+    }
+
     /// How many are finished from this item on.
     pub(crate) fn count_from(&self, index: u64) -> u64 {
         let above = self
@@ -58,7 +69,8 @@ impl Finished {
     /// doing it again and nothing else.
     pub(crate) fn insert(&mut self, range: Range<u64>) -> u64 {
         let start = range.start.max(self.base);
-        let end = range.end.min(self.base.saturating_add(WINDOW));
+        let window = if self.is_keyed { KEYED_WINDOW } else { WINDOW };
+        let end = range.end.min(self.base.saturating_add(window));
         if start >= end {
             return 0;
         }

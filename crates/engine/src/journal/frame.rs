@@ -57,6 +57,8 @@ pub struct Began {
     pub at_s: u64,
     /// Whether it tried dead letters again and nothing else.
     pub is_retry: bool,
+    /// Whether items are known by their keys, so that an item is the number of its key; see [`Key`](crate::Key).
+    pub is_keyed: bool,
     /// What job it is: names and values, in the words of whoever started it. A run with others is refused.
     pub job: Vec<(String, String)>,
     /// How it was started, for whoever wants to go on.
@@ -174,7 +176,10 @@ fn checksum(salt: [u8; 4], length: &[u8], body: &[u8]) -> u32 {
 fn write_began(began: &Began, bytes: &mut Vec<u8>) {
     number(began.epoch, bytes);
     number(began.at_s, bytes);
-    number(began.is_retry.into(), bytes);
+    number(
+        u64::from(began.is_retry) | u64::from(began.is_keyed) << 1,
+        bytes,
+    );
     number(began.job.len() as u64, bytes);
     for (name, value) in &began.job {
         string(name.as_bytes(), bytes);
@@ -249,7 +254,7 @@ fn read_body(body: &mut Reader<'_>) -> Option<Frame> {
 impl<'a> Reader<'a> {
     fn began(&mut self) -> Option<Began> {
         let (epoch, at_s) = (self.number()?, self.number()?);
-        let is_retry = self.number()? != 0;
+        let flags = self.number()?;
         let mut job = Vec::new();
         for _ in 0..self.number()? {
             let (name, value) = (self.string()?, self.string()?);
@@ -263,7 +268,8 @@ impl<'a> Reader<'a> {
         Some(Began {
             epoch,
             at_s,
-            is_retry,
+            is_retry: flags & 1 != 0,
+            is_keyed: flags & 2 != 0,
             job,
             command: Command { folder, words },
         })
@@ -358,7 +364,7 @@ mod tests {
             prop::collection::vec(checkpoint, 0..3),
         );
         let began = (
-            any::<(u64, u64, bool)>(),
+            any::<(u64, u64, (bool, bool))>(),
             any::<Vec<(String, String)>>(),
             any::<(String, Vec<String>)>(),
         );
@@ -373,10 +379,11 @@ mod tests {
                 })
             ),
             began.prop_map(
-                |((epoch, at_s, is_retry), job, (folder, words))| Entry::Began(Began {
+                |((epoch, at_s, (is_retry, is_keyed)), job, (folder, words))| Entry::Began(Began {
                     epoch,
                     at_s,
                     is_retry,
+                    is_keyed,
                     job,
                     command: Command { folder, words },
                 })

@@ -203,10 +203,12 @@ impl Written {
     fn begin(&mut self, script: &mut Script<'_>) {
         let name = "x".repeat(usize::from(script.byte()));
         self.is_synced = true;
+        let kind = script.byte() % 4;
         self.append(Entry::Began(Began {
             epoch: self.frames.len() as u64,
             at_s: 0,
-            is_retry: script.byte() % 4 == 3,
+            is_retry: kind == 3,
+            is_keyed: kind == 2,
             job: vec![(name, String::new())],
             command: Command::default(),
         }));

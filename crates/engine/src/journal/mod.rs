@@ -10,6 +10,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod horizon;
+mod keys;
 mod opened;
 mod pending;
 mod recover;
@@ -25,17 +26,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::fact::Fact;
 use crate::fault::Verdict;
+use crate::keys::Store;
 use crate::planted::planted;
 use crate::service::Durable;
 pub use dead_letters::DeadLetter;
 use dead_letters::DeadLetters;
-use disk::Disk;
+pub(crate) use disk::Disk;
 pub use frame::{Began, Command};
 use frame::{Entry, Frame, Progress};
 pub(crate) use horizon::Horizon;
 use horizon::UNRECORDED_MAX;
+use keys::KeysPlace;
 pub use opened::{Found, OpenedJournal};
 use pending::Pending;
 #[cfg(test)]
@@ -72,6 +76,7 @@ pub struct Journal {
     was_complete: bool,
     pending: Pending,
     letters: DeadLetters,
+    keys: KeysPlace,
     /// What the reader should read; until it takes it.
     todo: Option<Todo>,
     horizon: Arc<Horizon>,
@@ -152,6 +157,35 @@ impl Journal {
             "failed to write the journal {} or what belongs to it: {error}; what it says is still good",
             self.path.display()
         )
+    }
+
+    /// The keys by which a job knows its items, if it has any: those of its earlier runs. To be asked before [`Journal::begin`],
+    /// of every job.
+    ///
+    /// # Errors
+    /// When earlier runs knew items in another way (`OtherJob`), when keys are missing that the journal speaks of (`Damaged`),
+    /// or the file cannot be read (`Storage`).
+    pub(crate) fn keys(&mut self, is_keyed: bool) -> Result<Option<Store>, Error> {
+        let has_finished = self.state.finished.end() > 0;
+        if has_finished && is_keyed != self.state.began.is_keyed {
+            return Err(keys::of_another_kind(&self.path, is_keyed));
+        }
+        if let Some(began) = &mut self.unwritten {
+            began.is_keyed = is_keyed;
+        }
+        if !is_keyed {
+            return Ok(None);
+        }
+        if self.keys.is_missing(&self.path) {
+            // A run that is refused makes no file.
+            keys::check(&self.path, 0, self.state.finished.end())?;
+        }
+        let mut store = self.keys.open(&self.path)?;
+        if self.before == 0 {
+            store.forget();
+        }
+        keys::check(&self.path, store.count(), self.state.finished.end())?;
+        Ok(Some(store))
     }
 
     pub(crate) fn horizon(&self) -> Arc<Horizon> {

@@ -1,6 +1,5 @@
 //! A journal that was opened, locked and read, before a run goes on from it.
 
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Range;
@@ -14,6 +13,7 @@ use super::dead_letters::DeadLetters;
 use super::disk::Disk;
 use super::frame::{Began, Command, Entry, HEAD};
 use super::horizon::Horizon;
+use super::keys::{self, KeysPlace, keyed_end};
 use super::pending::Pending;
 use super::recover::{Damage, Recovered, recover};
 use super::state::State;
@@ -46,6 +46,7 @@ pub struct OpenedJournal {
     path: PathBuf,
     disk: Disk,
     letters: DeadLetters,
+    keys: KeysPlace,
     found: Option<Recovered>,
 }
 
@@ -80,13 +81,14 @@ impl OpenedJournal {
     pub fn open(path: &Path) -> Result<OpenedJournal, Error> {
         let file = open_locked(path)?;
         let letters = DeadLetters::beside(path);
-        OpenedJournal::read(path, Disk::File(file), letters)
+        OpenedJournal::read(path, Disk::File(file), letters, KeysPlace::Beside)
     }
 
     pub(super) fn read(
         path: &Path,
         mut disk: Disk,
         letters: DeadLetters,
+        keys: KeysPlace,
     ) -> Result<OpenedJournal, Error> {
         let found = recover(&mut disk, |_, _| {}).map_err(|error| unreadable(path, &error))?;
         if let Some(damage) = found.as_ref().and_then(|found| found.damage) {
@@ -96,19 +98,47 @@ impl OpenedJournal {
             path: path.to_owned(),
             disk,
             letters,
+            keys,
             found,
         })
     }
 
-    /// Cuts a damaged journal where the damage begins: what stood behind is forgotten, and done again. Says how many
-    /// bytes that were; none of a journal that is good.
+    /// Whether it has the key of each item that it speaks of, where items are known by keys. A run asks by itself.
+    ///
+    /// # Errors
+    /// When keys are missing or were changed (`Damaged`), or cannot be read (`Storage`).
+    pub fn check_keys(&self) -> Result<(), Error> {
+        match self
+            .found
+            .as_ref()
+            .and_then(|found| keyed_end(&found.state))
+        {
+            Some(end) => keys::check(&self.path, self.keys.count(&self.path)?, end),
+            None => Ok(()),
+        }
+    }
+
+    /// Cuts a damaged journal where the damage begins, or where it speaks of the first item whose key is missing: what stood
+    /// behind is forgotten, and done again. Says how many bytes that were; none of a journal that is good.
     ///
     /// # Errors
     /// As [`OpenedJournal::open`], except for the damage.
     pub fn repair(path: &Path) -> Result<u64, Error> {
         let mut disk = Disk::File(open_locked(path)?);
         let found = recover(&mut disk, |_, _| {}).map_err(|error| unreadable(path, &error))?;
-        let Some(Damage { at, .. }) = found.and_then(|found| found.damage) else {
+        let Some(found) = found else {
+            return Ok(0);
+        };
+        let keyless = match keyed_end(&found.state) {
+            Some(_) => {
+                let count = KeysPlace::Beside.count(path)?;
+                keys::first_without_key(&mut disk, count)
+                    .map_err(|error| unreadable(path, &error))?
+            }
+            None => None,
+        };
+        let damage = found.damage.map(|Damage { at, .. }| at);
+        let Some(at) = damage.into_iter().chain(keyless).min() else {
             return Ok(0);
         };
         let length = disk.len().map_err(|error| unreadable(path, &error))?;
@@ -220,7 +250,8 @@ impl OpenedJournal {
         command: Command,
         dead: Vec<u64>,
     ) -> Result<Journal, Error> {
-        self.begin(job, command, Items::Only(VecDeque::from(dead)), true)
+        let items = Items::Only(dead.into_iter().collect());
+        self.begin(job, command, items, true)
     }
 
     fn state(&self) -> State {
@@ -255,6 +286,7 @@ impl OpenedJournal {
             epoch: state.began.epoch + 1,
             at_s: now_s(),
             is_retry,
+            is_keyed: state.began.is_keyed,
             job: job.to_vec(),
             command,
         };
@@ -279,6 +311,7 @@ impl OpenedJournal {
             was_complete: state.is_complete,
             pending: Pending::default(),
             letters: self.letters,
+            keys: self.keys,
             todo: Some(todo),
             horizon: Arc::new(Horizon::starting_at(state.finished.watermark())),
             state,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::dead_letters::DeadLetters;
 use super::disk::Disk;
+use super::keys::KeysPlace;
 use super::opened::OpenedJournal;
 use crate::error::Error;
 use crate::simulation::{Effect, Plug};
@@ -25,14 +26,16 @@ pub(crate) struct Simulated {
     pub(crate) plug: Arc<Plug>,
 }
 
-/// Opens the journal on such a disk, with its dead letters on another.
+/// Opens the journal on such a disk, with its dead letters and keys on others.
 pub(crate) fn open_simulated(
     journal: &Arc<Mutex<Simulated>>,
     letters: &Arc<Mutex<Simulated>>,
+    keys: &Arc<Mutex<Simulated>>,
 ) -> Result<OpenedJournal, Error> {
     let letters = DeadLetters::on(Disk::Simulated(Arc::clone(letters)));
     let journal = Disk::Simulated(Arc::clone(journal));
-    OpenedJournal::read(Path::new("simulated"), journal, letters)
+    let keys = KeysPlace::On(Arc::clone(keys));
+    OpenedJournal::read(Path::new("simulated"), journal, letters, keys)
 }
 
 impl Simulated {

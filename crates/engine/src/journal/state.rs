@@ -39,6 +39,9 @@ impl State {
         self.chain = sum;
         match frame.entry {
             Entry::Began(began) => {
+                if began.is_keyed {
+                    self.finished.know_by_keys();
+                }
                 self.began = began;
                 (self.is_ended, self.is_complete) = (false, false);
             }
@@ -95,7 +98,13 @@ impl State {
 
     /// Takes the word of the sink for what is saved: it kept its own account, in the same transaction as the results.
     pub(crate) fn believe(&mut self, saved: &[Range<u64>], dead: &[Range<u64>]) {
-        let mut finished = saved.iter().cloned().collect::<Finished>();
+        let mut finished = Finished::default();
+        if self.began.is_keyed {
+            finished.know_by_keys();
+        }
+        for range in saved {
+            finished.insert(range.clone());
+        }
         self.saved = finished.ranges().iter().map(count).sum();
         self.dead = dead
             .iter()

@@ -45,7 +45,7 @@ impl World {
     }
 
     fn open(&self) -> Result<OpenedJournal, Error> {
-        open_simulated(&self.journal, &self.letters)
+        open_simulated(&self.journal, &self.letters, &Shared::default())
     }
 
     /// One run, which ends by itself or not.
@@ -139,6 +139,7 @@ fn dead(index: u64) -> Fact {
         step: Step::Save,
         attempts: 1,
         fault: Fault::permanent("bad item"),
+        key: None,
         payload: None,
     }
 }

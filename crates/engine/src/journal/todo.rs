@@ -1,6 +1,6 @@
 //! Which items of the input are to be done: those that no earlier run has finished. Pure.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 
 use super::finished::Finished;
 use crate::source::Place;
@@ -20,8 +20,8 @@ pub(crate) struct Todo {
 pub(crate) enum Items {
     /// All that are not finished.
     Rest(Finished),
-    /// These, in their order, and no others.
-    Only(VecDeque<u64>),
+    /// These and no others.
+    Only(BTreeSet<u64>),
 }
 
 impl Default for Items {
@@ -31,11 +31,11 @@ impl Default for Items {
 }
 
 impl Items {
-    /// Whether this item is wanted. Asked in order.
+    /// Whether this item is wanted. Asked once of each.
     pub(crate) fn wants(&mut self, index: u64) -> bool {
         match self {
             Items::Rest(finished) => !finished.contains(index),
-            Items::Only(items) => items.pop_front_if(|next| *next == index).is_some(),
+            Items::Only(items) => items.remove(&index),
         }
     }
 

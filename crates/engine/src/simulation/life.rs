@@ -9,6 +9,7 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
+use super::keyed::Names;
 use super::oracle::{Recorded, Watcher, World, compute, fetched};
 use super::plug::Plug;
 use super::scenario::{Disk, End, Fails, Fate, MS, Moment, Scenario, Sink};
@@ -37,6 +38,7 @@ pub(super) struct Machine {
     journal: Output,
     letters: Output,
     output: Output,
+    no_keys: Output,
     random: fastrand::Rng,
 }
 
@@ -80,6 +82,7 @@ impl Machine {
             journal: Arc::default(),
             letters: Arc::default(),
             output: Arc::default(),
+            no_keys: Arc::default(),
         }
     }
 
@@ -89,9 +92,11 @@ impl Machine {
         let is_crash = matches!(outcome, Outcome::Crashed);
         let summary = self.expected(outcome, end, is_last);
         if is_crash && matches!(end, End::PowerLoss(_)) {
-            for disk in [&self.journal, &self.letters, &self.output] {
-                lock(disk).lose_power(&mut self.random);
+            let mut random = self.random.clone();
+            for disk in self.disks() {
+                lock(disk).lose_power(&mut random);
             }
+            self.random = random;
         }
         let recorded = self.check_journal();
         let summary = summary?;
@@ -109,7 +114,10 @@ impl Machine {
             self.world.wrong(what);
         }
         let known = self.world.scenario.items;
-        if !matches!(summary.ending, Ending::Unreadable(_)) && summary.items != known {
+        if self.world.names.is_none()
+            && !matches!(summary.ending, Ending::Unreadable(_))
+            && summary.items != known
+        {
             let what = format!("told of {} items, there are {known}", summary.items);
             self.world.wrong(what);
         }
@@ -127,6 +135,7 @@ impl Machine {
         for (disk, which) in [
             (&self.journal, Disk::Journal),
             (&self.letters, Disk::Letters),
+            (self.keys(), Disk::Keys),
         ] {
             let mut disk = lock(disk);
             disk.calls = 0;
@@ -135,7 +144,7 @@ impl Machine {
                 _ => None,
             };
         }
-        for disk in [&self.journal, &self.letters, &self.output] {
+        for disk in self.disks() {
             lock(disk).plug = Arc::clone(&plug);
         }
         // All that the engine draws, it draws from here.
@@ -170,7 +179,7 @@ impl Machine {
     async fn begin(&self, end: End, is_last: bool, plug: &Arc<Plug>) -> Outcome {
         let world = &self.world;
         let started = self.open().and_then(|opened| {
-            let finished = opened.finished().into_iter().flatten().collect();
+            let finished = self.items_of(opened.finished().into_iter().flatten());
             world.begins(plug, finished, end, is_last);
             let mark = opened.found().and_then(|found| found.mark);
             let scenario = &world.scenario;
@@ -196,7 +205,14 @@ impl Machine {
             output,
             answers,
         };
-        let job = Job::new(Numbers::new(world)).item_bytes(self.size());
+        let mut job = Job::new(Numbers::new(world, is_last)).item_bytes(self.size());
+        if world.names.is_some() {
+            let world = Arc::clone(world);
+            job = job.keyed_by(move |item| {
+                let names = world.names.as_ref().expect("that was asked");
+                names.key_of(*item)
+            });
+        }
         match world.scenario.has_fetch {
             true => {
                 let fetch = Served {
@@ -356,7 +372,27 @@ impl Machine {
     }
 
     fn open(&self) -> Result<OpenedJournal, Error> {
-        open_simulated(&self.journal, &self.letters)
+        open_simulated(&self.journal, &self.letters, self.keys())
+    }
+
+    /// Where keys are kept, if items are known by them.
+    fn keys(&self) -> &Output {
+        self.world.names.as_ref().map_or(&self.no_keys, Names::file)
+    }
+
+    fn disks(&self) -> Vec<&Output> {
+        let keys = self.world.names.as_ref().map(Names::file);
+        let disks = [&self.journal, &self.letters, &self.output];
+        disks.into_iter().chain(keys).collect()
+    }
+
+    /// The items that have these numbers, without those whose key was there before.
+    fn items_of(&self, numbers: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
+        let mut state = self.world.state();
+        let numbers = numbers.into_iter();
+        numbers
+            .filter_map(|number| self.world.item(&mut state, number))
+            .collect()
     }
 
     /// What the journal says now is what may be said. Gives the numbers of items saved and dead.
@@ -369,12 +405,35 @@ impl Machine {
                 return None;
             }
         };
-        self.world.check_journal(&recorded);
+        let counts = (recorded.saved.len(), recorded.dead.len());
         for index in recorded.dead.difference(&self.lettered()) {
             self.world
                 .wrong(format!("item {index} is dead and has no letter"));
         }
-        Some((recorded.saved.len(), recorded.dead.len()))
+        let items = self.as_items(recorded);
+        self.world.check_journal(&items);
+        Some(counts)
+    }
+
+    /// The same of items, where the journal knows numbers: each item has one of those that are finished.
+    fn as_items(&self, recorded: Recorded) -> Recorded {
+        if self.world.names.is_none() {
+            return recorded;
+        }
+        let numbers = recorded.saved.union(&recorded.dead).copied();
+        let (mut seen, mut state) = (BTreeSet::new(), self.world.state());
+        for number in numbers {
+            if let Some(item) = self.world.item(&mut state, number)
+                && !seen.insert(item)
+            {
+                state.is_wrong(format!("item {item} was finished twice, also as {number}"));
+            }
+        }
+        drop(state);
+        Recorded {
+            saved: self.items_of(recorded.saved),
+            dead: self.items_of(recorded.dead),
+        }
     }
 
     fn recorded(&self) -> Result<Recorded, Error> {
@@ -397,9 +456,11 @@ impl Machine {
     /// Every item is saved or dead, the right ones; none more often than crashes explain; and a file holds each once.
     pub(super) fn check_in_the_end(&self) {
         self.world.check_repeats();
-        let Ok(Recorded { saved, dead }) = self.recorded() else {
+        let Ok(recorded) = self.recorded() else {
             return;
         };
+        self.check_duplicates(&recorded.dead);
+        let Recorded { saved, dead } = self.as_items(recorded);
         for (index, fate) in (0..).zip(&self.world.scenario.fates) {
             let (is_saved, is_dead) = (saved.contains(&index), dead.contains(&index));
             if is_saved == is_dead || is_saved && *fate != Fate::Good {
@@ -410,12 +471,34 @@ impl Machine {
         let scenario = &self.world.scenario;
         if scenario.has_file() {
             let mut lines = self.lines();
-            if !scenario.options.keep_order {
+            if !scenario.options.keep_order || scenario.keys.is_some() {
                 lines.sort_unstable();
             }
             if !lines.iter().eq(&saved) {
                 self.world
                     .wrong(format!("the file holds {lines:?}, saved are {saved:?}"));
+            }
+        }
+    }
+
+    /// Each item whose key was there before is dead; `dead` are numbers.
+    fn check_duplicates(&self, dead: &BTreeSet<u64>) {
+        let Some(names) = &self.world.names else {
+            return;
+        };
+        let dead: BTreeSet<_> = dead
+            .iter()
+            .filter_map(|number| names.item(*number))
+            .collect();
+        let mut input = self.world.input();
+        input.sort_unstable();
+        for same in input.chunk_by(|one, other| one == other) {
+            for times in 1..same.len() as u64 {
+                let item = (same[0], times);
+                if !dead.contains(&item) {
+                    self.world
+                        .wrong(format!("item {item:?} is not dead, and was there before"));
+                }
             }
         }
     }

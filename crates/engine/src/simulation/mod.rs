@@ -5,6 +5,7 @@
 //! until it is done, stopped, or its [`plug`] is pulled; then again, from the disks that are left. [`service`] and
 //! [`source`] are what it works with; [`oracle`] sees what they see and knows what must not be.
 
+mod keyed;
 mod life;
 mod nth_call;
 mod oracle;

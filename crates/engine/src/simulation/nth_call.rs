@@ -2,7 +2,7 @@
 //! the dead letters, of the source and of the sink. Nothing is lost, and the run that goes on finishes the job exactly.
 
 use super::life::Machine;
-use super::scenario::{Disk, End, Fails, Scenario};
+use super::scenario::{Disk, End, Fails, Keys, Scenario};
 use crate::options::Strategy;
 use crate::summary::Ending;
 
@@ -17,8 +17,13 @@ fn each_call(strategy: Strategy, end: impl Fn(u64) -> End, ending: impl Fn(&Endi
     let mut hit = 0;
     for seed in 0..2 {
         for call in 1..CALLS_MAX {
-            let mut machine = Machine::new(Scenario::plain(seed, strategy, ITEMS));
-            let first = machine.live_and_check(end(call), false);
+            let end = end(call);
+            let mut scenario = Scenario::plain(seed, strategy, ITEMS);
+            if end == End::Fails(Fails::Disk(Disk::Keys, call)) {
+                scenario.keys = Some(Keys::Different);
+            }
+            let mut machine = Machine::new(scenario);
+            let first = machine.live_and_check(end, true);
             let is_hit = first
                 .as_ref()
                 .is_none_or(|first| *first != Ending::Complete);
@@ -26,7 +31,8 @@ fn each_call(strategy: Strategy, end: impl Fn(u64) -> End, ending: impl Fn(&Endi
                 assert!(ending(&first), "call {call}, seed {seed}: {first:?}");
             }
             if is_hit {
-                let second = machine.live_and_check(End::None, false);
+                // All items are there, also where they are known by keys.
+                let second = machine.live_and_check(End::None, true);
                 assert_eq!(second, Some(Ending::Complete), "call {call}, seed {seed}");
             }
             machine.check_in_the_end();
@@ -49,7 +55,7 @@ fn each_call(strategy: Strategy, end: impl Fn(u64) -> End, ending: impl Fn(&Endi
 #[test]
 fn whichever_call_of_the_disks_fails_nothing_is_lost() {
     for strategy in Strategy::ALL {
-        for disk in [Disk::Journal, Disk::Letters] {
+        for disk in [Disk::Journal, Disk::Letters, Disk::Keys] {
             let fails = |call| End::Fails(Fails::Disk(disk, call));
             each_call(strategy, fails, |ending| {
                 matches!(ending, Ending::Storage(_))

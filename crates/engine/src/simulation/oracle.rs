@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::keyed::Names;
 use super::plug::Plug;
 use super::scenario::{CALM_AT, End, Fails, Fate, Scenario};
 use crate::fact::Step;
@@ -25,6 +26,8 @@ pub(super) use watcher::Watcher;
 /// The world around the machine.
 pub(super) struct World {
     pub(super) scenario: Scenario,
+    /// Which number is which item, where items are known by keys.
+    pub(super) names: Option<Names>,
     state: Mutex<State>,
 }
 
@@ -51,6 +54,8 @@ pub(super) struct State {
     save: Service,
     fetch: Service,
     is_reading: bool,
+    /// The items that the source holds.
+    input: Vec<u64>,
     /// Items at which a worker has broken by accident.
     accidents: BTreeSet<u64>,
     lives: Vec<Lived>,
@@ -110,6 +115,7 @@ impl World {
             save: Service::default(),
             fetch: Service::default(),
             is_reading: false,
+            input: Vec::new(),
             accidents: BTreeSet::new(),
             lives: Vec::new(),
             wrong: Vec::new(),
@@ -117,6 +123,7 @@ impl World {
             trace: 0,
         };
         Arc::new(World {
+            names: Names::new(&scenario),
             scenario,
             state: Mutex::new(state),
         })
@@ -179,6 +186,61 @@ impl World {
         }
     }
 
+    /// Lives there were before this one.
+    pub(super) fn life(&self) -> usize {
+        self.state().life
+    }
+
+    /// Which item has this number. `None` of one whose key was there before in the same input: all that may become of that is that it
+    /// is given up.
+    pub(super) fn item(&self, state: &mut State, number: u64) -> Option<u64> {
+        let Some(names) = &self.names else {
+            return Some(number);
+        };
+        match names.item(number) {
+            Some((item, 0)) => Some(item),
+            Some(_) => None,
+            // What is written now is written nowhere.
+            None if state.plug.is_out() => None,
+            None => {
+                state.is_wrong(format!("number {number} has no key"));
+                None
+            }
+        }
+    }
+
+    /// A request or answer as the services know it, which have not heard of numbers. `item` says of which item a value is.
+    pub(super) fn known(&self, bulk: &[Record<u64>], item: fn(u64) -> u64) -> Vec<Record<u64>> {
+        let mut bulk = bulk.to_vec();
+        let Some(names) = &self.names else {
+            return bulk;
+        };
+        for record in &mut bulk {
+            let number = std::mem::replace(&mut record.index, item(record.value));
+            let found = names.item(number);
+            if found != Some((record.index, 0)) {
+                if self.state().plug.is_out() {
+                    continue;
+                }
+                self.wrong(format!(
+                    "number {number} carries item {}, and is {found:?}",
+                    record.index
+                ));
+                record.index = 0;
+            }
+        }
+        bulk
+    }
+
+    /// Of which item a value is that comes to the service of this step.
+    pub(super) fn item_sent(&self, step: Step) -> fn(u64) -> u64 {
+        match (step, self.scenario.has_fetch) {
+            (Step::Fetch, _) => |value| value,
+            (_, false) => uncompute,
+            (_, true) => |value| unfetched(uncompute(value)),
+        }
+    }
+
     /// What an item is when it comes to the sink.
     pub(super) fn result_of(&self, index: u64) -> u64 {
         compute(match self.scenario.has_fetch {
@@ -202,6 +264,16 @@ impl World {
             state.fired("a worker broke by accident");
         }
         is_hit
+    }
+
+    /// A source is opened that holds these items.
+    pub(super) fn opens(&self, input: &[u64]) {
+        self.state().input = input.to_vec();
+    }
+
+    /// Those that the last source holds.
+    pub(super) fn input(&self) -> Vec<u64> {
+        self.state().input.clone()
     }
 
     pub(super) fn is_reading(&self, is_reading: bool) {
@@ -348,6 +420,17 @@ impl World {
 /// What fetching makes of an item, and computing of what it gets.
 pub(super) fn fetched(item: u64) -> u64 {
     item * 7 + 1
+}
+
+/// The item that was fetched so.
+pub(super) fn unfetched(input: u64) -> u64 {
+    input.wrapping_sub(1) / 7
+}
+
+/// What was computed to this.
+fn uncompute(result: u64) -> u64 {
+    // The inverse of the factor, modulo 2^64.
+    result.rotate_right(17).wrapping_mul(0xF1DE_83E1_9937_733D)
 }
 
 pub(super) fn compute(input: u64) -> u64 {

@@ -22,6 +22,8 @@ pub(super) struct Scenario {
     /// Whether the answers of a service that stores are kept in a file.
     pub(super) keeps_answers: bool,
     pub(super) source: Reading,
+    /// Whether items are known by keys, and the input is another in each life.
+    pub(super) keys: Option<Keys>,
     pub(super) fetch: Weather,
     pub(super) save: Weather,
     /// What is bad about an item, one by one.
@@ -57,6 +59,14 @@ pub(super) struct Reading {
     pub(super) has_places: bool,
     /// Items in one read, at most.
     pub(super) at_once: usize,
+}
+
+/// How items are known by keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    Different,
+    /// All of them begin with the same bits.
+    Alike,
 }
 
 /// What is bad about an item.
@@ -129,11 +139,12 @@ pub(super) enum Fails {
     Save(u64),
 }
 
-/// One of the two.
+/// One of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disk {
     Journal,
     Letters,
+    Keys,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +191,7 @@ impl Scenario {
                 Sink::File => Weather::calm(&mut random),
             },
             fates: fates(items, has_fetch, sink, &mut random),
+            keys: None,
             accidents: None,
             fails_as_a_whole: random.bool(),
             unrecorded_max: random.u64(1..20),
@@ -188,6 +200,17 @@ impl Scenario {
             ends: ends(&mut random),
         }
         .with_workers()
+        .with_keys()
+    }
+
+    /// Knows items by keys, in one of eight scenarios.
+    fn with_keys(mut self) -> Scenario {
+        self.keys = match self.seed % 16 {
+            5 => Some(Keys::Different),
+            13 => Some(Keys::Alike),
+            _ => None,
+        };
+        self
     }
 
     /// Lets something that may break compute, in one of sixteen scenarios. Draws from a source of its own, so that the rest of a
@@ -222,7 +245,7 @@ impl Scenario {
             latency: 2 * MS,
             ..Weather::default()
         };
-        scenario.accidents = None;
+        (scenario.accidents, scenario.keys) = (None, None);
         scenario.fates = vec![Fate::Good; items as usize];
         scenario.fates[items as usize / 3] = Fate::ComputePanics;
         scenario.fates[items as usize / 2] = Fate::Refused;

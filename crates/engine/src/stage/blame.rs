@@ -9,7 +9,7 @@ use crate::fact::Fact;
 use crate::fault::{Fault, Verdict};
 use crate::limit::PAUSE_MAX;
 use crate::outage::{Failure, Taken};
-use crate::payload;
+use crate::payload::Shown;
 use crate::planted::planted;
 use crate::record::Record;
 use crate::stop::Reason;
@@ -172,12 +172,14 @@ impl<Q> Dispatch<Q> {
     }
 
     fn dead(&self, record: &Record<Q>, fault: Fault) -> Fact {
+        let Shown { key, payload } = self.show.of(&record.value);
         Fact::Dead {
             index: record.index,
             step: self.step,
             attempts: record.trail.attempts.max(1),
             fault,
-            payload: self.show.map(|show| payload::text(show, &record.value)),
+            key,
+            payload,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::fact::Step;
 use crate::journal::Horizon;
 use crate::log::Log;
 use crate::options::Options;
-use crate::payload::Show;
+use crate::payload::Showing;
 use crate::record::Record;
 use crate::stop::Stop;
 
@@ -18,8 +18,8 @@ pub(crate) type Deliver<A> = Box<dyn Fn(Vec<Record<A>>)>;
 pub(crate) struct Weights<Q, A> {
     pub(crate) record: fn(&Q) -> usize,
     pub(crate) answer: fn(&A) -> usize,
-    /// What a dead letter shows of a record, if it shows anything.
-    pub(crate) show: Option<Show<Q>>,
+    /// What a dead letter shows of a record.
+    pub(crate) show: Showing<Q>,
 }
 
 /// What a stage needs to know of the run.

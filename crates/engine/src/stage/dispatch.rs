@@ -12,7 +12,7 @@ use crate::fault::{Fault, Verdict};
 use crate::limit::{Changed, Gate, Sent};
 use crate::options::Options;
 use crate::outage::Outage;
-use crate::payload::Show;
+use crate::payload::Showing;
 use crate::planted::planted;
 use crate::record::{Chunk, Record};
 use crate::retry::{Budget, Retry};
@@ -42,8 +42,8 @@ pub(crate) struct Dispatch<Q> {
     /// What the service said last when it failed; names the reason when the stage gives up.
     pub(super) last_fault: Option<Fault>,
     pub(super) outage_budget: Duration,
-    /// What a dead letter shows of a record, if it shows anything.
-    pub(super) show: Option<Show<Q>>,
+    /// What a dead letter shows of a record.
+    pub(super) show: Showing<Q>,
     pub(super) stopped: bool,
 }
 
@@ -72,7 +72,7 @@ impl<Q> Dispatch<Q> {
             asked_max: Duration::ZERO,
             last_fault: None,
             outage_budget: options.outage_budget,
-            show: None,
+            show: Showing::NOTHING,
             stopped: false,
         }
     }
@@ -86,7 +86,7 @@ impl<Q> Dispatch<Q> {
     }
 
     /// The same, whose dead letters show what their items were.
-    pub(crate) fn showing(self, show: Option<Show<Q>>) -> Dispatch<Q> {
+    pub(crate) fn showing(self, show: Showing<Q>) -> Dispatch<Q> {
         Dispatch { show, ..self }
     }
 

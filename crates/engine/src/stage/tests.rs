@@ -18,6 +18,7 @@ use super::*;
 use crate::fault::Fault;
 use crate::log;
 use crate::options::{InFlightLimit, Options};
+use crate::payload::Showing;
 use crate::service::{Connection, Declared, Reply};
 use crate::stop::Reason;
 
@@ -186,7 +187,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
         let weights = Weights {
             record: |_: &u64| 0,
             answer: |_: &()| 0,
-            show: None,
+            show: Showing::NOTHING,
         };
         let stage = Stage::start(service, weights, deliver, context);
         let records = (0..scenario.items).map(|n| Record::new(n, n));

@@ -78,7 +78,7 @@ impl<W: Types> Fetching<W> {
         let weights = Weights {
             record: sizes.item,
             answer: sizes.fetched,
-            show: sizes.item_payload.filter(|_| context.options.dead_payload),
+            show: sizes.item_shown.with_payload(context.options.dead_payload),
         };
         Fetching {
             items,

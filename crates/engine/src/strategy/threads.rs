@@ -178,6 +178,7 @@ impl<Q: Send + 'static, R: Send + 'static> Threads<Q, R> {
             attempts: 1,
             fault: Fault::permanent(format!("no result within {deadline:.0?}")),
             // The thread has it.
+            key: None,
             payload: None,
         };
         self.cpu.log.push(now, dead);

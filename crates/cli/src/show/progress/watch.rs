@@ -147,6 +147,7 @@ impl Watch {
                 step,
                 attempts,
                 fault,
+                key,
                 ..
             } => {
                 self.dead_shown += 1;
@@ -155,8 +156,11 @@ impl Watch {
                         0 | 1 => String::new(),
                         more => format!(", after {more} attempts"),
                     };
+                    let key = key
+                        .as_ref()
+                        .map_or_else(String::new, |key| format!(" {key:?}"));
                     self.messages.say(format_args!(
-                        "dead: item {index}, {}{tries}: {fault}",
+                        "dead: item {index}{key}, {}{tries}: {fault}",
                         step.name()
                     ));
                 }

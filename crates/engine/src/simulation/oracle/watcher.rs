@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, State, World};
+use super::{Answer, State, Taken, World};
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
 use crate::observer::Observer;
@@ -25,7 +25,8 @@ impl Observer for Watcher {
                 let until = attempt.at + attempt.took;
                 state.service(attempt.step).blame.told(until);
                 if attempt.step == Step::Save {
-                    are_saved(&mut state, attempt.done.ranges().iter().cloned().flatten());
+                    let numbers = attempt.done.ranges().iter().cloned().flatten();
+                    self.0.are_saved(&mut state, numbers);
                 }
             }
             Fact::OutageBegan { step, at, .. } => {
@@ -46,21 +47,31 @@ impl Observer for Watcher {
     }
 }
 
-/// Whether these items are, of which a fact says that they are saved.
-fn are_saved(state: &mut State, items: impl Iterator<Item = u64>) {
-    for index in items {
-        let taken = state.items[index as usize];
-        let is_saved = taken.is_some_and(|taken| {
-            taken.life == state.life && matches!(taken.answer, Answer::Saved(_))
-        });
-        if !is_saved {
-            state.is_wrong(format!("item {index} is told to be saved: {taken:?}"));
+impl World {
+    /// Whether these items are, of which a fact says that they are saved.
+    fn are_saved(&self, state: &mut State, numbers: impl Iterator<Item = u64>) {
+        for number in numbers {
+            let item = self.item(state, number);
+            let taken = item.and_then(|item| state.items.get(item as usize).copied().flatten());
+            let is_saved = taken.is_some_and(|taken: Taken| {
+                taken.life == state.life && matches!(taken.answer, Answer::Saved(_))
+            });
+            if !is_saved && !state.plug.is_out() {
+                state.is_wrong(format!("item {item:?} is told to be saved: {taken:?}"));
+            }
         }
     }
-}
 
-impl World {
-    fn is_rightly_dead(&self, state: &mut State, index: u64, step: Step, fault: &Fault) {
+    fn is_rightly_dead(&self, state: &mut State, number: u64, step: Step, fault: &Fault) {
+        let Some(index) = self.item(state, number) else {
+            state.fired("a key was there before");
+            if step != Step::Read && !state.plug.is_out() {
+                state.is_wrong(format!(
+                    "number {number} was there before, and went on: {fault:?}"
+                ));
+            }
+            return;
+        };
         let fate = self.scenario.fates[index as usize];
         let is_right = match (step, fault.verdict()) {
             (Step::Read, _) => fate == Fate::Unreadable,

@@ -1,6 +1,7 @@
 //! A stage whose requests carry several records: how many, and what becomes of a request of which a part failed.
 
 use super::*;
+use crate::payload::Showing;
 
 /// How a request goes that carries these items: after how long, and how.
 type Answers = fn(&[u64], Duration) -> (Duration, Result<Reply<()>, Fault>);
@@ -87,7 +88,7 @@ fn send_weighed(
         let weights = Weights {
             record,
             answer: |_: &()| 0,
-            show: None,
+            show: Showing::NOTHING,
         };
         let stage = Stage::start(service, weights, Box::new(drop), context);
         stage.offer_all((0..items).map(|n| Record::new(n, n)).collect());
