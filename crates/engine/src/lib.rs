@@ -64,6 +64,7 @@ mod halt;
 mod health;
 mod heartbeat;
 mod indexes;
+mod inlet;
 #[cfg(test)]
 mod insight;
 mod job;

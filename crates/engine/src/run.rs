@@ -25,12 +25,13 @@ use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::health::Health;
 use crate::heartbeat::beat;
+use crate::inlet::Inlet;
 use crate::job::{Compute, Fetch, JobOf, Types};
-use crate::journal::{Horizon, Journal};
+use crate::journal::Journal;
 use crate::load::Load;
 use crate::log::{self, Log};
 use crate::options::Options;
-use crate::queue::{Receiver, queue};
+use crate::queue::queue;
 use crate::reader::{Keyed, Reader, Reading};
 use crate::recorder::{Recorder, Recording};
 use crate::score::{Known, Setting, score};
@@ -329,28 +330,6 @@ struct Wired<W: Types> {
     input: Inlet<W::Item>,
     /// Whether those who compute still can.
     health: Health,
-}
-
-/// What the reader fills and waits for, so that it can be told to stop.
-struct Inlet<T> {
-    items: Receiver<T>,
-    horizon: Option<Arc<Horizon>>,
-}
-
-impl<T> Clone for Inlet<T> {
-    fn clone(&self) -> Inlet<T> {
-        Inlet {
-            items: self.items.clone(),
-            horizon: self.horizon.clone(),
-        }
-    }
-}
-
-impl<T> Inlet<T> {
-    fn close(&self) {
-        self.items.close();
-        self.horizon.iter().for_each(|horizon| horizon.close());
-    }
 }
 
 fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {

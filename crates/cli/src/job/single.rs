@@ -113,8 +113,7 @@ impl<'a> Single<'a> {
         let stop = Stop::new();
         let results = self
             .opened
-            .compute_some(vec![fetched], &self.options, watch, &stop)
-            .map_err(Error::from)?;
+            .compute_some(vec![fetched], &self.options, watch, &stop)?;
         let why = why.lock().unwrap_or_else(PoisonError::into_inner).take();
         let result = results.into_iter().next();
         let nothing = || why.unwrap_or_else(|| Fault::permanent("nothing came of it"));

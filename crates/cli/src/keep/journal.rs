@@ -67,7 +67,7 @@ impl Keep {
         if *no_journal {
             return Ok(Keep::Nothing);
         }
-        if !work.input.is_replayable() && !(work.is_keyed && journal.is_some()) {
+        if !(work.input.is_replayable() || work.is_keyed && journal.is_some()) {
             if journal.is_some() {
                 return Err(Error::usage(format_args!(
                     "--journal needs an input that can be read again, and {} cannot; {}, or add --key",

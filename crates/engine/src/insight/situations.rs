@@ -18,6 +18,9 @@ use crate::tally::Tally;
 /// A bound is no bound where a run beats it by more than this.
 const BEATEN: f64 = 1.05;
 
+/// A figure that is checked too: its name, where it stands, and the least and the most that it may be.
+type Figure = (&'static str, fn(&Summary) -> f64, f64, f64);
+
 /// What is staged, and what must be said.
 pub(super) struct Situation {
     pub(super) name: &'static str,
@@ -27,7 +30,7 @@ pub(super) struct Situation {
     /// Each of these is in the sentence.
     says: &'static [&'static str],
     /// A figure that is known, its name, and how far it may be off.
-    figure: Option<(&'static str, fn(&Summary) -> f64, f64, f64)>,
+    figure: Option<Figure>,
     /// Whether chance has a part in it.
     pub(super) has_chance: bool,
     /// Whether it is quick enough for every test run.

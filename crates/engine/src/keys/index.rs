@@ -15,7 +15,7 @@ pub(crate) const NUMBERS_MAX: u64 = 1 << 40;
 /// Which numbers a key may have.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Numbers below 2^24, those below 2^25, and so on.
+    /// One for the first 2^24 numbers, one for the next, and so on.
     parts: Vec<Vec<List>>,
 }
 

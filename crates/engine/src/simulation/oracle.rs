@@ -4,6 +4,7 @@
 //! rather than panicked about, because the engine catches panics in a user's code.
 
 mod blame;
+mod numbers;
 mod rules;
 mod watcher;
 
@@ -20,6 +21,7 @@ use crate::fact::Step;
 use crate::options::InFlightLimit;
 use crate::record::Record;
 use blame::Blame;
+pub(super) use numbers::{compute, fetched, unfetched};
 pub(super) use rules::Recorded;
 pub(super) use watcher::Watcher;
 
@@ -189,56 +191,6 @@ impl World {
     /// Lives there were before this one.
     pub(super) fn life(&self) -> usize {
         self.state().life
-    }
-
-    /// Which item has this number. `None` of one whose key was there before in the same input: all that may become of that is that it
-    /// is given up.
-    pub(super) fn item(&self, state: &mut State, number: u64) -> Option<u64> {
-        let Some(names) = &self.names else {
-            return Some(number);
-        };
-        match names.item(number) {
-            Some((item, 0)) => Some(item),
-            Some(_) => None,
-            // What is written now is written nowhere.
-            None if state.plug.is_out() => None,
-            None => {
-                state.is_wrong(format!("number {number} has no key"));
-                None
-            }
-        }
-    }
-
-    /// A request or answer as the services know it, which have not heard of numbers. `item` says of which item a value is.
-    pub(super) fn known(&self, bulk: &[Record<u64>], item: fn(u64) -> u64) -> Vec<Record<u64>> {
-        let mut bulk = bulk.to_vec();
-        let Some(names) = &self.names else {
-            return bulk;
-        };
-        for record in &mut bulk {
-            let number = std::mem::replace(&mut record.index, item(record.value));
-            let found = names.item(number);
-            if found != Some((record.index, 0)) {
-                if self.state().plug.is_out() {
-                    continue;
-                }
-                self.wrong(format!(
-                    "number {number} carries item {}, and is {found:?}",
-                    record.index
-                ));
-                record.index = 0;
-            }
-        }
-        bulk
-    }
-
-    /// Of which item a value is that comes to the service of this step.
-    pub(super) fn item_sent(&self, step: Step) -> fn(u64) -> u64 {
-        match (step, self.scenario.has_fetch) {
-            (Step::Fetch, _) => |value| value,
-            (_, false) => uncompute,
-            (_, true) => |value| unfetched(uncompute(value)),
-        }
     }
 
     /// What an item is when it comes to the sink.
@@ -415,26 +367,6 @@ impl World {
             false => Err(wrong.join("\n")),
         }
     }
-}
-
-/// What fetching makes of an item, and computing of what it gets.
-pub(super) fn fetched(item: u64) -> u64 {
-    item * 7 + 1
-}
-
-/// The item that was fetched so.
-pub(super) fn unfetched(input: u64) -> u64 {
-    input.wrapping_sub(1) / 7
-}
-
-/// What was computed to this.
-fn uncompute(result: u64) -> u64 {
-    // The inverse of the factor, modulo 2^64.
-    result.rotate_right(17).wrapping_mul(0xF1DE_83E1_9937_733D)
-}
-
-pub(super) fn compute(input: u64) -> u64 {
-    input.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17)
 }
 
 impl State {
