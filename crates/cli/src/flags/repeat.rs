@@ -90,8 +90,8 @@ mod tests {
             "inflight run --header 'Authorization: Bearer env:TOKEN'",
         );
         check(
-            &["run", "--save", "sqlite:a.db?table=t&key=canary"],
-            "inflight run --save 'sqlite:a.db?table=t&key'",
+            &["run", "--save", "sqlite:a.db?table=t&token=canary"],
+            "inflight run --save 'sqlite:a.db?table=t&token'",
         );
     }
 }
