@@ -43,6 +43,7 @@ impl LineMaker {
     }
 
     /// Whether the lines are CSV.
+    #[cfg(feature = "http")]
     pub(crate) fn is_csv(&self) -> bool {
         self.delimiter.is_some()
     }

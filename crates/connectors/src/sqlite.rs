@@ -101,7 +101,8 @@ impl SqliteSink {
         }
         let own = settings.row_key()?;
         // Rows of a table of our own are made; of one that is named with its key they are updated.
-        let missing = missing.or((own.is_some() && key.is_none()).then_some("insert"));
+        let is_own = settings.key.is_none() && own.is_some() && key.is_none();
+        let missing = missing.or(is_own.then_some("insert"));
         let key = RowKey::new(own, key, missing).map_err(fail)?;
         Ok(SqliteSink {
             plan: Plan {

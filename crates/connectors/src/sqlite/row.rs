@@ -18,13 +18,8 @@ pub(super) fn row<'a>(
     row: &mut Vec<Cell<'a>>,
 ) -> Result<(), Fault> {
     row.clear();
-    let is_keyed = columns.is_keyed();
-    if !is_keyed {
-        row.push(Cell::Integer(record.index.cast_signed()));
-    }
+    row.push(Cell::Integer(record.index.cast_signed()));
     if columns.is_default() {
-        let key = record.value.key_text().map(Cow::Borrowed);
-        row.extend(key.filter(|_| is_keyed).map(Cell::Text));
         row.push(Cell::of_bytes(record.value.bytes()));
         return Ok(());
     }
