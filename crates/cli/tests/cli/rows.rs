@@ -200,9 +200,7 @@ fn answers_to_saves_are_kept_as_columns() {
     );
     let refused = run("more.csv", &format!("--save-body json {columns}")).expect(2);
     assert!(
-        refused
-            .stderr
-            .contains("both --save-body json and --responses"),
+        refused.stderr.contains("both the body and --responses"),
         "{}",
         refused.stderr
     );

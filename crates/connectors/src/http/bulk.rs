@@ -110,23 +110,25 @@ impl BulkBody {
     pub(super) fn of(&self, records: &[Record<Payload>]) -> Made {
         let mut body = Vec::with_capacity(64 * records.len());
         let mut refused = Vec::new();
-        let mut between: &[u8] = match self.layout {
-            Layout::Array => b"[",
-            Layout::Lines => b"",
-        };
+        let is_array = self.layout == Layout::Array;
+        if is_array {
+            body.push(b'[');
+        }
+        let mut is_first = true;
         for (at, record) in records.iter().enumerate() {
             let begin = body.len();
-            body.extend_from_slice(between);
+            if is_array && !is_first {
+                body.push(b',');
+            }
             match self.write(record, &mut body) {
-                Ok(()) if self.layout == Layout::Array => between = b",",
-                Ok(()) => {}
+                Ok(()) => is_first = false,
                 Err(fault) => {
                     body.truncate(begin);
                     refused.push((at, fault));
                 }
             }
         }
-        if self.layout == Layout::Array {
+        if is_array {
             body.push(b']');
         }
         Made {
