@@ -93,7 +93,8 @@ impl PostgresSink {
         let fail = |why: String| format!("address {address}: {why}");
         let own = settings.row_key()?;
         // A table that is made has no rows to be updated.
-        let is_own = own.is_some() && value("key").is_none() && settings.create;
+        let is_own =
+            settings.key.is_none() && own.is_some() && value("key").is_none() && settings.create;
         let missing = value("missing").or(is_own.then_some("insert"));
         let key = RowKey::new(own, value("key"), missing);
         let key = key.map_err(fail)?;

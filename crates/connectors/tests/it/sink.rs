@@ -24,7 +24,8 @@ fn addresses_are_read() {
     check("null:", Ok("null:"));
     check("null:x", Err("takes nothing after it"));
     check("labb:?latency=1s", Err("did you mean `lab:`"));
-    check("results.db", Err("unknown scheme `results.db`"));
+    check("results.db", Err("did you mean `sqlite:results.db`"));
+    check("results", Err("unknown scheme `results`"));
     #[cfg(feature = "http")]
     {
         check(
@@ -39,7 +40,7 @@ fn addresses_are_read() {
     {
         check("sqlite:a.db", Ok("sqlite:a.db?table=results"));
         check("sqlite:a.db?table=t", Ok("sqlite:a.db?table=t"));
-        check("sqlite:a.db?tabel=t", Err("knows only table=NAME"));
+        check("sqlite:a.db?tabel=t", Err("did you mean `table`"));
         check("sqlite:a.db?table=a\"b", Err("letters, digits and _"));
         check("sqlite:", Err("names no file"));
     }
