@@ -16,7 +16,7 @@ use crate::row::Value;
 /// use inflight_connectors::{ItemKey, Payload, Row};
 ///
 /// let item = || Payload::of_row(0, Row::json(r#"{"id": 7, "user": {"name": "Ann"}}"#).unwrap());
-/// let key = |text: &str| ItemKey::parse(text)?.of(&item()).map_err(|fault| fault.to_string());
+/// let key = |text: &str| ItemKey::parse(text).unwrap().of(&item()).map_err(|fault| fault.to_string());
 /// assert_eq!(key("id")?, "7");
 /// assert_eq!(key(r#".user.name + "-" + (.id | tostring)"#)?, "Ann-7");
 /// assert!(key("name").unwrap_err().contains("no field"));

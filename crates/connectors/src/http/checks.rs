@@ -19,7 +19,7 @@ const SHOWN_CHARS_MAX: usize = 200;
 ///
 /// let checks = AnswerChecks::compile(Some(".error"), None, None)?;
 /// assert!(checks.reads_answers());
-/// assert!(AnswerChecks::compile(Some(".error |"), None, None).unwrap_err().starts_with("--fail-if"));
+/// assert!(AnswerChecks::compile(Some(".error |"), None, None).unwrap_err().to_string().starts_with("--fail-if"));
 /// # Ok::<(), inflight_connectors::Error>(())
 /// ```
 #[derive(Clone, Default)]
