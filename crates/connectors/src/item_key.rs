@@ -19,7 +19,7 @@ use crate::row::Value;
 /// let key = |text: &str| ItemKey::parse(text).unwrap().of(&item()).map_err(|fault| fault.to_string());
 /// assert_eq!(key("id")?, "7");
 /// assert_eq!(key(r#".user.name + "-" + (.id | tostring)"#)?, "Ann-7");
-/// assert!(key("name").unwrap_err().contains("no field"));
+/// assert!(key("name").unwrap_err().contains("is missing"));
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
