@@ -26,6 +26,8 @@ pub(crate) struct Account {
     pub(crate) job: String,
     /// The number that the run has by its journal.
     pub(crate) epoch: u64,
+    /// Whether rows that are there may be of an earlier run.
+    pub(crate) is_known: bool,
     /// The number by which it has taken over; 0 before that.
     taken: AtomicU64,
     /// Rows written since they were joined last.
@@ -37,6 +39,7 @@ impl Account {
         Account {
             job: ledger.job,
             epoch: ledger.epoch,
+            is_known: ledger.is_known,
             taken: AtomicU64::new(0),
             rows: AtomicU64::new(0),
         }
@@ -86,6 +89,14 @@ pub(crate) fn superseded(latest: u64, place: &str) -> Fault {
         }
         _ => format!("another run of this job, number {latest}, has taken over in {place}"),
     })
+}
+
+/// Why a job that never saved anything in this table saves nothing there: its first row would take the place of another's.
+pub(crate) fn occupied(table: &str, place: &str) -> Fault {
+    Fault::permanent(format!(
+        "table {table} of {place} holds rows that this job did not save, and its results would replace them, the first the row of index 0; \
+         name another table (?table=NAME), empty this one, or let rows be known by a key of their own (--key)"
+    ))
 }
 
 /// What stands where a list of items should.

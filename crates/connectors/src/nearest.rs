@@ -15,7 +15,7 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
 /// The valid name that is most like a mistyped one, if any is.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
-    let score = |other: &str| strsim::jaro_winkler(&name, other);
+    let score = |other: &str| strsim::jaro_winkler(&name, &other.to_lowercase());
     known
         .iter()
         .copied()
@@ -38,5 +38,6 @@ mod tests {
             unknown("scheme", "zzz", &known),
             "unknown scheme `zzz`; known: http:, sqlite:, null:"
         );
+        assert_eq!(nearest("putt", &["GET", "PUT"]), Some("PUT"));
     }
 }

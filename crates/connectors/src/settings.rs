@@ -149,4 +149,7 @@ pub struct Ledger {
     /// The number of the run, from its journal. A run of the same job with a lower one can write no more once this one
     /// has taken over.
     pub epoch: u64,
+    /// Whether an earlier run is known to have saved in this place, so that rows by index may be its own. Where none is, a table
+    /// of which the account knows nothing must be empty.
+    pub is_known: bool,
 }

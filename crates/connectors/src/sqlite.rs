@@ -20,7 +20,7 @@ use crate::blocking::Blocking;
 use crate::columns::Columns;
 use crate::file_id;
 use crate::kind::Kind;
-use crate::ledger::Account;
+use crate::ledger::{Account, occupied};
 use crate::nearest::unknown;
 use crate::path;
 use crate::payload::Payload;
@@ -183,9 +183,18 @@ impl SqliteSink {
             return Ok(None);
         };
         self.plan.at_start(|| {
-            let take_over = || ledger::take_over(account, &mut self.plan.open_to_save()?);
-            let taken = take_over().map(Some);
-            taken.map_err(|cause| self.plan.unfit(&cause, self.plan.unaccounted(&cause)))
+            let failed = |cause| self.plan.unfit(&cause, self.plan.unaccounted(&cause));
+            let mut connection = self.plan.open_to_save().map_err(failed)?;
+            if self
+                .plan
+                .is_occupied(account, &connection)
+                .map_err(failed)?
+            {
+                let place = self.plan.path.display().to_string();
+                return Err(occupied(&self.plan.table, &place));
+            }
+            let taken = ledger::take_over(account, &mut connection).map_err(failed)?;
+            Ok(Some(taken))
         })
     }
 
@@ -277,6 +286,22 @@ impl Plan {
             connection.pragma_update(None, "synchronous", "FULL")?;
         }
         Ok(connection)
+    }
+
+    /// Whether rows are there that would be replaced by their index, and are not of this job.
+    fn is_occupied(
+        &self,
+        account: &Account,
+        connection: &rusqlite::Connection,
+    ) -> rusqlite::Result<bool> {
+        if self.key.is_some()
+            || ledger::is_known(account, connection)?
+            || !connection.table_exists(None, self.table.as_str())?
+        {
+            return Ok(false);
+        }
+        let mut select = connection.prepare(&format!("SELECT 1 FROM \"{}\"", self.table))?;
+        select.exists(())
     }
 
     /// Does something before the run, as often as another program has the database locked, for at most [`START_MAX`].

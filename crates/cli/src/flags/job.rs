@@ -53,7 +53,8 @@ pub(crate) struct JobArgs {
     /// HTTP body of a save: the result (raw), {"index":…,"result":…} or --columns (json), the fields of the row (form), form:FIELD,
     /// form:a={x}&b={y}, a JSON template such as '{"id":"{id}"}', jq:FILTER, @FILE with a template, or none; for many records in one
     /// request array or ndjson, also with a template: array:'{"id":"{id}"}' [default: raw]
-    #[arg(long, value_name = "BODY", value_parser = BodySource::read)]
+    // As it was called before there was one for fetches.
+    #[arg(long, alias = "body", value_name = "BODY", value_parser = BodySource::read)]
     pub(crate) save_body: Option<BodySource>,
 
     /// What stands before each line of --save-body ndjson: jq:FILTER or a JSON template, such as 'jq:{index:{_id:$row.id}}'

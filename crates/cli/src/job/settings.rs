@@ -59,6 +59,8 @@ pub(crate) struct Earlier {
     pub(crate) keys_id: u64,
     /// The number of the next one, from 1.
     pub(crate) epoch_next: u64,
+    /// Whether the journal knew any when it was opened, though it may begin anew.
+    pub(crate) is_known: bool,
 }
 
 impl Settings {
@@ -167,6 +169,7 @@ impl Settings {
                 ledger: Some(Ledger {
                     job: name_of(earlier.job_id),
                     epoch: earlier.epoch_next,
+                    is_known: earlier.is_known,
                 }),
                 job: earlier.keys_id,
                 ..self.sink.clone()

@@ -234,6 +234,7 @@ impl Kept {
             job_id: self.job_id,
             keys_id: self.keys_id,
             epoch_next: self.epoch_next(),
+            is_known: self.opened.found().is_some(),
         };
         let sink = opened.sink_after(&earlier, strategy)?;
         if self.found().is_none() {

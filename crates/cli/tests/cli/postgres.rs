@@ -71,6 +71,40 @@ fn a_look_shows_which_column_gets_what() {
 }
 
 #[test]
+fn a_job_replaces_no_rows_of_another() {
+    let (server, name, postgres) =
+        database("CREATE TABLE t(\"index\" bigint PRIMARY KEY, result text)");
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let sqlite = format!("sqlite:{}?table=t", folder.path().join("out.db").display());
+    let results = |address: &str| {
+        if address == postgres {
+            return server.query(&name, "SELECT string_agg(result, ' ' ORDER BY 1) FROM t");
+        }
+        let connection = rusqlite::Connection::open(folder.path().join("out.db")).unwrap();
+        let sql = "SELECT group_concat(result, ' ') FROM t";
+        connection.query_row(sql, (), |row| row.get(0)).unwrap()
+    };
+    for address in [&sqlite, &postgres] {
+        let run = |rest: &str| inflight_in(&state, &format!("run {rest} --save '{address}'"), "");
+        run("5..7").expect(0);
+        let refused = run("8..9").expect(2);
+        for part in ["holds rows that this job did not save", "?table=NAME"] {
+            assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        }
+        assert_eq!(results(address), "5 6", "{address}");
+        // The same job, and the same place with another computation, are meant to replace what they saved.
+        run("5..7").expect(0);
+        run("5..7 --compute jq:.*2 --fresh").expect(0);
+        assert_eq!(results(address), "10 12", "{address}");
+        // Also where the journal was lost.
+        fs::remove_dir_all(&state).unwrap();
+        run("5..7").expect(0);
+        assert_eq!(results(address), "5 6", "{address}");
+    }
+}
+
+#[test]
 fn results_go_into_a_table_that_is_made() {
     let (server, name, address) = database("");
     let line = format!("run 0..1000 --compute sha256 --save '{address}'");

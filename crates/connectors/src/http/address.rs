@@ -141,7 +141,7 @@ impl Address {
         let fixed = literal(&parts);
         // Braces stand in no URL. Of a template, only where it leads is read.
         let readable = format!("{origin}{}", fixed.as_deref().unwrap_or("/"));
-        let url = Url::parse(&readable)?;
+        let url = Url::read(&readable).map_err(fail)?;
         let path = rest.split("{?").next().unwrap_or_default();
         let path = path.split('?').next().unwrap_or_default();
         let slash = if path.starts_with(['/', '{']) {
@@ -581,6 +581,20 @@ mod tests {
                 Address::parse(&template, &Fields::Unknown).is_err() || odd == "{a,}",
                 "{odd}"
             );
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_told_without_its_secrets() {
+        for text in [
+            "http://u:canary#x@a/b",
+            "http://u:canary?x@a/b",
+            "http://u:canary#x@a/{id}",
+            "http://u:canary@a:99999/{id}?token=canary",
+            "ftp://u:canary@a/{id}",
+        ] {
+            let why = Address::parse(text, &Fields::Unknown).err().expect(text);
+            assert!(!why.contains("canary"), "{why}");
         }
     }
 

@@ -13,6 +13,7 @@ use super::item::{Fields, bad};
 use super::link::Asked;
 use super::secret::{Filled, Headers, Secret};
 use super::url::{Origin, Url};
+use crate::nearest::nearest;
 use crate::payload::Payload;
 
 /// What makes a repeated request harmless: the same for the same item of the same job.
@@ -225,21 +226,40 @@ pub(super) fn method_and_url(text: &str) -> Result<(Option<Method>, &str), Strin
     }
 }
 
+/// What a request may do: the methods of the registry, without CONNECT, which is no request to the service, and HEAD and TRACE,
+/// whose answers hold nothing. Any other word is taken for a mistyped one: it would be sent, and refused, for every item.
+const METHODS: &[&str] = &[
+    "GET",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "QUERY",
+    "SEARCH",
+    "PURGE",
+    "COPY",
+    "MOVE",
+    "MERGE",
+    "LINK",
+    "UNLINK",
+    "LOCK",
+    "UNLOCK",
+    "MKCOL",
+    "PROPFIND",
+    "PROPPATCH",
+    "REPORT",
+];
+
 fn method_of(text: &str) -> Result<Method, String> {
-    let method = Method::from_bytes(text.as_bytes());
-    // CONNECT is no request to the service at all; the answers to the other two hold nothing.
-    let fit = method
-        .ok()
-        .filter(|method| ![Method::CONNECT, Method::HEAD, Method::TRACE].contains(method))
-        .filter(|method| {
-            method
-                .as_str()
-                .bytes()
-                .all(|byte| !byte.is_ascii_lowercase())
-        });
-    fit.ok_or_else(|| {
-        format!("method `{text}` cannot be used; GET, POST, PUT, PATCH and DELETE can")
-    })
+    if !METHODS.contains(&text) {
+        let guess = nearest(text, METHODS).map(|guess| format!("; did you mean {guess}?"));
+        return Err(format!(
+            "method `{text}` cannot be used{} GET, POST, PUT, PATCH and DELETE are the usual ones",
+            guess.as_deref().unwrap_or(";")
+        ));
+    }
+    Ok(Method::from_bytes(text.as_bytes()).expect("capital letters make a method"))
 }
 
 fn refuse_in_the_open(origin: &Origin, is_secret: bool) -> Result<(), String> {

@@ -36,26 +36,31 @@ pub(super) struct Url {
 impl Url {
     /// Fails with a sentence that shows neither userinfo nor query.
     pub(super) fn parse(text: &str) -> Result<Url, String> {
-        let fail = |why: &str| format!("address {}: {why}", redacted(text));
+        Url::read(text).map_err(|why| format!("address {}: {why}", redacted(text)))
+    }
+
+    /// Fails with what is wrong with it, and shows nothing of it: for a part of an address, of which nobody can tell what
+    /// may be shown.
+    pub(super) fn read(text: &str) -> Result<Url, &'static str> {
         let text = &*ascii(text);
-        let uri: Uri = text.parse().map_err(|_| {
-            fail("is no URL; write it as http://HOST:PORT/PATH, with other characters as %20")
-        })?;
+        let uri: Uri = text.parse().map_err(
+            |_| "is no URL; write it as http://HOST:PORT/PATH, with other characters as %20",
+        )?;
         let is_https = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            _ => return Err(fail("starts with neither http:// nor https://")),
+            _ => return Err("starts with neither http:// nor https://"),
         };
-        let authority = uri.authority().ok_or_else(|| fail("has no host"))?;
+        let authority = uri.authority().ok_or("has no host")?;
         let host = authority.host();
         if host.is_empty() {
-            return Err(fail("has no host"));
+            return Err("has no host");
         }
         let default_port = if is_https { 443 } else { 80 };
         let port = match authority.as_str().rsplit('@').next() {
-            Some(bare) if bare.len() > host.len() => authority
-                .port_u16()
-                .ok_or_else(|| fail("has no valid port"))?,
+            Some(bare) if bare.len() > host.len() => authority.port_u16().ok_or(
+                "has no valid port; a # or ? in a user name or a password is written as %23 or %3F",
+            )?,
             _ => default_port,
         };
         let shown = if port == default_port {
@@ -67,7 +72,7 @@ impl Url {
             is_https,
             host: host.trim_matches(['[', ']']).into(),
             port,
-            authority: shown.parse().map_err(|_| fail("has no valid host"))?,
+            authority: shown.parse().map_err(|_| "has no valid host")?,
         };
         let path = uri.path_and_query().cloned();
         Ok(Url {

@@ -103,6 +103,19 @@ impl Tables {
         Ok(saved)
     }
 
+    /// Whether any run of the job has taken over before.
+    pub(super) async fn is_known(&self, account: &Account, client: &Client) -> Result<bool, Error> {
+        let runs = [bound(&self.runs, Type::TEXT)];
+        let there = "SELECT to_regclass($1) IS NOT NULL";
+        let found = client.query_typed(there, &runs).await?;
+        if account.is_known || !found.first().is_some_and(|row| row.get(0)) {
+            return Ok(account.is_known);
+        }
+        let known = format!("SELECT 1 FROM {} WHERE job = $1", self.runs);
+        let job = [bound(&account.job, Type::TEXT)];
+        Ok(!client.query_typed(&known, &job).await?.is_empty())
+    }
+
     /// Forgets what is saved, for a run that does all of it again.
     pub(super) async fn forget(&self, account: &Account, client: &Client) -> Result<(), Failed> {
         client.batch_execute("BEGIN").await?;

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use inflight::{Durable, Fault, Record, Service};
 use tokio::sync::Mutex;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::address::Address;
 use super::connection::PostgresConnection;
 use super::ledger::{Failed, Tables};
-use super::link::Opener;
+use super::link::{Opener, bound};
 use super::name::{Name, quoted};
 use super::preview::preview;
 use super::shape::{Shape, Wanted};
@@ -18,7 +19,7 @@ use super::staging::Staging;
 use super::verdict;
 use crate::columns::Columns;
 use crate::kind::Kind;
-use crate::ledger::Account;
+use crate::ledger::{Account, occupied};
 use crate::payload::Payload;
 use crate::row_key::{self, Missing, RowKey};
 use crate::settings::SinkSettings;
@@ -190,7 +191,19 @@ impl PostgresSink {
             return Ok(None);
         };
         plan.opener.alone(async |link| {
-            let taken = plan.tables().take_over(account, &link.client).await;
+            let client = &link.client;
+            let failed = |cause| plan.unaccounted(Failed::By(cause));
+            if plan.key.is_none()
+                && !plan
+                    .tables()
+                    .is_known(account, client)
+                    .await
+                    .map_err(failed)?
+                && plan.has_rows(client).await.map_err(failed)?
+            {
+                return Err(occupied(&plan.table.shown, &plan.address.to_string()));
+            }
+            let taken = plan.tables().take_over(account, client).await;
             taken.map(Some).map_err(|cause| plan.unaccounted(cause))
         })
     }
@@ -313,6 +326,22 @@ impl Plan {
 
     pub(super) fn refused(&self, cause: &Error) -> Fault {
         verdict::refused(&self.place(), cause)
+    }
+
+    /// Whether anything can be seen in the table, where it is there.
+    async fn has_rows(&self, client: &Client) -> Result<bool, Error> {
+        let table = &self.table.quoted;
+        let there = "SELECT to_regclass($1) IS NOT NULL";
+        let found = client
+            .query_typed(there, &[bound(table, Type::TEXT)])
+            .await?;
+        if !found.first().is_some_and(|row| row.get(0)) {
+            return Ok(false);
+        }
+        let rows = client
+            .query_typed(&format!("SELECT 1 FROM {table} LIMIT 1"), &[])
+            .await?;
+        Ok(!rows.is_empty())
     }
 
     pub(super) fn unaccounted(&self, cause: Failed) -> Fault {

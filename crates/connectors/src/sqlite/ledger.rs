@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Transaction, TransactionBehavior};
 
-use crate::ledger::{Account, foreign, joined, ranges, read, write};
+use crate::ledger::{Account, RUNS, foreign, joined, ranges, read, write};
 
 const CREATE: &str = "\
 CREATE TABLE IF NOT EXISTS inflight_runs(job TEXT PRIMARY KEY, epoch INTEGER NOT NULL); \
@@ -41,6 +41,15 @@ pub(super) fn take_over(
     transaction.commit()?;
     account.took(epoch);
     Ok(saved)
+}
+
+/// Whether any run of the job has taken over before.
+pub(super) fn is_known(account: &Account, connection: &Connection) -> rusqlite::Result<bool> {
+    if account.is_known || !connection.table_exists(None, RUNS)? {
+        return Ok(account.is_known);
+    }
+    let mut select = connection.prepare(LATEST)?;
+    select.exists((&account.job,))
 }
 
 /// The same for a connection of a run that may have taken over before.
@@ -134,6 +143,7 @@ mod tests {
         let account = Account::new(Ledger {
             job: "j".into(),
             epoch: 1,
+            is_known: true,
         });
         assert_eq!(take_over(&account, &mut connection).unwrap(), []);
         for item in 0..3 * ROWS_MAX {

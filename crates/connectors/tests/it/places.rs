@@ -153,6 +153,7 @@ pub(crate) fn begin(place: &Place, folder: &Path, options: &Options) -> Begun {
         ledger: Some(Ledger {
             job: "night".into(),
             epoch: opened.epoch_next(),
+            is_known: true,
         }),
         inline: options.strategy.is_one_thread(),
         ..place.settings.clone()

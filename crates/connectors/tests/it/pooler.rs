@@ -22,6 +22,7 @@ fn rows_go_to_their_own_table_though_processes_change_under_them() {
             ledger: Some(Ledger {
                 job: table.into(),
                 epoch: 1,
+                is_known: true,
             }),
             ..SinkSettings::default()
         };

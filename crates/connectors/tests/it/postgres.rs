@@ -48,6 +48,7 @@ impl Place {
             ledger: Some(Ledger {
                 job: "night".into(),
                 epoch,
+                is_known: true,
             }),
             ..SinkSettings::default()
         })
@@ -600,6 +601,7 @@ fn what_is_saved_and_the_account_of_it_come_about_together() {
             ledger: Some(Ledger {
                 job: "night".into(),
                 epoch,
+                is_known: true,
             }),
             ..SinkSettings::default()
         };

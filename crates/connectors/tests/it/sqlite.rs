@@ -333,6 +333,7 @@ fn accounted(path: &std::path::Path, epoch: u64) -> Sink {
         ledger: Some(Ledger {
             job: "night".into(),
             epoch,
+            is_known: true,
         }),
         ..SinkSettings::default()
     };

@@ -55,6 +55,7 @@ fn go_on(folder: &Path, address: &str, items: u64, settings: SinkSettings) -> Su
         ledger: Some(Ledger {
             job: "night".into(),
             epoch: opened.epoch_next(),
+            is_known: true,
         }),
         ..settings
     };

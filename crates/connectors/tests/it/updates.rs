@@ -67,6 +67,7 @@ impl Place {
             ledger: Some(Ledger {
                 job: "night".into(),
                 epoch: 1,
+                is_known: true,
             }),
             ..SinkSettings::default()
         };

@@ -3,6 +3,7 @@
 //! What it promises and why it has this form stands in `README.md` beside this file. [`frame`] knows its bytes, [`State`]
 //! what they come to, [`recover`] reads them back, [`Disk`] holds them.
 
+mod claim;
 mod dead_letters;
 mod disk;
 mod finished;
@@ -59,6 +60,8 @@ const SYNC_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    /// Falls before the lock on the disk does.
+    _untouched: Option<claim::Untouched>,
     disk: Disk,
     salt: [u8; 4],
     state: State,

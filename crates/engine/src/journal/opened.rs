@@ -1,14 +1,13 @@
 //! A journal that was opened, locked and read, before a run goes on from it.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Journal;
+use super::claim::{Untouched, open_locked};
 use super::dead_letters::DeadLetters;
 use super::disk::Disk;
 use super::frame::{Began, Command, Entry, HEAD};
@@ -44,6 +43,8 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 pub struct OpenedJournal {
     path: PathBuf,
+    /// Falls before the lock on the disk does.
+    untouched: Option<Untouched>,
     disk: Disk,
     letters: DeadLetters,
     keys: KeysPlace,
@@ -73,15 +74,17 @@ pub struct Found {
 
 impl OpenedJournal {
     /// Opens the journal at this path, or makes one (mode 0600), and locks it. Dead letters lie beside it, at
-    /// `PATH.dead.jsonl`.
+    /// `PATH.dead.jsonl`. A journal that was made and never written to goes away with what was opened here.
     ///
     /// # Errors
     /// When another run holds it ([`Error::kind`] says `InUse`), when something in it was changed that had safely reached
     /// the disk (`Damaged`), when it is no journal, or cannot be read and written (`Storage`).
     pub fn open(path: &Path) -> Result<OpenedJournal, Error> {
-        let file = open_locked(path)?;
+        let (file, untouched) = open_locked(path)?;
         let letters = DeadLetters::beside(path);
-        OpenedJournal::read(path, Disk::File(file), letters, KeysPlace::Beside)
+        let mut opened = OpenedJournal::read(path, Disk::File(file), letters, KeysPlace::Beside)?;
+        opened.untouched = untouched;
+        Ok(opened)
     }
 
     pub(super) fn read(
@@ -96,6 +99,7 @@ impl OpenedJournal {
         }
         Ok(OpenedJournal {
             path: path.to_owned(),
+            untouched: None,
             disk,
             letters,
             keys,
@@ -124,7 +128,8 @@ impl OpenedJournal {
     /// # Errors
     /// As [`OpenedJournal::open`], except for the damage.
     pub fn repair(path: &Path) -> Result<u64, Error> {
-        let mut disk = Disk::File(open_locked(path)?);
+        let (file, _untouched) = open_locked(path)?;
+        let mut disk = Disk::File(file);
         let found = recover(&mut disk, |_, _| {}).map_err(|error| unreadable(path, &error))?;
         let Some(found) = found else {
             return Ok(0);
@@ -301,6 +306,7 @@ impl OpenedJournal {
         };
         Ok(Journal {
             path: self.path,
+            _untouched: self.untouched,
             disk: self.disk,
             salt,
             end: good.max(HEAD as u64),
@@ -330,52 +336,6 @@ fn new() -> Recovered {
         good: 0,
         damage: None,
     }
-}
-
-fn open_locked(path: &Path) -> Result<File, Error> {
-    let failed = |error| {
-        Error::new(
-            ErrorKind::Storage,
-            format!("failed to open the journal {}: {error}", path.display()),
-        )
-    };
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    lock(&file, path)?;
-    sync_folder(path).map_err(failed)?;
-    Ok(file)
-}
-
-fn lock(file: &File, path: &Path) -> Result<(), Error> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(Error::new(
-            ErrorKind::InUse,
-            format!(
-                "the journal {} is in use by another run of this job; wait for it, or name another with --journal",
-                path.display()
-            ),
-        )),
-        Err(TryLockError::Error(error)) => Err(Error::new(
-            ErrorKind::Storage,
-            format!("failed to lock the journal {}: {error}", path.display()),
-        )),
-    }
-}
-
-/// Makes the name of the file outlive a loss of power.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
 }
 
 /// What of the names and values of a job is other than it was, in words.
