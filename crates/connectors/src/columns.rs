@@ -7,6 +7,8 @@ mod by_key;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use inflight::{Fault, Record};
 
@@ -48,6 +50,29 @@ pub struct Columns {
 struct Column {
     name: String,
     from: From,
+    filled: Arc<Filled>,
+}
+
+/// Whether a filter has ever found something but null, in any copy of its column.
+#[derive(Debug, Default)]
+struct Filled(AtomicBool);
+
+/// Two columns are the same whatever has been made of them.
+impl PartialEq for Filled {
+    fn eq(&self, _: &Filled) -> bool {
+        true
+    }
+}
+
+impl Eq for Filled {}
+
+impl Filled {
+    fn set(&self) {
+        // Read first, so that threads don't take the line from each other for every item.
+        if !self.0.load(Ordering::Relaxed) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Where the values of a column come from.
@@ -66,10 +91,7 @@ const KNOWN: [&str; 3] = ["index", "result", "key"];
 impl Default for Columns {
     /// `index,result`.
     fn default() -> Columns {
-        let column = |name: &str, from| Column {
-            name: name.into(),
-            from,
-        };
+        let column = |name: &str, from| Column::new(name.into(), from);
         Columns {
             columns: vec![column("index", From::Index), column("result", From::Result)],
             is_default: true,
@@ -112,18 +134,31 @@ impl Columns {
         self.is_default
     }
 
-    /// Whether every column can be made of items with these fields.
+    /// The columns whose filter has found nothing but null so far, each with its filter; none of them may be meant to.
+    pub fn empty(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.columns.iter().filter_map(|column| match &column.from {
+            From::Jq(jq) if !column.filled.0.load(Ordering::Relaxed) => {
+                Some((column.name.as_str(), jq.expression()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether every column can be made of items with these fields; `is_result` where the item itself is saved, so that `.` of a
+    /// filter is its row.
     ///
     /// # Errors
-    /// Names the column that is no field, and the nearest one; or that could mean two things.
-    pub fn check(&self, fields: &[String]) -> Result<(), Error> {
+    /// Names the column that is no field, or whose filter asks for one that is none, and the nearest one; or that could mean two things.
+    pub fn check(&self, fields: &[String], is_result: bool) -> Result<(), Error> {
         if self.is_default {
             return Ok(());
         }
         let has = |name: &str| fields.iter().any(|field| field == name);
-        for Column { name, from } in &self.columns {
+        for Column { name, from, .. } in &self.columns {
             match from {
-                From::Jq(_) => {}
+                From::Jq(jq) => jq
+                    .check_fields(fields, is_result)
+                    .map_err(|why| format!("column `{name}`: {why}"))?,
                 From::Field if has(name) => {}
                 From::Field if fields.is_empty() => {
                     return Err(format!(
@@ -200,6 +235,9 @@ impl Columns {
             From::Field => field().ok_or_else(|| fault(lacks(name, &record.value))),
             From::Jq(jq) => {
                 let json = jq.one(input)?;
+                if json != "null" {
+                    column.filled.set();
+                }
                 Ok(match text_in(&json) {
                     Some(text) => Value::Text(Cow::Owned(text)),
                     None if json == "null" => Value::Null,
@@ -265,6 +303,14 @@ impl Columns {
 }
 
 impl Column {
+    fn new(name: String, from: From) -> Column {
+        Column {
+            name,
+            from,
+            filled: Arc::default(),
+        }
+    }
+
     fn parse(text: &str) -> Result<Column, String> {
         let (name, filter) = match text.split_once('=') {
             Some((name, filter)) => (name.trim(), Some(filter.trim())),
@@ -301,8 +347,7 @@ impl Column {
                 _ => From::Field,
             },
         };
-        let name = name.to_owned();
-        Ok(Column { name, from })
+        Ok(Column::new(name.to_owned(), from))
     }
 }
 
@@ -552,8 +597,14 @@ mod tests {
         refused("a=b", "write a=$row.b for the field b");
         refused("a=.x | lenth", "did you mean `length`");
         let fields = ["id".to_owned(), "index".to_owned(), "question".to_owned()];
-        let check = |columns: &str| Columns::parse(columns).unwrap().check(&fields);
+        let check = |columns: &str| Columns::parse(columns).unwrap().check(&fields, false);
         assert_eq!(check("id,result,x=.y"), Ok(()));
+        assert_eq!(check("x=$row.id + .y"), Ok(()));
+        let why = check("x=$row.questoin").unwrap_err().to_string();
+        assert!(why.contains("did you mean `question`"), "{why}");
+        let own = Columns::parse("x=.questoin | length").unwrap();
+        let why = own.check(&fields, true).unwrap_err().to_string();
+        assert!(why.contains("did you mean `question`"), "{why}");
         assert!(
             check("questoin")
                 .unwrap_err()
@@ -566,7 +617,18 @@ mod tests {
                 .to_string()
                 .contains("index=$row.index")
         );
-        assert_eq!(Columns::default().check(&fields), Ok(()));
+        assert_eq!(Columns::default().check(&fields, true), Ok(()));
+    }
+
+    #[test]
+    fn a_column_that_was_always_empty_is_known() {
+        let columns = Columns::parse("id,a=.a,b=.b,n=$index").unwrap();
+        let copy = columns.clone();
+        for result in [r#"{"a": null}"#, r#"{"a": 0}"#] {
+            copy.cells(&record(r#"{"id": 1}"#, result)).unwrap();
+        }
+        let empty: Vec<_> = columns.empty().collect();
+        assert_eq!(empty, [("b", ".b")]);
     }
 
     #[test]

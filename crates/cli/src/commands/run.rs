@@ -13,6 +13,7 @@ use crate::flags::command;
 use crate::flags::run::RunArgs;
 use crate::job::open_files;
 use crate::job::opened::Opened;
+use crate::job::work::Work;
 use crate::keep::about;
 use crate::keep::journal::Kept;
 use crate::keep::profiles::{self, Profiles};
@@ -116,6 +117,7 @@ pub(crate) fn run_kept(
         profiles.remember(&summary);
     }
     tell(&summary, &messages);
+    tell_nothing(&summary, &plan.work, &messages);
     let mut exit = Exit::of(&summary, signals.exit());
     let mut resume = command::this().words;
     if let Some(again) = again {
@@ -209,6 +211,25 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
         | Ending::Hung(why) => messages.always(format_args!("error: {why}")),
         Ending::Unreadable(why) => {
             messages.always(format_args!("error: failed to read the input: {why}"))
+        }
+    }
+}
+
+/// Says what went well and may not be what was meant: an input without items, a column without values.
+fn tell_nothing(summary: &Summary, work: &Work, messages: &Messages) {
+    if summary.items == 0 && summary.ending == Ending::Complete {
+        messages.say(format_args!(
+            "{} holds no items: nothing was done",
+            work.input
+        ));
+    }
+    let saved = summary.saved - summary.saved_before;
+    if saved > 0 {
+        for (name, filter) in work.settings.columns().empty() {
+            messages.always(format_args!(
+                "column `{name}` is empty in all of {}: `{filter}` found nothing there",
+                count(saved, "result")
+            ));
         }
     }
 }

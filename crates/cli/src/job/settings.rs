@@ -181,6 +181,11 @@ impl Settings {
         }
     }
 
+    /// What is saved of each item.
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.sink.columns
+    }
+
     /// The name that a run gives to this job where none before it has.
     pub(crate) fn job_id(&self) -> u64 {
         self.sink.job

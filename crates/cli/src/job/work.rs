@@ -75,11 +75,9 @@ impl Work {
             input = input.without_header().map_err(usage("--no-header"))?;
         }
         let packed = input.look().map_err(Error::usage)?;
-        let mut columns = columns(job, &input)?;
         let key = job.key.as_deref().map(ItemKey::parse).transpose();
         let key = key.map_err(usage("--key"))?;
         if let Some(key) = &key {
-            columns = columns.keyed_by(key);
             input = input.keyed_by(key.clone()).map_err(usage("--key"))?;
         }
         let computation =
@@ -88,6 +86,16 @@ impl Work {
             fields: input.fields(),
             is_gone: fetch.is_some() || !computation.keeps_items(),
         };
+        // An input that cannot be read is told where it is opened.
+        let fields = input.names().ok().flatten();
+        if let (Computation::Jq(jq), Some(fields)) = (&computation, &fields) {
+            let checked = jq.check_fields(fields, fetch.is_none());
+            checked.map_err(usage("--compute"))?;
+        }
+        let mut columns = columns(job, fields.as_deref(), !items.is_gone)?;
+        if let Some(key) = &key {
+            columns = columns.keyed_by(key);
+        }
         Ok(Work {
             fetch: fetch
                 .map(Target::parse)
@@ -107,15 +115,15 @@ impl Work {
     }
 }
 
-/// What is saved of each item, as far as that can be known before anything is read.
-fn columns(job: &flags::JobArgs, input: &Input) -> Result<Columns> {
+/// What is saved of each item; of items with these fields, where they are known, and which are themselves saved or not.
+fn columns(job: &flags::JobArgs, fields: Option<&[String]>, are_saved: bool) -> Result<Columns> {
     let Some(text) = &job.columns else {
         return Ok(Columns::default());
     };
     let columns = Columns::parse(text).map_err(usage("--columns"))?;
-    // An input that cannot be read is told where it is opened.
-    if let Ok(Some(fields)) = input.names() {
-        columns.check(&fields).map_err(usage("--columns"))?;
+    if let Some(fields) = fields {
+        let checked = columns.check(fields, are_saved);
+        checked.map_err(usage("--columns"))?;
     }
     Ok(columns)
 }

@@ -132,6 +132,8 @@ pub(crate) struct Kept {
     /// Whether it is put aside when the run begins, and the run goes on from nothing. Not before: a run that is refused
     /// changes nothing.
     is_over: bool,
+    /// When the job was finished that is done again, and what came of it.
+    finished: Option<String>,
     pub(crate) path: PathBuf,
     /// As it was in the first run of the journal, however its input is typed now: services know results by it.
     job_id: u64,
@@ -169,19 +171,17 @@ impl Kept {
         let opened = OpenedJournal::open(&path)?;
         let found = opened.found();
         let finished = found.filter(|found| found.is_complete && !is_fresh && !goes_on);
-        if let Some(found) = &finished {
-            let earlier = finished_before(found, &path);
-            if is_once {
-                return Err(Error::Finished(format!(
-                    "{earlier}, and --once does no job twice; nothing was sent"
-                )));
-            }
-            messages.say(format_args!("{earlier}; doing all of it again"));
+        let finished = finished.map(|found| finished_before(&found, &path));
+        if let Some(earlier) = finished.as_ref().filter(|_| is_once) {
+            return Err(Error::Finished(format!(
+                "{earlier}, and --once does no job twice; nothing was sent"
+            )));
         }
         let is_over = finished.is_some() || (is_fresh && opened.found().is_some());
         let mut kept = Kept {
             opened,
             is_over,
+            finished,
             path,
             job_id: work.settings.job_id(),
             keys_id: work.settings.job_id(),
@@ -300,6 +300,9 @@ impl Kept {
             most => messages.say(format_args!(
                 "{kind}; at most {most} may repeat after a crash"
             )),
+        }
+        if let Some(earlier) = &self.finished {
+            messages.say(format_args!("{earlier}; doing all of it again"));
         }
         let Some(found) = self.found() else {
             return;

@@ -205,3 +205,47 @@ fn answers_to_saves_are_kept_as_columns() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_column_that_nothing_fills_is_refused_or_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.csv");
+    std::fs::write(&input, "id,text\n1,a\n2,b\n").unwrap();
+    let save = format!("--save file:{}", folder.path().join("out.csv").display());
+    let run = |rest: &str| inflight(&format!("run {} {save} {rest}", input.display()));
+    for rest in [
+        "--columns 'id,v=.txet'",
+        "--columns 'id,v=$row.txet' --compute sha256",
+        "--compute 'jq:.txet'",
+        "--compute 'jq:{a: $row.txet}'",
+    ] {
+        let refused = run(rest).expect(2);
+        for part in ["`txet` is no field of the input", "did you mean `text`?"] {
+            assert!(refused.stderr.contains(part), "{rest}: {}", refused.stderr);
+        }
+    }
+    // What an answer or a result holds is known at the end.
+    let outcome = run("--compute 'jq:{a: 1}' --columns 'id,a=.a,b=.b'").expect(0);
+    let said = "column `b` is empty in all of 2 results: `.b` found nothing there";
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("column `a`"), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_input_without_items_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("header.csv", "id,text\n"),
+        ("nothing.csv", ""),
+        ("a.txt", ""),
+    ] {
+        let input = folder.path().join(name);
+        std::fs::write(&input, text).unwrap();
+        let outcome = inflight(&format!("run {} --save null:", input.display())).expect(0);
+        assert!(
+            outcome.stderr.contains("holds no items"),
+            "{name}: {}",
+            outcome.stderr
+        );
+    }
+}

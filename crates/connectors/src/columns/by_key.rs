@@ -15,13 +15,7 @@ impl Columns {
         }
         if !is_there {
             let name = key.to_owned();
-            columns.insert(
-                0,
-                Column {
-                    name,
-                    from: From::Field,
-                },
-            );
+            columns.insert(0, Column::new(name, From::Field));
         }
         Columns {
             columns,
@@ -35,10 +29,7 @@ impl Columns {
     pub fn keyed_by(mut self, key: &ItemKey) -> Columns {
         self.is_keyed = true;
         if self.is_default {
-            self.columns[0] = Column {
-                name: "key".into(),
-                from: From::Key,
-            };
+            self.columns[0] = Column::new("key".into(), From::Key);
         }
         for column in &mut self.columns {
             // Of a field that is the key a name of our own means nothing else.

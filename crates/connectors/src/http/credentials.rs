@@ -4,7 +4,7 @@
 //! When that is refused too, the evidence decides: if a request that was sent later was served, the service knows who asks and
 //! refuses this item; if nothing but refusals comes, the run stops. It never waits: what is undecided goes back to the engine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -24,6 +24,9 @@ const REFUSED_MAX: Duration = Duration::from_secs(3);
 /// it is the items that are refused. More than a few forbidden items side by side are rare, and a service that hears too
 /// often from somebody it does not know may shut him out.
 const IN_A_ROW_MAX: u32 = 8;
+
+/// Forbidden items that may be the last of a run. Of more, or of a token that has expired, others would have been tried and refused too.
+const FEW: usize = 8;
 
 /// How soon a request is sent again after that.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -57,8 +60,8 @@ struct Refused {
     since: Option<(u64, Instant)>,
     /// How many there were since.
     in_a_row: u32,
-    /// The item that was refused since, as long as it is only one.
-    only: Option<u64>,
+    /// The items that were refused since, as far as they are few.
+    which: HashSet<u64>,
     /// Of each item: how many requests had been sent when it was first refused, and with which reading of the secrets.
     items: HashMap<u64, (u64, u64)>,
 }
@@ -171,12 +174,14 @@ impl Credentials {
             _ => {
                 let now = Instant::now();
                 (refused.since, refused.in_a_row) = (Some((served, now)), 0);
-                refused.only = Some(index);
+                refused.which.clear();
                 now
             }
         };
         refused.in_a_row += 1;
-        refused.only = refused.only.filter(|only| *only == index);
+        if refused.which.len() <= FEW {
+            refused.which.insert(index);
+        }
         if since.elapsed() < REFUSED_MAX {
             let undecided = Fault::overload(refusal.to_string())
                 .counted_as(refusal.reason().to_owned())
@@ -187,9 +192,9 @@ impl Credentials {
                 undecided.retry_after(AGAIN_AFTER)
             };
         }
-        // Who was served before and is forbidden one item (403) is known, where no other item can be tried beside it: one thing
-        // at a time, or the last item of a run. Else no later run could finish either.
-        if is_forbidden && served > 0 && refused.only.is_some() {
+        // Who was served before and is forbidden a few items (403) is known, where no other item was tried beside them all that time:
+        // one thing at a time, or the last items of a run. Else no later run could finish either.
+        if is_forbidden && served > 0 && refused.which.len() <= FEW {
             refused.items.remove(&index);
             return refusal;
         }

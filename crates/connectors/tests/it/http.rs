@@ -848,8 +848,8 @@ fn credentials_that_stay_refused_stop_the_run() {
 }
 
 #[test]
-fn an_item_that_is_forbidden_alone_is_given_up() {
-    let outcome = |status: &'static str| {
+fn few_items_that_are_forbidden_alone_are_given_up() {
+    let outcome = |status: &'static str, items: u64| {
         let server = Server::start(move |asked| {
             let is_bad = asked.body == b"bad";
             answer(if is_bad { status } else { "200 OK" }, "", "").into_bytes()
@@ -858,8 +858,8 @@ fn an_item_that_is_forbidden_alone_is_given_up() {
         wait(async {
             let mut connection = connect(&sink).await;
             save(&mut connection, &[record(0, "good")]).await.unwrap();
-            loop {
-                let fault = save(&mut connection, &[record(1, "bad")])
+            for index in (1..=items).cycle() {
+                let fault = save(&mut connection, &[record(index, "bad")])
                     .await
                     .unwrap_err();
                 if fault.verdict() != Verdict::Overload {
@@ -867,11 +867,20 @@ fn an_item_that_is_forbidden_alone_is_given_up() {
                 }
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
+            unreachable!("the items come again and again")
         })
     };
-    let fault = outcome("403 Forbidden");
-    assert_eq!(fault.verdict(), Verdict::Permanent, "{fault}");
-    let fault = outcome("401 Unauthorized");
+    for items in [1, 3] {
+        let fault = outcome("403 Forbidden", items);
+        assert_eq!(fault.verdict(), Verdict::Permanent, "{items}: {fault}");
+    }
+    let fault = outcome("403 Forbidden", 10);
+    assert_ne!(
+        fault.verdict(),
+        Verdict::Permanent,
+        "so many may be refused because of a token: {fault}"
+    );
+    let fault = outcome("401 Unauthorized", 1);
     assert_ne!(
         fault.verdict(),
         Verdict::Permanent,
