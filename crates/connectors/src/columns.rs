@@ -4,14 +4,15 @@
 //! columns it is index and result.
 
 mod by_key;
+mod filled;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use inflight::{Fault, Record};
 
+use self::filled::Filled;
 use crate::error::Error;
 use crate::jq::{Jq, JqInput, text_in};
 use crate::jsonl::write_text;
@@ -51,28 +52,6 @@ struct Column {
     name: String,
     from: From,
     filled: Arc<Filled>,
-}
-
-/// Whether a filter has ever found something but null, in any copy of its column.
-#[derive(Debug, Default)]
-struct Filled(AtomicBool);
-
-/// Two columns are the same whatever has been made of them.
-impl PartialEq for Filled {
-    fn eq(&self, _: &Filled) -> bool {
-        true
-    }
-}
-
-impl Eq for Filled {}
-
-impl Filled {
-    fn set(&self) {
-        // Read first, so that threads don't take the line from each other for every item.
-        if !self.0.load(Ordering::Relaxed) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
 }
 
 /// Where the values of a column come from.
@@ -137,7 +116,7 @@ impl Columns {
     /// The columns whose filter has found nothing but null so far, each with its filter; none of them may be meant to.
     pub fn empty(&self) -> impl Iterator<Item = (&str, &str)> {
         self.columns.iter().filter_map(|column| match &column.from {
-            From::Jq(jq) if !column.filled.0.load(Ordering::Relaxed) => {
+            From::Jq(jq) if !column.filled.is_set() => {
                 Some((column.name.as_str(), jq.expression()))
             }
             _ => None,
