@@ -1,4 +1,4 @@
-//! By which key an item is known: a field of its row, or what a jq filter makes of it.
+//! By which key an item is known, or by which value it is ordered: a field of its row, or what a jq filter makes of it.
 
 use std::fmt;
 
@@ -74,6 +74,19 @@ impl ItemKey {
     /// # Errors
     /// Permanent: the key is missing, null or empty, or the filter failed.
     pub fn of(&self, item: &Payload) -> Result<String, Fault> {
+        self.called("key", item)
+    }
+
+    /// The value by which this item is ordered, which was just read.
+    ///
+    /// # Errors
+    /// As [`ItemKey::of`].
+    pub fn order_of(&self, item: &Payload) -> Result<Key, Fault> {
+        self.called("--order-by value", item).map(Key::of)
+    }
+
+    /// The same, for messages that call it so.
+    fn called(&self, name: &str, item: &Payload) -> Result<String, Fault> {
         let key = match &self.0 {
             From::Field(name) => field(name, item),
             From::Jq(jq) => filtered(jq, item)?,
@@ -83,7 +96,7 @@ impl ItemKey {
             Ok(_) => "is empty".to_owned(),
             Err(why) => why,
         };
-        Err(Fault::permanent(format!("its key {self} {why}")))
+        Err(Fault::permanent(format!("its {name} {self} {why}")))
     }
 
     /// The same item, known by its key. So many items were read before it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
 use crate::job::{JobOf, Types};
-use crate::journal::{Horizon, Journal, Todo};
+use crate::journal::{Horizon, Journal, Todo, TodoItems};
 use crate::keys::{Numbering, Store};
 use crate::service::Service;
 
@@ -36,20 +36,31 @@ impl Ahead {
             });
         };
         let keys = journal.keys(job.key.is_some())?;
-        let todo = journal.take_todo();
+        let mut todo = journal.take_todo();
+        if job.order.as_ref().is_some_and(|order| order.halts)
+            && let TodoItems::Rest(_) = todo.items
+        {
+            todo.dead = journal.dead().map_err(|error| failed(journal, &error))?;
+        }
         let from = todo.from.as_ref().map(|(_, place)| place);
         job.source
             .resume(from, todo.read_to.as_ref())
             .map_err(|fault| Error::new(ErrorKind::OtherJob, changed(journal, &fault)))?;
-        journal
-            .follow(job.save.durable())
-            .map_err(|error| Error::new(ErrorKind::Storage, journal.failure(&error)))?;
+        if job.order.is_some() {
+            journal.lets_go_in_order();
+        }
+        let followed = journal.follow(job.save.durable());
+        followed.map_err(|error| failed(journal, &error))?;
         Ok(Ahead {
             todo,
             horizon: Some(journal.horizon()),
             numbering: keys.map(Numbering::new),
         })
     }
+}
+
+fn failed(journal: &Journal, error: &io::Error) -> Error {
+    Error::new(ErrorKind::Storage, journal.failure(error))
 }
 
 fn no_place(cause: io::Error) -> Error {

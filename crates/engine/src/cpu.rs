@@ -344,6 +344,7 @@ impl<Q, R> Cpu<Q, R> {
                 if let Computing::Worker(worker) = &self.computing {
                     worker.accuse(letter(index, attempts, fault, shown()));
                 }
+                self.dead.push(Fact::Accused { index });
                 None
             }
         }

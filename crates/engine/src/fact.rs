@@ -99,6 +99,11 @@ pub enum Fact {
         /// job says how.
         payload: Option<String>,
     },
+    /// An item broke whoever computed it, and is not computed again: it will be dead if anything else can be computed.
+    Accused {
+        /// Which item.
+        index: u64,
+    },
     /// The service went away; one probe at a time goes out until it is back.
     OutageBegan {
         /// Which step.

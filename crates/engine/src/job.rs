@@ -39,6 +39,7 @@ use crate::worker::Make;
 pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
     pub(crate) source: Box<dyn Source<Item = T>>,
     pub(crate) key: Option<KeyOf<T>>,
+    pub(crate) order: Option<Ordering<T>>,
     pub(crate) fetch: Fetch<F>,
     pub(crate) compute: Compute<Q, R>,
     pub(crate) save: S,
@@ -48,6 +49,16 @@ pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
 
 /// By which key an item is known.
 pub(crate) type KeyOf<T> = Box<dyn Fn(&T) -> Key + Send>;
+
+/// How items of one value go one after the other.
+pub(crate) struct Ordering<T> {
+    pub(crate) value: ValueOf<T>,
+    /// Whether those behind a dead one are left.
+    pub(crate) halts: bool,
+}
+
+/// What an item is ordered by.
+pub(crate) type ValueOf<T> = Box<dyn Fn(&T) -> Result<Key, Fault> + Send>;
 
 /// How an item becomes what compute gets.
 pub(crate) enum Fetch<F> {
@@ -90,6 +101,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             source: Box::new(source),
             key: None,
+            order: None,
             fetch: Fetch::Direct,
             compute: Compute::Each(Arc::new(|_| Ok(()))),
             save: (),
@@ -120,6 +132,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             source: self.source,
             key: self.key,
+            order: self.order,
             fetch: Fetch::Service(service),
             compute: Compute::Each(Arc::new(|_| Ok(()))),
             save: (),
@@ -211,6 +224,7 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
         Job {
             source: self.source,
             key: self.key,
+            order: self.order,
             fetch: self.fetch,
             compute,
             save: (),
@@ -243,6 +257,7 @@ impl<T, Q, F, R: Send + 'static> Job<T, Q, F, R> {
         Job {
             source: self.source,
             key: self.key,
+            order: self.order,
             fetch: self.fetch,
             compute: self.compute,
             save: service,
@@ -310,6 +325,40 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
     pub fn keyed_by(mut self, key: impl Fn(&T) -> Key + Send + 'static) -> Self {
         self.key = Some(Box::new(key));
         self
+    }
+
+    /// Lets items of one value go one after the other, in the order of the input: an item is fetched when the one before it of the same
+    /// value is dead, or saved and recorded as that where there is a journal. Items of other values overtake. Default: all go as they come.
+    ///
+    /// What waits is bounded by [`Options::order_bytes`]. An item whose value cannot be told becomes a dead letter with this fault.
+    ///
+    /// ```
+    /// use inflight::{Fault, Job, Key, Options};
+    ///
+    /// let events = [("ann", 1), ("bob", 1), ("ann", 2)];
+    /// let job = Job::new(events.into_iter()).ordered_by(|event| Ok(Key::of(event.0))).compute(|event| event);
+    /// let summary = job.save(async |_: &(&str, i32)| Ok::<(), Fault>(())).run(&Options::default())?;
+    /// assert_eq!(summary.saved, 3);
+    /// # Ok::<(), inflight::Error>(())
+    /// ```
+    pub fn ordered_by(mut self, value: impl Fn(&T) -> Result<Key, Fault> + Send + 'static) -> Self {
+        self.order = Some(Ordering {
+            value: Box::new(value),
+            halts: false,
+        });
+        self
+    }
+
+    /// The same, but items behind a dead one of the same value are left, instead of going when it is dead. The run ends as
+    /// [`Ending::Halted`](crate::Ending::Halted) then, and each later run leaves them too, until the dead item was tried again and
+    /// saved. Needs [`Job::keyed_by`], by which a later run knows the dead item.
+    pub fn ordered_until_dead(
+        self,
+        value: impl Fn(&T) -> Result<Key, Fault> + Send + 'static,
+    ) -> Self {
+        let mut job = self.ordered_by(value);
+        job.order.iter_mut().for_each(|order| order.halts = true);
+        job
     }
 
     /// How the key of an item is spelled, which a dead letter shows of one that could not be read, or fetched. Default: not at all.

@@ -1,10 +1,11 @@
-//! Chunks that wait in a queue: taken as they come, or in the order of their numbers. Pure.
+//! Chunks that wait in a queue: taken as they come, in the order of their numbers, or one after the other of each value. Pure.
 //!
 //! Chunks are computed beside each other and end in any order. Where the order counts, one that is early waits here for
 //! those before it; how much may wait is for the queue to bound.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::order::{Came, Next, Order};
 use crate::record::Chunk;
 
 /// What waits, and what says whose turn it is.
@@ -17,6 +18,11 @@ pub(crate) enum Line<T> {
         next: u64,
         /// Those that are here, by their numbers.
         here: BTreeMap<u64, Chunk<T>>,
+    },
+    /// As they come, but for those that wait until one before them has ended. Each has one record.
+    ByValue {
+        ready: VecDeque<Chunk<T>>,
+        order: Order<Chunk<T>>,
     },
 }
 
@@ -31,20 +37,60 @@ impl<T> Line<T> {
         Line::InOrder { next, here }
     }
 
-    pub(crate) fn push(&mut self, chunk: Chunk<T>) {
+    /// `halts`: what is behind a dead item is left.
+    pub(crate) fn by_value(halts: bool) -> Line<T> {
+        let (ready, order) = (VecDeque::new(), Order::new(halts));
+        Line::ByValue { ready, order }
+    }
+
+    /// Adds a chunk; gives it back if it is left.
+    pub(crate) fn push(&mut self, chunk: Chunk<T>) -> Option<Chunk<T>> {
         match self {
+            Line::ByValue { ready, order } => match (chunk.value, chunk.records.first()) {
+                (Some(value), Some(record)) => match order.comes(record.index, value, chunk) {
+                    Came::Goes(chunk) => ready.push_back(chunk),
+                    Came::Waits => {}
+                    Came::Left(chunk) => return Some(chunk),
+                },
+                (Some(value), None) => order.halt(value),
+                (None, _) => ready.push_back(chunk),
+            },
             Line::AsTheyCome(chunks) => chunks.push_back(chunk),
             Line::InOrder { here, .. } => {
                 let twice = here.insert(chunk.number, chunk);
                 debug_assert!(twice.is_none(), "each chunk comes once");
             }
         }
+        None
+    }
+
+    /// An item has ended that others may wait for; gives those that are left.
+    pub(crate) fn ended(&mut self, index: u64, is_saved: bool) -> Vec<Chunk<T>> {
+        let Line::ByValue { ready, order } = self else {
+            return Vec::new();
+        };
+        match order.ended(index, is_saved) {
+            Next::Nothing => Vec::new(),
+            Next::Goes(chunk) => {
+                ready.push_back(chunk);
+                Vec::new()
+            }
+            Next::Left(behind) => behind.into_iter().map(|(_, chunk)| chunk).collect(),
+        }
+    }
+
+    /// Chunks that wait until an item before them has ended.
+    pub(crate) fn behind(&self) -> usize {
+        match self {
+            Line::ByValue { order, .. } => order.waiting(),
+            Line::AsTheyCome(_) | Line::InOrder { .. } => 0,
+        }
     }
 
     /// The chunk whose turn it is, if it is here.
     pub(crate) fn pop(&mut self) -> Option<Chunk<T>> {
         match self {
-            Line::AsTheyCome(chunks) => chunks.pop_front(),
+            Line::AsTheyCome(chunks) | Line::ByValue { ready: chunks, .. } => chunks.pop_front(),
             Line::InOrder { next, here } => {
                 let chunk = here.remove(next)?;
                 *next += 1;
@@ -62,9 +108,10 @@ impl<T> Line<T> {
         matches!(self, Line::InOrder { .. })
     }
 
+    /// Those that have come, but for those that are behind others.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Line::AsTheyCome(chunks) => chunks.len(),
+            Line::AsTheyCome(chunks) | Line::ByValue { ready: chunks, .. } => chunks.len(),
             Line::InOrder { here, .. } => here.len(),
         }
     }
@@ -76,6 +123,10 @@ impl<T> Line<T> {
             Line::InOrder { next, here } => Line::InOrder {
                 next: *next,
                 here: std::mem::take(here),
+            },
+            Line::ByValue { ready, order } => Line::ByValue {
+                ready: std::mem::take(ready),
+                order: order.take(),
             },
         }
     }

@@ -5,6 +5,8 @@
 pub struct Load {
     /// The requests that fetch, in a job that fetches.
     pub fetch: Option<StageLoad>,
+    /// Items that wait for one before them of the same value, where those of one value go one after the other.
+    pub behind: usize,
     /// Chunks of items that wait to be computed.
     pub to_compute: usize,
     /// The requests that save.

@@ -57,11 +57,12 @@ impl Log {
     }
 
     /// Keeps the facts of one happening for whoever sees to it that they are handed over in time: together, so that the
-    /// journal has all of them or none. A dead letter does not wait: whoever set a bound on them wants to know at once.
+    /// journal has all of them or none. A dead letter does not wait: whoever set a bound on them wants to know at once, and
+    /// so do those behind its item.
     pub(crate) fn note(&mut self, now: Duration, facts: impl IntoIterator<Item = Fact>) {
         let mut is_urgent = false;
         for fact in facts {
-            is_urgent |= matches!(fact, Fact::Dead { .. });
+            is_urgent |= matches!(fact, Fact::Dead { .. } | Fact::Accused { .. });
             self.facts.push(fact);
         }
         if is_urgent || self.facts.len() >= BATCH {

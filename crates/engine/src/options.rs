@@ -152,6 +152,10 @@ pub struct Options {
     /// kept in that order. What is finished early waits then, at most [`queue_bytes`](Options::queue_bytes) at each place where
     /// items may overtake each other: as much as a queue, whose place it takes. Default no: one slow item holds up nothing.
     pub keep_order: bool,
+    /// Bytes of items that may wait behind others where [`Job::ordered_by`](crate::Job::ordered_by) lets those of one value go one
+    /// after the other, at least 64 KiB. Default 64 MiB: so much of an input of which one value has a long row is read ahead to find
+    /// other values.
+    pub order_bytes: usize,
     /// Which clock measures computing. Default: the thread's CPU time.
     pub compute_clock: ComputeClock,
 }
@@ -186,6 +190,7 @@ impl Default for Options {
             queue_bytes: 1 << 20,
             dead_payload: false,
             keep_order: false,
+            order_bytes: 64 << 20,
             compute_clock: ComputeClock::Cpu,
         }
     }
@@ -246,6 +251,7 @@ impl Options {
         )?;
         within("retries", self.retries.into(), 0, 1000)?;
         within("queue-bytes", self.queue_bytes, 64 << 10, 1 << 40)?;
+        within("order-bytes", self.order_bytes, 64 << 10, 1 << 40)?;
         for (name, quota) in [
             ("fetch-quota", self.fetch_quota),
             ("save-quota", self.save_quota),

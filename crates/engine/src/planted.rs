@@ -86,11 +86,15 @@ mod bug {
         KeysUnsynced,
         /// An item whose key was there before is forgotten.
         DuplicateForgotten,
+        /// An item goes though one before it of the same value is out.
+        OrderIgnored,
+        /// The next item of a value goes before the journal knows how the one before it ended.
+        OrderUnrecorded,
     }
 
     impl Bug {
         /// All of them.
-        pub(crate) const ALL: [Bug; 27] = [
+        pub(crate) const ALL: [Bug; 29] = [
             Bug::RecordedBeforeAnswer,
             Bug::SyncSkipped,
             Bug::OutputSyncSkipped,
@@ -118,6 +122,8 @@ mod bug {
             Bug::KeyUnconfirmed,
             Bug::KeysUnsynced,
             Bug::DuplicateForgotten,
+            Bug::OrderIgnored,
+            Bug::OrderUnrecorded,
         ];
     }
 

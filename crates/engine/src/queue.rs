@@ -31,6 +31,12 @@ pub(crate) fn queue_in_order<T>(bytes_max: usize) -> (Sender<T>, Receiver<T>) {
     of(Line::in_order(), bytes_max)
 }
 
+/// The same, which gives chunks as they come, but of each value one after the other: the next when [`Behind`] is told that the one
+/// before it has ended. Each chunk has one record, and those that wait count in bytes alone.
+pub(crate) fn queue_by_value<T>(bytes_max: usize, halts: bool) -> (Sender<T>, Receiver<T>) {
+    of(Line::by_value(halts), bytes_max)
+}
+
 fn of<T>(chunks: Line<T>, bytes_max: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
@@ -39,6 +45,7 @@ fn of<T>(chunks: Line<T>, bytes_max: usize) -> (Sender<T>, Receiver<T>) {
             senders: 1,
             receivers: 1,
             closed: false,
+            left: 0,
             waiting_receivers: Vec::new(),
             waiting_senders: Vec::new(),
         }),
@@ -59,9 +66,46 @@ pub(crate) struct Receiver<T>(Arc<Shared<T>>);
 pub(crate) struct Level<T>(Arc<Shared<T>>);
 
 impl<T> Level<T> {
-    /// Chunks that wait.
+    /// Chunks that wait to be taken.
     pub(crate) fn chunks(&self) -> usize {
         self.0.lock().chunks.len()
+    }
+}
+
+/// Tells a queue which items have ended, and keeps neither end open.
+pub(crate) struct Behind<T>(Arc<Shared<T>>);
+
+impl<T> Behind<T> {
+    /// An item is saved or dead: the next of its value may be taken.
+    pub(crate) fn ended(&self, index: u64, is_saved: bool) {
+        let mut state = self.0.lock();
+        let left = state.chunks.ended(index, is_saved);
+        state.bytes -= left.iter().map(|chunk| chunk.bytes).sum::<usize>();
+        state.left += left.len() as u64;
+        // One more can be taken; or there is room; or nothing is left that somebody could wait for.
+        self.0.filled.notify_all();
+        state.waiting_receivers.drain(..).for_each(Waker::wake);
+        if !left.is_empty() {
+            self.0.wake_senders(&mut state);
+        }
+        drop(state);
+        drop(left);
+    }
+
+    /// Items that wait for one before them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.lock().chunks.behind()
+    }
+
+    /// Items that are left because one before them is dead.
+    pub(crate) fn left(&self) -> u64 {
+        self.0.lock().left
+    }
+}
+
+impl<T> Clone for Behind<T> {
+    fn clone(&self) -> Behind<T> {
+        Behind(Arc::clone(&self.0))
     }
 }
 
@@ -82,6 +126,8 @@ struct State<T> {
     senders: usize,
     receivers: usize,
     closed: bool,
+    /// Items that were left because one before them is dead.
+    left: u64,
     // Tasks, not threads; each is woken once and asks again.
     waiting_receivers: Vec<Waker>,
     waiting_senders: Vec<Waker>,
@@ -98,8 +144,9 @@ impl<T> State<T> {
         self.receivers > 0 && !self.closed
     }
 
+    /// Whether nothing more will come, once what is here is taken.
     fn is_ended(&self) -> bool {
-        self.senders == 0 || self.closed
+        (self.senders == 0 && self.chunks.behind() == 0) || self.closed
     }
 }
 
@@ -113,13 +160,20 @@ impl<T> Shared<T> {
         state.bytes >= self.bytes_max || state.chunks.len() >= CHUNKS_MAX
     }
 
-    fn push(&self, state: &mut State<T>, chunk: Chunk<T>) {
-        state.bytes += chunk.bytes;
-        state.chunks.push(chunk);
+    /// Gives the chunk back if it is left, to be dropped when the lock is not held.
+    fn push(&self, state: &mut State<T>, chunk: Chunk<T>) -> Option<Chunk<T>> {
+        let bytes = chunk.bytes;
+        let left = state.chunks.push(chunk);
+        if left.is_some() {
+            state.left += 1;
+            return left;
+        }
+        state.bytes += bytes;
         self.filled.notify_one();
         if let Some(waker) = state.waiting_receivers.pop() {
             waker.wake();
         }
+        None
     }
 
     fn pop(&self, state: &mut State<T>) -> Option<Chunk<T>> {
@@ -164,7 +218,9 @@ impl<T> Sender<T> {
         if !state.is_wanted() {
             return Err(Closed);
         }
-        self.0.push(&mut state, chunk);
+        let left = self.0.push(&mut state, chunk);
+        drop(state);
+        drop(left);
         Ok(())
     }
 
@@ -172,7 +228,9 @@ impl<T> Sender<T> {
     pub(crate) fn push(&self, chunk: Chunk<T>) {
         let mut state = self.0.lock();
         if state.is_wanted() {
-            self.0.push(&mut state, chunk);
+            let left = self.0.push(&mut state, chunk);
+            drop(state);
+            drop(left);
         }
     }
 
@@ -215,6 +273,11 @@ impl<T> Receiver<T> {
         Level(Arc::clone(&self.0))
     }
 
+    /// Tells it which items have ended.
+    pub(crate) fn behind(&self) -> Behind<T> {
+        Behind(Arc::clone(&self.0))
+    }
+
     /// Waits for a chunk, blocking the thread. `None`: there will be no more.
     pub(crate) fn recv(&self) -> Option<Chunk<T>> {
         let mut state = self.0.lock();
@@ -235,12 +298,21 @@ impl<T> Receiver<T> {
 
     /// Waits for a chunk without blocking. `None`: there will be no more.
     pub(crate) async fn recv_async(&self) -> Option<Chunk<T>> {
+        self.recv_until(|_| false).await
+    }
+
+    /// The same for one who has items in hand that others may be behind. `None`: there will be no more before those have ended.
+    pub(crate) async fn recv_before_those_behind(&self) -> Option<Chunk<T>> {
+        self.recv_until(|state| state.chunks.behind() > 0).await
+    }
+
+    async fn recv_until(&self, is_over: impl Fn(&State<T>) -> bool) -> Option<Chunk<T>> {
         poll_fn(|context| {
             let mut state = self.0.lock();
             if let Some(chunk) = self.0.pop(&mut state) {
                 return Poll::Ready(Some(chunk));
             }
-            if state.is_ended() {
+            if state.is_ended() || is_over(&state) {
                 return Poll::Ready(None);
             }
             wait(&mut state.waiting_receivers, context.waker());
@@ -327,6 +399,7 @@ mod tests {
             records: vec![Record::new(index, index)],
             bytes,
             number: index,
+            value: None,
         }
     }
 

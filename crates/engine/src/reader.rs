@@ -14,7 +14,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
-use crate::job::KeyOf;
+use crate::job::{KeyOf, ValueOf};
 use crate::journal::{Horizon, Todo, TodoItems};
 use crate::keys::{Numbered, Numbering};
 use crate::log::Log;
@@ -36,6 +36,10 @@ pub(crate) struct Reading<T> {
     pub(crate) todo: Todo,
     /// How items are known, if not by their place.
     pub(crate) keys: Option<Keyed<T>>,
+    /// What items are ordered by, if those of one value go one after the other.
+    pub(crate) order: Option<ValueOf<T>>,
+    /// What a dead letter shows of an item.
+    pub(crate) show: Showing<T>,
     /// How far ahead of the journal it may get, if there is one.
     pub(crate) horizon: Option<Arc<Horizon>>,
     pub(crate) clock: Clock,
@@ -46,7 +50,6 @@ pub(crate) struct Reading<T> {
 pub(crate) struct Keyed<T> {
     pub(crate) numbering: Numbering,
     pub(crate) key: KeyOf<T>,
-    pub(crate) show: Showing<T>,
 }
 
 /// Who reads: a thread, or a task in simulated time. Ends with the input, or when nobody takes its chunks.
@@ -107,8 +110,8 @@ enum End {
 fn read<T: Send + 'static>(reading: Reading<T>, to: Sender<T>) -> Result<(), Fault> {
     let mut progress = Progress::of(reading);
     let outcome = loop {
-        let Portion { chunk, end } = progress.read_once();
-        if chunk.is_some_and(|chunk| to.send(chunk).is_err()) {
+        let Portion { mut chunks, end } = progress.read_once();
+        if chunks.any(|chunk| to.send(chunk).is_err()) {
             break Ok(End::Unwanted);
         }
         if let Some(end) = end {
@@ -128,17 +131,17 @@ async fn read_as_task<T: Send + 'static>(
     item_takes: Duration,
 ) -> Result<(), Fault> {
     let mut progress = Progress::of(reading);
-    let outcome = loop {
+    let outcome = 'reads: loop {
         let before = progress.index;
-        let Portion { chunk, end } = progress.read_once();
+        let Portion { chunks, end } = progress.read_once();
         if !item_takes.is_zero() {
             let takes = item_takes * (progress.index - before) as u32;
             tokio::time::sleep(takes).await;
             progress.spent += takes;
         }
-        if let Some(chunk) = chunk {
+        for chunk in chunks {
             if to.room().await.is_err() {
-                break Ok(End::Unwanted);
+                break 'reads Ok(End::Unwanted);
             }
             to.push(chunk);
         }
@@ -166,8 +169,15 @@ struct Progress<T> {
 
 /// What one read came to: what is to be handed on, and then perhaps the end.
 struct Portion<T> {
-    chunk: Option<Chunk<T>>,
+    chunks: std::vec::IntoIter<Chunk<T>>,
     end: Option<Result<End, Fault>>,
+}
+
+impl<T> Portion<T> {
+    fn end(outcome: Result<End, Fault>) -> Portion<T> {
+        let (chunks, end) = (Vec::new().into_iter(), Some(outcome));
+        Portion { chunks, end }
+    }
 }
 
 impl<T: Send + 'static> Progress<T> {
@@ -187,8 +197,7 @@ impl<T: Send + 'static> Progress<T> {
     fn read_once(&mut self) -> Portion<T> {
         let reading = &mut self.reading;
         if reading.todo.items.is_over() {
-            let (chunk, end) = (None, Some(Ok(End::Reached)));
-            return Portion { chunk, end };
+            return Portion::end(Ok(End::Reached));
         }
         let began = reading.clock.now();
         // The next read may wait for long, and what was read must not be unheard of meanwhile.
@@ -205,12 +214,9 @@ impl<T: Send + 'static> Progress<T> {
         let read = items.len() as u64;
         let records = match &mut reading.keys {
             None => number(reading, items, self.index, now),
-            Some(keyed) => match keyed.number(items, &mut reading.todo.items) {
+            Some(keyed) => match keyed.number(items, &mut reading.todo, reading.show) {
                 Ok(told) => told.told(&mut reading.log, now),
-                Err(fault) => {
-                    let (chunk, end) = (None, Some(Err(fault)));
-                    return Portion { chunk, end };
-                }
+                Err(fault) => return Portion::end(Err(fault)),
             },
         };
         self.index += read;
@@ -218,11 +224,14 @@ impl<T: Send + 'static> Progress<T> {
             tell_place(reading, self.index, now);
         }
         let is_end = outcome.is_err() || read == 0;
-        let chunk =
-            (!records.is_empty()).then(|| Chunk::new(records, reading.size).numbered(self.chunks));
-        self.chunks += u64::from(chunk.is_some());
+        let chunks = reading.cut(records, now);
+        let chunks: Vec<_> = (self.chunks..)
+            .zip(chunks)
+            .map(|(number, chunk)| chunk.numbered(number))
+            .collect();
+        self.chunks += chunks.len() as u64;
         Portion {
-            chunk,
+            chunks: chunks.into_iter(),
             end: is_end.then(|| outcome.map(|()| End::Reached)),
         }
     }
@@ -264,6 +273,34 @@ impl<T: Send + 'static> Progress<T> {
 }
 
 impl<T> Reading<T> {
+    /// The chunks in which these travel: together, or each alone where it may have to wait for one before it.
+    fn cut(&mut self, records: Vec<Record<T>>, now: Duration) -> Vec<Chunk<T>> {
+        let Some(value_of) = &self.order else {
+            let is_any = !records.is_empty();
+            return is_any
+                .then(|| Chunk::new(records, self.size))
+                .into_iter()
+                .collect();
+        };
+        let mut chunks = Vec::with_capacity(records.len());
+        for record in records {
+            let has_died = self.todo.dead.contains(&record.index);
+            match value_of(&record.value) {
+                Ok(value) if has_died => chunks.push(Chunk::halting(value)),
+                Ok(value) => chunks.push(Chunk {
+                    value: Some(value),
+                    ..Chunk::new(vec![record], self.size)
+                }),
+                Err(_) if has_died => {}
+                Err(fault) => {
+                    let key = self.show.of(&record.value).key;
+                    self.log.push(now, dead(record.index, fault, key));
+                }
+            }
+        }
+        chunks
+    }
+
     /// Whether a later run goes on at a place. Where items have keys the input may be another by then.
     fn has_places(&self) -> bool {
         self.horizon.is_some() && self.keys.is_none()
@@ -304,6 +341,8 @@ impl<T> Reading<T> {
 struct Told<T> {
     records: Vec<Record<T>>,
     dead: Vec<Fact>,
+    /// How many of the records died in an earlier run. They are here for those behind them.
+    died: u64,
 }
 
 impl<T> Keyed<T> {
@@ -311,23 +350,29 @@ impl<T> Keyed<T> {
     fn number(
         &mut self,
         items: &mut Vec<Result<T, Fault>>,
-        todo: &mut TodoItems,
+        todo: &mut Todo,
+        show: Showing<T>,
     ) -> Result<Told<T>, Fault> {
         let mut told = Told {
             records: Vec::with_capacity(items.len()),
             dead: Vec::new(),
+            died: 0,
         };
         let failed = |cause| Fault::storage("failed to keep the keys of the items").because(cause);
         for item in items.drain(..) {
             let key = item.as_ref().map_or_else(Fault::item, &self.key);
-            let numbered = self.numbering.number(key, todo).map_err(failed)?;
-            match (numbered, item) {
-                (Numbered::Unwanted, _) => {}
+            let numbered = self.numbering.number(key, &mut todo.items);
+            match (numbered.map_err(failed)?, item) {
+                (Numbered::Unwanted(Some(number)), Ok(item)) if todo.dead.contains(&number) => {
+                    told.records.push(Record::new(number, item));
+                    told.died += 1;
+                }
+                (Numbered::Unwanted(_), _) => {}
                 (Numbered::Wanted(number), Ok(item)) => {
                     told.records.push(Record::new(number, item));
                 }
                 (Numbered::Duplicate { number, first }, Ok(item)) => {
-                    let key = self.show.of(&item).key;
+                    let key = show.of(&item).key;
                     let name = key.as_ref().map_or(String::new(), |key| format!(" {key}"));
                     let why =
                         format!("its key{name} is also that of item {first}, which came before");
@@ -347,7 +392,7 @@ impl<T> Keyed<T> {
 impl<T> Told<T> {
     /// Tells of it; gives what is to be done.
     fn told(self, log: &mut Log, now: Duration) -> Vec<Record<T>> {
-        let items = (self.records.len() + self.dead.len()) as u64;
+        let items = (self.records.len() + self.dead.len()) as u64 - self.died;
         self.dead.into_iter().for_each(|dead| log.push(now, dead));
         if items > 0 {
             log.push(now, Fact::Read { items });

@@ -1,5 +1,7 @@
 //! A record: an item on its way, whatever it has become so far; and the chunk in which records travel.
 
+use crate::key::Key;
+
 /// The value of one item at some point of its way, with the index it keeps from source to sink.
 #[derive(Debug, Clone)]
 pub struct Record<T> {
@@ -47,17 +49,27 @@ pub(crate) struct Chunk<T> {
     pub(crate) bytes: usize,
     /// Which chunk of its way this is, counted from 0: what comes of it keeps the number, for who wants it in order.
     pub(crate) number: u64,
+    /// The value of its only record, where those of one value go one after the other.
+    pub(crate) value: Option<Key>,
 }
 
 impl<T> Chunk<T> {
     /// `size` says what one value holds on the heap.
     pub(crate) fn new(records: Vec<Record<T>>, size: fn(&T) -> usize) -> Chunk<T> {
         let bytes = records.iter().map(|r| record_bytes(r, size)).sum();
-        let number = 0;
         Chunk {
             records,
             bytes,
-            number,
+            number: 0,
+            value: None,
+        }
+    }
+
+    /// What says that an item of this value died in an earlier run.
+    pub(crate) fn halting(value: Key) -> Chunk<T> {
+        Chunk {
+            value: Some(value),
+            ..Chunk::nothing(0)
         }
     }
 
@@ -72,6 +84,7 @@ impl<T> Chunk<T> {
             records: Vec::new(),
             bytes: 0,
             number,
+            value: None,
         }
     }
 }

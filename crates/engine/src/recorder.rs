@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::clock::Clock;
+use crate::ended::Ended;
 use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::halt::{Halt, Recent};
@@ -28,6 +29,8 @@ pub(crate) struct Recorder(JoinHandle<Recording>);
 pub(crate) struct Recording {
     pub(crate) tally: Tally,
     pub(crate) journal: Option<Journal>,
+    /// Who waits for items to end.
+    pub(crate) ended: Option<Ended>,
     /// The sink's own output, where no journal looks after it: asked at the end.
     pub(crate) output: Option<Box<dyn Durable>>,
     pub(crate) observer: Option<Box<dyn Observer>>,
@@ -115,6 +118,9 @@ impl Recording {
         if let Some(journal) = &mut self.journal {
             journal.note(fact);
         }
+        if let Some(ended) = &mut self.ended {
+            ended.note(fact);
+        }
         if let Some(observer) = &mut self.observer {
             observer.observe(fact, self.tally.counts());
         }
@@ -145,13 +151,15 @@ impl Recording {
     }
 
     fn advance_journal(&mut self) {
-        let Some(journal) = &mut self.journal else {
-            return;
-        };
-        if let Err(error) = journal.advance(self.clock.now())
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.advance(self.clock.now())
             && !planted!(FailureIgnored)
         {
             self.give_up_journal(&error);
+        }
+        let is_recorded = self.journal.as_ref().is_none_or(Journal::lets_others_go);
+        if let Some(ended) = self.ended.as_mut().filter(|_| is_recorded) {
+            ended.tell();
         }
     }
 
@@ -171,6 +179,8 @@ impl Recording {
     /// A journal that could not be written is not written again: nobody knows what is on the disk. What is saved from
     /// now on is done again by the run that goes on.
     fn give_up_journal(&mut self, error: &std::io::Error) {
+        // What waits behind others is left.
+        self.ended = None;
         if let Some(journal) = self.journal.take() {
             self.stop.because(Reason::Storage(journal.failure(error)));
         }

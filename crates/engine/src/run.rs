@@ -17,9 +17,11 @@ use tokio::time::{sleep_until, timeout};
 use crate::ahead::Ahead;
 use crate::batch_size::BatchSize;
 use crate::clock::{Clock, thread_cpu};
+use crate::conclusion::{Conducted, Took, conclude, left_behind};
 use crate::cores::{CoresUsed, Machine, children_cpu};
 use crate::cpu::{CHUNK_MAX, ChunkSize, Computing, Cpu};
 use crate::driver::Driver;
+use crate::ended::Ended;
 use crate::error::Error;
 use crate::fact::{Fact, Step};
 use crate::fault::Fault;
@@ -31,10 +33,9 @@ use crate::journal::Journal;
 use crate::load::Load;
 use crate::log::{self, Log};
 use crate::options::Options;
-use crate::queue::queue;
+use crate::queue::{Receiver, Sender, queue, queue_by_value};
 use crate::reader::{Keyed, Reader, Reading};
 use crate::recorder::{Recorder, Recording};
-use crate::score::{Known, Setting, score};
 use crate::service::Service;
 use crate::stage::{Context, Stage, Weights};
 use crate::stop::{Level, Reason, Stop};
@@ -132,12 +133,6 @@ fn serve<W: Types>(job: JobOf<W>, options: &Options) -> Result<Summary, Error> {
     conclude(recorder.finish()?, outcome, options, took, &stop)
 }
 
-/// What a run took, as a whole.
-pub(crate) struct Took {
-    pub(crate) elapsed: Duration,
-    pub(crate) machine: Machine,
-}
-
 /// What the run begins with, and what it is recorded in.
 pub(crate) fn prepare<W: Types>(
     mut job: JobOf<W>,
@@ -150,15 +145,24 @@ pub(crate) fn prepare<W: Types>(
     let total = job.source.remaining();
     let before = journal.as_ref().map_or((0, 0), Journal::counts);
     let has_computed = before.0 > 0;
+    check_order::<W>(&job, options)?;
     let ahead = Ahead::of::<W>(journal.as_mut(), &mut job)?;
     let output = match &journal {
         Some(_) => None,
         None => job.save.durable(),
     };
+    let (sender, items) = match &job.order {
+        Some(order) => queue_by_value(options.order_bytes, order.halts),
+        None => queue(options.queue_bytes),
+    };
     let recording = Recording {
         output,
         tally: Tally::new(options, total, before),
         journal,
+        ended: job.order.is_some().then(|| {
+            let behind = items.behind();
+            Ended::new(move |index, is_saved| behind.ended(index, is_saved))
+        }),
         observer: job.watch.observer.take(),
         halt: options.halt,
         recent: crate::halt::Recent::default(),
@@ -173,69 +177,28 @@ pub(crate) fn prepare<W: Types>(
         stop,
         succeeded_before: before.0 > 0,
         ahead,
+        items: (sender, items),
         has_computed,
     };
     Ok((start, recording))
 }
 
-/// What all of it came to.
-pub(crate) fn conclude(
-    mut recording: Recording,
-    outcome: Result<Conducted, Error>,
-    options: &Options,
-    took: Took,
-    stop: &Stop,
-) -> Result<Summary, Error> {
-    let finished = outcome.and_then(|conducted| {
-        let ending = checked(conducted.ending, &recording.tally, stop)?;
-        Ok((ending, conducted.fetch, conducted.save))
-    });
-    recording.finish_journal(matches!(finished, Ok((Ending::Complete, ..))));
-    let (ending, fetch, save) = finished?;
-    let setting = Setting {
-        options,
-        elapsed: took.elapsed,
-        machine: took.machine,
-        ending: with_reason(ending, stop),
-        fetch,
-        save,
+/// Which orders exclude each other.
+fn check_order<W: Types>(job: &JobOf<W>, options: &Options) -> Result<(), Error> {
+    let Some(order) = &job.order else {
+        return Ok(());
     };
-    Ok(score(&recording.tally, setting))
-}
-
-/// What a part of the run stopped it for is told rather than that it was stopped.
-fn with_reason(ending: Ending, stop: &Stop) -> Ending {
-    match stop.reason().cloned() {
-        Some(Reason::Storage(why)) => Ending::Storage(why),
-        Some(Reason::Hung(why)) => Ending::Hung(why),
-        Some(Reason::Halted(why) | Reason::Late(why)) if ending == Ending::Stopped => {
-            Ending::Halted(why)
-        }
-        _ => ending,
+    if options.keep_order {
+        return Err(Error::options(
+            "keep-order lets no item overtake, and order-by all with another value; only one of them can be",
+        ));
     }
-}
-
-/// Checks the promise: every item is saved or dead, none twice, or the run was stopped before that.
-fn checked(ending: Ending, tally: &Tally, stop: &Stop) -> Result<Ending, Error> {
-    let counts = tally.counts();
-    let finished = tally.finished();
-    let all = finished == counts.read && tally.input_left == Some(0);
-    match ending {
-        Ending::Complete if all => Ok(Ending::Complete),
-        Ending::Complete if finished <= counts.read && stop.is_wanted() => Ok(Ending::Stopped),
-        Ending::Unavailable(_) | Ending::Unreadable(_) if finished <= counts.read => Ok(ending),
-        _ => Err(Error::internal(format!(
-            "{} items read, but {} saved and {} dead, of which {} and {} before",
-            counts.read, counts.saved, counts.dead, tally.before.0, tally.before.1
-        ))),
+    if order.halts && job.key.is_none() {
+        return Err(Error::options(
+            "halt-key needs key, by which a later run knows what is dead",
+        ));
     }
-}
-
-/// How the work itself went.
-pub(crate) struct Conducted {
-    ending: Ending,
-    fetch: Option<Known>,
-    save: Known,
+    Ok(())
 }
 
 /// What a run begins with.
@@ -249,6 +212,8 @@ pub(crate) struct Start<'a, W: Types> {
     /// Whether an earlier run of the job has saved something.
     succeeded_before: bool,
     ahead: Ahead,
+    /// The queue from the reader.
+    items: (Sender<W::Item>, Receiver<W::Item>),
     /// Whether an earlier run of the job has saved something, and so computed it.
     has_computed: bool,
 }
@@ -267,13 +232,16 @@ pub(crate) async fn conduct<W: Types>(
     } = wire::<W>(start, &log)?;
     let (save, fetch) = (steps.save.clone(), steps.intake.fetch());
     spread_stop::<W>(&stop, &save, fetch.as_ref(), input.clone());
+    let behind = input.items.behind();
     spawn_local(beat(clock, log.another(), {
         let (save, fetch, to_compute) = (save.clone(), fetch.clone(), steps.intake.level());
+        let behind = behind.clone();
         move || {
             fetch.iter().for_each(Stage::hand_over_facts);
             save.hand_over_facts();
             Load {
                 fetch: fetch.as_ref().map(Stage::load),
+                behind: behind.waiting(),
                 to_compute: to_compute.chunks(),
                 save: save.load(),
             }
@@ -317,7 +285,10 @@ pub(crate) async fn conduct<W: Types>(
         log.push(clock.now(), Fact::Abandoned { items });
     }
     Ok(Conducted {
-        ending,
+        ending: match behind.left() {
+            left @ 1.. if ending == Ending::Complete && !stop.is_wanted() => left_behind(left),
+            _ => ending,
+        },
         fetch: fetch.as_ref().map(Stage::known),
         save: save.known(),
     })
@@ -345,6 +316,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
             horizon,
             numbering,
         },
+        items: (sender, items),
         has_computed,
     } = start;
     let sizes = job.sizes;
@@ -352,17 +324,16 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         Compute::Each(_) => ChunkSize::new(),
         Compute::With(_) => ChunkSize::of_workers(BatchSize::new(options.compute_batch, CHUNK_MAX)),
     };
-    let (sender, items) = queue(options.queue_bytes);
     let reading = Reading {
         source: job.source,
         size: sizes.item,
         chunk_size: chunk_size.clone(),
         todo,
-        keys: numbering.zip(job.key).map(|(numbering, key)| Keyed {
-            numbering,
-            key,
-            show: sizes.item_shown,
-        }),
+        keys: numbering
+            .zip(job.key)
+            .map(|(numbering, key)| Keyed { numbering, key }),
+        order: job.order.map(|order| order.value),
+        show: sizes.item_shown,
         horizon: horizon.clone(),
         clock,
         log: log.another(),

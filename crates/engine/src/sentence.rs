@@ -242,9 +242,7 @@ fn said(summary: &Summary, jobs: usize, declared: Declared) -> Said {
         }
         Bottleneck::Output => Said::limit("the sink, which takes one request at a time")
             .help("more cores will not help"),
-        Bottleneck::Order => {
-            Said::limit("keeping the order: finished items waited for one before them")
-        }
+        Bottleneck::Order => Said::limit("keeping the order: items waited for one before them"),
         Bottleneck::Pause => Said::limit(format!(
             "pauses of {} together, for which the service asked",
             seconds(limited_s(summary, Bottleneck::Pause))

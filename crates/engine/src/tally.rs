@@ -155,6 +155,7 @@ impl Tally {
             Fact::ReadTo { .. }
             | Fact::Limit { .. }
             | Fact::Bulk { .. }
+            | Fact::Accused { .. }
             | Fact::NoMoreConnections { .. } => {}
             Fact::InputEnded { left, reading } => {
                 self.input_left = *left;

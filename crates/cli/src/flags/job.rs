@@ -27,6 +27,15 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME|FILTER")]
     pub(crate) key: Option<String>,
 
+    /// Do items with the same value of this field, or jq filter, one after the other in the order of the input; others overtake. The next
+    /// one begins when the one before it is saved or dead [default: no order]
+    #[arg(long, value_name = "NAME|FILTER")]
+    pub(crate) order_by: Option<String>,
+
+    /// With --order-by and --key: when an item is dead, leave the later ones of its value, until dead-letters retry has saved it
+    #[arg(long)]
+    pub(crate) halt_key: bool,
+
     /// Compute on this field of each row [default: the whole row, as JSON]
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
@@ -133,6 +142,8 @@ impl JobArgs {
             format,
             no_header,
             key,
+            order_by,
+            halt_key,
             field,
             columns,
             fetch,
@@ -201,6 +212,8 @@ impl JobArgs {
             Setting::new("tokens", course, whole, tokens),
             Setting::new("lines-before", results, whole, body(lines_before)),
             Setting::new("each", results, whole, each),
+            Setting::new("order-by", course, whole, order_by),
+            Setting::switch("halt-key", course, whole, *halt_key),
         ]
     }
 }

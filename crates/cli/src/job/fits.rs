@@ -36,6 +36,7 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> Result<()> {
             "--fetch-body goes with every fetch, and nothing is fetched; add --fetch URL",
         ));
     }
+    in_order(job)?;
     let sink = public(save);
     refuse(
         job.create && !able.makes_tables,
@@ -64,6 +65,22 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> Result<()> {
         no_lines(&sink, job)?;
     }
     Ok(())
+}
+
+/// Which orders there can be.
+fn in_order(job: &JobArgs) -> Result<()> {
+    refuse(
+        job.order_by.is_some() && job.keep_order,
+        "--keep-order lets no item overtake, and --order-by all that have another value; leave one of them out",
+    )?;
+    refuse(
+        job.halt_key && job.order_by.is_none(),
+        "--halt-key halts a value of --order-by, and there is none; add --order-by NAME",
+    )?;
+    refuse(
+        job.halt_key && job.key.is_none(),
+        "--halt-key needs --key NAME, by which a later run knows which items are dead",
+    )
 }
 
 fn one_record(sink: &str, job: &JobArgs, pace: &PaceArgs) -> Result<()> {

@@ -217,6 +217,13 @@ impl<'a> Opened<'a> {
         if self.work.is_keyed {
             job = job.keyed_by(|item| Key(item.key));
         }
+        if let Some((value, halts)) = self.work.order.clone() {
+            let value = move |item: &Payload| value.order_of(item);
+            job = match halts {
+                true => job.ordered_until_dead(value),
+                false => job.ordered_by(value),
+            };
+        }
         if let Some(journal) = journal {
             job = job.recorded_in(journal);
         }

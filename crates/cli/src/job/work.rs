@@ -24,6 +24,8 @@ pub(crate) struct Work {
     pub(crate) packed: Option<&'static str>,
     /// Whether items are known by keys.
     pub(crate) is_keyed: bool,
+    /// What items are ordered by, if those of one value go one after the other; and whether a dead one halts its value.
+    pub(crate) order: Option<(ItemKey, bool)>,
     pub(crate) computation: Computation,
     pub(crate) fetch: Option<Target>,
     pub(crate) save: Target,
@@ -80,6 +82,11 @@ impl Work {
         if let Some(key) = &key {
             input = input.keyed_by(key.clone()).map_err(usage("--key"))?;
         }
+        let order = job.order_by.as_deref().map(ItemKey::parse).transpose();
+        let order = order.map_err(usage("--order-by"))?;
+        if let Some(order) = &order {
+            input.check_key(order).map_err(usage("--order-by"))?;
+        }
         let computation =
             Computation::parse(compute, treatment(pace)).map_err(usage("--compute"))?;
         let items = Items {
@@ -105,6 +112,7 @@ impl Work {
             save: Target::parse(save).map_err(usage("--save"))?,
             settings: Settings::new(job, job_id(&settings), items, columns)?.counting(pace),
             is_keyed: key.is_some(),
+            order: order.map(|value| (value, job.halt_key)),
             input,
             packed,
             computation,

@@ -20,6 +20,7 @@ mod keys;
 mod lab;
 mod llm;
 mod look;
+mod order;
 mod plan;
 mod postgres;
 mod progress;

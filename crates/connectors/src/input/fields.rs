@@ -17,6 +17,16 @@ impl Input {
     /// # Errors
     /// Names the field that the items lack, where that is known before anything is read.
     pub fn keyed_by(mut self, key: ItemKey) -> Result<Input, Error> {
+        self.check_key(&key)?;
+        self.key = Some(key);
+        Ok(self)
+    }
+
+    /// Whether items of this input can have such a key, or a value to be ordered by.
+    ///
+    /// # Errors
+    /// As [`Input::keyed_by`].
+    pub fn check_key(&self, key: &ItemKey) -> Result<(), Error> {
         if self.has_no_fields()
             && let Some(name) = key.field()
         {
@@ -29,8 +39,7 @@ impl Input {
         if let Ok(Some(fields)) = self.names() {
             key.check(&fields)?;
         }
-        self.key = Some(key);
-        Ok(self)
+        Ok(())
     }
 
     /// Whether no item can have fields.

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
+use crate::conclusion::{Took, conclude};
 use crate::cores::Machine;
 use crate::driver::Driver;
 use crate::fault::Fault;
@@ -16,7 +17,7 @@ use crate::journal::{Command, open_simulated};
 use crate::log;
 use crate::options::{ComputeClock, InFlightLimit, Options};
 use crate::record::Record;
-use crate::run::{Took, conclude, conduct, prepare};
+use crate::run::{conduct, prepare};
 use crate::service::{Connection, NoFetch, Reply, Service};
 use crate::source::Source;
 use crate::stop::Stop;

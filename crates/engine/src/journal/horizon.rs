@@ -49,6 +49,10 @@ impl Horizon {
         self.repeats_nothing.store(true, Ordering::Release);
     }
 
+    pub(super) fn does_repeat_nothing(&self) -> bool {
+        self.repeats_nothing.load(Ordering::Acquire)
+    }
+
     /// Whether the stage that saves waits, or will with its next answer, when so many items wait to be recorded.
     pub(super) fn is_reached(&self, unrecorded: impl FnOnce() -> u64) -> bool {
         !self.repeats_nothing.load(Ordering::Acquire) && unrecorded() >= self.unrecorded_max

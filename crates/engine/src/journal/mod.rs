@@ -22,6 +22,7 @@ mod state;
 pub(crate) mod tests;
 mod todo;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub struct Journal {
     horizon: Arc<Horizon>,
     /// Makes the sink's own output durable, where it has one.
     durable: Option<Box<dyn Durable>>,
+    /// Whether items wait for those before them to be recorded.
+    is_ordered: bool,
     written_at: Duration,
     synced_at: Duration,
 }
@@ -134,6 +137,11 @@ impl Journal {
     /// What is left to do, for the reader.
     pub(crate) fn take_todo(&mut self) -> Todo {
         self.todo.take().unwrap_or_default()
+    }
+
+    /// The items that it calls dead.
+    pub(crate) fn dead(&mut self) -> io::Result<BTreeSet<u64>> {
+        recover::dead_in(&mut self.disk)
     }
 
     /// Items that are saved and dead before this run begins; those that it tries again are neither.
@@ -301,9 +309,23 @@ impl Journal {
     /// A sink with output of its own is made durable first, which takes as long as a sync: so it is done as often.
     fn write_every(&self) -> Duration {
         match self.durable {
-            Some(_) => SYNC_EVERY,
-            None => WRITE_EVERY,
+            Some(_) if !self.is_awaited_by_others() => SYNC_EVERY,
+            _ => WRITE_EVERY,
         }
+    }
+
+    /// Items wait for those before them to be recorded, so that is done as soon as without output.
+    pub(crate) fn lets_go_in_order(&mut self) {
+        self.is_ordered = true;
+    }
+
+    fn is_awaited_by_others(&self) -> bool {
+        self.is_ordered && !self.horizon.does_repeat_nothing()
+    }
+
+    /// Whether those that wait for items to end may hear of all that was noted: it is written, or a crash repeats nothing.
+    pub(crate) fn lets_others_go(&self) -> bool {
+        self.pending.is_empty() || !self.is_awaited_by_others() || planted!(OrderUnrecorded)
     }
 
     fn write(&mut self, now: Duration) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! A journal that was opened, locked and read, before a run goes on from it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,11 @@ use super::Journal;
 use super::claim::{Untouched, open_locked};
 use super::dead_letters::DeadLetters;
 use super::disk::Disk;
-use super::frame::{Began, Command, Entry, HEAD};
+use super::frame::{Began, Command, HEAD};
 use super::horizon::Horizon;
 use super::keys::{self, KeysPlace, keyed_end};
 use super::pending::Pending;
-use super::recover::{Damage, Recovered, recover};
+use super::recover::{Damage, Recovered, dead_in, recover};
 use super::state::State;
 use super::todo::{Items, Todo};
 use crate::error::{Error, ErrorKind};
@@ -182,25 +183,7 @@ impl OpenedJournal {
     /// # Errors
     /// When it cannot be read again.
     pub fn dead(&mut self) -> Result<Vec<u64>, Error> {
-        let mut dead = std::collections::BTreeSet::new();
-        let mut is_retry = false;
-        recover(&mut self.disk, |_, frame| match &frame.entry {
-            Entry::Began(began) => is_retry = began.is_retry,
-            Entry::Progress(progress) => {
-                for index in progress
-                    .saved
-                    .iter()
-                    .cloned()
-                    .flatten()
-                    .filter(|_| is_retry)
-                {
-                    dead.remove(&index);
-                }
-                dead.extend(progress.dead.iter().cloned().flatten());
-            }
-            Entry::Ended { .. } => {}
-        })
-        .map_err(|error| unreadable(&self.path, &error))?;
+        let dead = dead_in(&mut self.disk).map_err(|error| unreadable(&self.path, &error))?;
         Ok(dead.into_iter().collect())
     }
 
@@ -303,6 +286,7 @@ impl OpenedJournal {
                 .map(|at| (at.index, at.place.clone())),
             read_to: state.read_to().map(|at| at.place.clone()),
             items,
+            dead: BTreeSet::new(),
         };
         Ok(Journal {
             path: self.path,
@@ -322,6 +306,7 @@ impl OpenedJournal {
             horizon: Arc::new(Horizon::starting_at(state.finished.watermark())),
             state,
             durable: None,
+            is_ordered: false,
             written_at: Duration::ZERO,
             synced_at: Duration::ZERO,
         })
@@ -350,7 +335,7 @@ fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<String> {
         }
     };
     let names = old.iter().chain(new).map(|(name, _)| name);
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let changed = names.filter_map(|name| {
         let (was, is) = (value(old, name), value(new, name));
         (seen.insert(name) && was != is).then(|| format!("{name} was {was}, and is {is}"))

@@ -1,9 +1,10 @@
 //! Reads a journal back: every frame that follows the one before, to the end, to what a crash tore off, or to damage.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::disk::Disk;
-use super::frame::{Frame, HEAD, MAGIC, PREFIX, Parsed, salt_of};
+use super::frame::{Entry, Frame, HEAD, MAGIC, PREFIX, Parsed, salt_of};
 use super::state::State;
 
 /// Bytes read at once.
@@ -31,6 +32,24 @@ pub(crate) struct Damage {
     pub(crate) at: u64,
     /// Where a frame was found that says that all before it had been on the disk.
     pub(crate) witness: u64,
+}
+
+/// The items that are called dead, and that no later run has saved.
+pub(crate) fn dead_in(disk: &mut Disk) -> io::Result<BTreeSet<u64>> {
+    let mut dead = BTreeSet::new();
+    let mut is_retry = false;
+    recover(disk, |_, frame| match &frame.entry {
+        Entry::Began(began) => is_retry = began.is_retry,
+        Entry::Progress(progress) => {
+            let saved = progress.saved.iter().cloned().flatten();
+            for index in saved.filter(|_| is_retry) {
+                dead.remove(&index);
+            }
+            dead.extend(progress.dead.iter().cloned().flatten());
+        }
+        Entry::Ended { .. } => {}
+    })?;
+    Ok(dead)
 }
 
 /// Reads everything. `None` of a file that holds no journal yet: empty, or cut off before its first frame was whole.

@@ -13,6 +13,8 @@ pub(crate) struct Todo {
     /// Up to where earlier runs read, so that it can be seen whether that has changed.
     pub(crate) read_to: Option<Place>,
     pub(crate) items: Items,
+    /// Dead items that others may be behind, which are left then.
+    pub(crate) dead: BTreeSet<u64>,
 }
 
 /// Which items are wanted.

@@ -27,8 +27,8 @@ pub(crate) enum Numbered {
     Wanted(u64),
     /// To be given up: an item before it, which has the other number, had the same key.
     Duplicate { number: u64, first: u64 },
-    /// To be left out.
-    Unwanted,
+    /// To be left out: it is finished, with this number, or none of those that are wanted, or one before it had its key.
+    Unwanted(Option<u64>),
 }
 
 impl Numbering {
@@ -44,21 +44,21 @@ impl Numbering {
     pub(crate) fn number(&mut self, key: Key, items: &mut TodoItems) -> io::Result<Numbered> {
         let known = self.store.find(key)?;
         let numbered = match known.filter(|number| self.is_read(*number)) {
-            Some(_) if planted!(DuplicateForgotten) => Numbered::Unwanted,
+            Some(_) if planted!(DuplicateForgotten) => Numbered::Unwanted(None),
             Some(first) => {
                 let key = self.again(key)?;
                 let known = self.store.find(key)?;
                 match self.wanted(key, known, items)? {
                     Some(number) => Numbered::Duplicate { number, first },
-                    None => Numbered::Unwanted,
+                    None => Numbered::Unwanted(None),
                 }
             }
             None => match self.wanted(key, known, items)? {
                 Some(number) => Numbered::Wanted(number),
-                None => Numbered::Unwanted,
+                None => Numbered::Unwanted(known),
             },
         };
-        self.left_out += u64::from(numbered == Numbered::Unwanted);
+        self.left_out += u64::from(matches!(numbered, Numbered::Unwanted(_)));
         Ok(numbered)
     }
 

@@ -47,6 +47,9 @@ pub(super) fn bottleneck(load: &Load, moment: &Moment) -> Bottleneck {
     if let Some(held) = fetch.held {
         return fetching(held);
     }
+    if is_in_order(load, &fetch, moment) {
+        return Bottleneck::Order;
+    }
     if !moment.is_read {
         return Bottleneck::Source;
     }
@@ -61,6 +64,13 @@ pub(super) fn bottleneck(load: &Load, moment: &Moment) -> Bottleneck {
         1.. if load.save.in_flight == 0 => Bottleneck::Failures,
         _ => Bottleneck::Ends,
     }
+}
+
+/// Whether more items wait for others of their value than are on their way: then others of these wait too, and to read more is of
+/// little use.
+fn is_in_order(load: &Load, fetch: &StageLoad, moment: &Moment) -> bool {
+    let on_their_way = fetch.in_flight + load.save.in_flight;
+    load.behind as u64 > on_their_way as u64 + moment.in_compute
 }
 
 /// Whether all that is in flight waits for its first connection.
@@ -173,6 +183,8 @@ mod tests {
         own(Held::Pause, Bottleneck::Pause);
         own(Held::Journal, Bottleneck::Journal);
         own(Held::Order, Bottleneck::Order);
+        check(|load| load.behind = 8, |_| (), Bottleneck::Order);
+        check(|load| load.behind = 7, |_| (), Bottleneck::Source);
         check(
             |load| load.save = held(Held::Single),
             |_| (),

@@ -17,6 +17,7 @@ use super::plug::Plug;
 use super::scenario::{Disk, End, Fails, Fate, MS, Moment, Scenario, Sink};
 use super::service::{Output, Served, cut};
 use super::source::Numbers;
+use crate::conclusion::{Took, conclude};
 use crate::cores;
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
@@ -24,9 +25,10 @@ use crate::fact::{Fact, Step};
 use crate::fault::Fault;
 use crate::job::{Job, JobOf, Types};
 use crate::journal::{Command, OpenedJournal, Simulated, open_simulated};
+use crate::key::Key;
 use crate::log;
 use crate::record::Record;
-use crate::run::{Took, conclude, conduct, prepare};
+use crate::run::{conduct, prepare};
 use crate::service::{NoFetch, Reply};
 use crate::stop::Stop;
 use crate::summary::{Ending, Summary};
@@ -180,9 +182,10 @@ impl Machine {
 
     async fn begin(&self, end: End, is_last: bool, plug: &Arc<Plug>) -> Outcome {
         let world = &self.world;
-        let started = self.open().and_then(|opened| {
+        let started = self.open().and_then(|mut opened| {
             let finished = self.items_of(opened.finished().into_iter().flatten());
-            world.begins(plug, finished, end, is_last);
+            let dead = self.items_of(opened.dead()?);
+            world.begins(plug, finished, dead, end, is_last);
             let mark = opened.found().and_then(|found| found.mark);
             let scenario = &world.scenario;
             let is_file = scenario.sink == Sink::File;
@@ -214,6 +217,13 @@ impl Machine {
                 let names = world.names.as_ref().expect("that was asked");
                 names.key_of(*item)
             });
+        }
+        if let Some(order) = world.scenario.order {
+            let value = move |item: &u64| Ok(Key::of((item % order.values).to_le_bytes()));
+            job = match order.halts {
+                true => job.ordered_until_dead(value),
+                false => job.ordered_by(value),
+            };
         }
         match world.scenario.has_fetch {
             true => {
@@ -355,6 +365,7 @@ impl Machine {
             Ok(summary) => match &summary.ending {
                 Ending::Complete => ("completion", true),
                 Ending::Stopped => ("stop", is_stop),
+                Ending::Halted(_) => ("left behind a dead one", world.halts()),
                 Ending::Unavailable(_) => ("unavailable", !is_last),
                 Ending::Storage(_) => ("disk failure", is_failing),
                 Ending::Unreadable(_) => ("unreadable input", is_unreadable),

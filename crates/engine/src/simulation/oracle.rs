@@ -5,6 +5,7 @@
 
 mod blame;
 mod numbers;
+mod order;
 mod rules;
 mod watcher;
 
@@ -22,6 +23,7 @@ use crate::options::InFlightLimit;
 use crate::record::Record;
 use blame::Blame;
 pub(super) use numbers::{compute, fetched, unfetched};
+use order::Order;
 pub(super) use rules::Recorded;
 pub(super) use watcher::Watcher;
 
@@ -58,6 +60,7 @@ pub(super) struct State {
     is_reading: bool,
     /// The items that the source holds.
     input: Vec<u64>,
+    order: Order,
     /// Items at which a worker has broken by accident.
     accidents: BTreeSet<u64>,
     lives: Vec<Lived>,
@@ -118,6 +121,7 @@ impl World {
             fetch: Service::default(),
             is_reading: false,
             input: Vec::new(),
+            order: Order::default(),
             accidents: BTreeSet::new(),
             lives: Vec::new(),
             wrong: Vec::new(),
@@ -140,10 +144,12 @@ impl World {
         &self,
         plug: &Arc<Plug>,
         finished: BTreeSet<u64>,
+        dead: BTreeSet<u64>,
         end: End,
         is_last: bool,
     ) {
         let mut state = self.state();
+        self.begins_in_order(&mut state, dead.into_iter());
         state.fails = match end {
             End::Fails(fails) => Some(fails),
             _ => None,
@@ -309,6 +315,7 @@ impl World {
         }
         for record in bulk {
             state.trace(step as u64, record.index);
+            self.comes_in_order(state, step, record.index);
             let expected = match step {
                 Step::Fetch => record.index,
                 _ => self.result_of(record.index),

@@ -24,6 +24,8 @@ pub(super) struct Scenario {
     pub(super) source: Reading,
     /// Whether items are known by keys, and the input is another in each life.
     pub(super) keys: Option<Keys>,
+    /// Whether items of one value go one after the other.
+    pub(super) order: Option<Order>,
     pub(super) fetch: Weather,
     pub(super) save: Weather,
     /// What is bad about an item, one by one.
@@ -67,6 +69,15 @@ pub(super) enum Keys {
     Different,
     /// All of them begin with the same bits.
     Alike,
+}
+
+/// How items of one value go one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    /// How many values there are.
+    pub(super) values: u64,
+    /// Whether a dead item halts its value.
+    pub(super) halts: bool,
 }
 
 /// What is bad about an item.
@@ -192,6 +203,7 @@ impl Scenario {
             },
             fates: fates(items, has_fetch, sink, &mut random),
             keys: None,
+            order: None,
             accidents: None,
             fails_as_a_whole: random.bool(),
             unrecorded_max: random.u64(1..20),
@@ -201,6 +213,29 @@ impl Scenario {
         }
         .with_workers()
         .with_keys()
+        .with_order()
+    }
+
+    /// Lets items of one value go one after the other, in one of six scenarios.
+    fn with_order(mut self) -> Scenario {
+        let is_ordered = match self.seed % 16 {
+            3 => true,
+            1 | 5 | 9 | 13 => (self.seed / 16).is_multiple_of(2),
+            _ => false,
+        };
+        if is_ordered {
+            let mut random = fastrand::Rng::with_seed(self.seed ^ 0x0DE2);
+            let halts = self.keys == Some(Keys::Alike);
+            let values = random.u64(1..=8);
+            // What goes too early is seen when a crash comes between it and the write of the journal.
+            self.lag_max = 4 * MS;
+            let crash = |_| End::Crash(Moment::Effect(random.u64(5..150)));
+            self.ends.extend((0..4).map(crash));
+            self.order = Some(Order { values, halts });
+            self.options.keep_order = false;
+            self.options.order_bytes = 64 << 10;
+        }
+        self
     }
 
     /// Knows items by keys, in one of eight scenarios.
@@ -245,7 +280,7 @@ impl Scenario {
             latency: 2 * MS,
             ..Weather::default()
         };
-        (scenario.accidents, scenario.keys) = (None, None);
+        (scenario.accidents, scenario.keys, scenario.order) = (None, None, None);
         scenario.fates = vec![Fate::Good; items as usize];
         scenario.fates[items as usize / 3] = Fate::ComputePanics;
         scenario.fates[items as usize / 2] = Fate::Refused;

@@ -94,6 +94,7 @@ impl<T> Cutter<T> {
         }
     }
 
+    /// The next items, as many as a batch holds; fewer at the end of the input, and where all others are behind these.
     async fn cut(&mut self, size: usize) -> Option<Vec<Record<T>>> {
         let mut batch = Vec::new();
         loop {
@@ -101,7 +102,11 @@ impl<T> Cutter<T> {
             if batch.len() == size {
                 return Some(batch);
             }
-            match self.chunks.recv_async().await {
+            let chunk = match batch.is_empty() {
+                true => self.chunks.recv_async().await,
+                false => self.chunks.recv_before_those_behind().await,
+            };
+            match chunk {
                 Some(Chunk { records, .. }) => self.rest = records.into_iter(),
                 None => return (!batch.is_empty()).then_some(batch),
             }

@@ -140,6 +140,7 @@ mod tests {
             saved: 58,
             load: Load {
                 fetch: Some(stage),
+                behind: 0,
                 to_compute: 0,
                 save: stage,
             },

@@ -77,6 +77,10 @@ impl Machine {
         let Recorded { saved, dead } = self.as_items(recorded);
         for (index, fate) in (0..).zip(&self.world.scenario.fates) {
             let (is_saved, is_dead) = (saved.contains(&index), dead.contains(&index));
+            let is_left = !is_saved && !is_dead;
+            if is_left && self.world.is_behind_a_dead_one(&self.world.state(), index) {
+                continue;
+            }
             if is_saved == is_dead || is_saved && *fate != Fate::Good {
                 let what = format!("item {index}, {fate:?}: saved {is_saved}, dead {is_dead}");
                 self.world.wrong(what);
