@@ -31,6 +31,7 @@ mod proxy;
 mod redirect;
 mod request;
 mod responses;
+mod schema;
 mod secret;
 mod shared;
 #[cfg(test)]
@@ -47,5 +48,6 @@ pub use body::BodySource;
 pub use checks::AnswerChecks;
 pub use fetch::{FetchConnection, FetchSettings, HttpFetch};
 pub use item::Fields;
+pub use schema::AnswerSchema;
 pub use sink::{HttpConnection, HttpSink};
 pub use verdict::StatusChanges;

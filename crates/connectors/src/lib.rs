@@ -98,8 +98,8 @@ pub use file_id::{FileId, full_path, keeps, look};
 pub use format::Format;
 #[cfg(feature = "http")]
 pub use http::{
-    AnswerChecks, BodySource, FetchConnection, FetchSettings, Fields, HttpConnection, HttpFetch,
-    HttpSink, StatusChanges,
+    AnswerChecks, AnswerSchema, BodySource, FetchConnection, FetchSettings, Fields, HttpConnection,
+    HttpFetch, HttpSink, StatusChanges,
 };
 pub use input::Input;
 pub use item_key::ItemKey;

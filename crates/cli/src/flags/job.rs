@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use inflight_connectors::BodySource;
+use inflight_connectors::{AnswerSchema, BodySource};
 
 use crate::flags::headings::JOB;
 use crate::flags::setting::{Decides, Report, Setting};
@@ -91,6 +91,10 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "FILTER")]
     pub(crate) retry_if: Option<String>,
 
+    /// Make a dead letter of an answer that has not the shape of this JSON Schema
+    #[arg(long, value_name = "FILE", value_parser = AnswerSchema::read)]
+    pub(crate) check: Option<AnswerSchema>,
+
     /// Where an answer says how many tokens it has cost, for a quota of tokens [default: .usage.total_tokens]
     #[arg(long, value_name = "FILTER")]
     pub(crate) tokens: Option<String>,
@@ -161,6 +165,7 @@ impl JobArgs {
                 },
             fail_if,
             retry_if,
+            check,
             tokens,
             responses,
             idempotent,
@@ -214,6 +219,12 @@ impl JobArgs {
             Setting::new("each", results, whole, each),
             Setting::new("order-by", course, whole, order_by),
             Setting::switch("halt-key", course, whole, *halt_key),
+            Setting::new(
+                "check",
+                results,
+                whole,
+                check.as_ref().map(AnswerSchema::identity),
+            ),
         ]
     }
 }

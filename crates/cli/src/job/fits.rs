@@ -157,11 +157,12 @@ fn no_http(sink: &str, job: &JobArgs) -> Result<()> {
             "--each and --lines-before are about HTTP requests with many records; {sink} gets none"
         ),
     )?;
-    let is_checked = job.fail_if.is_some() || job.retry_if.is_some() || job.tokens.is_some();
+    let filters = [&job.fail_if, &job.retry_if, &job.tokens];
+    let is_checked = filters.into_iter().any(Option::is_some) || job.check.is_some();
     refuse(
         is_checked && job.fetch.is_none(),
         format_args!(
-            "--fail-if, --retry-if and --tokens are about answers over HTTP; {sink} gives none"
+            "--fail-if, --retry-if, --check and --tokens are about answers over HTTP; {sink} gives none"
         ),
     )?;
     // A fetch is always over HTTP, goes the same way and trusts the same certificates.

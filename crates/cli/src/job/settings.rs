@@ -87,7 +87,9 @@ impl Settings {
             let fail_if = args.fail_if.as_deref().filter(|_| judges);
             let retry_if = args.retry_if.as_deref().filter(|_| judges);
             let tokens = args.tokens.as_deref().filter(|_| is_fetch == fetches);
-            AnswerChecks::compile(fail_if, retry_if, tokens)
+            let schema = args.check.clone().filter(|_| judges);
+            let checks = AnswerChecks::compile(fail_if, retry_if, tokens);
+            checks.map(|checks| checks.with_schema(schema))
         };
         let fetch_checks = checks(true).map_err(Error::usage)?;
         let save_checks = checks(false)

@@ -10,7 +10,7 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
-use crate::support::inflight;
+use crate::support::{inflight, inflight_in};
 
 /// Bytes of an answer that holds many: more than are taken unless asked for.
 const LARGE: usize = 20 << 20;
@@ -145,4 +145,42 @@ fn a_bomb_ends_as_a_fault_within_little_memory() {
             assert!(peak < PEAK_MAX_KIB, "{bomb}, {most}: {peak} KiB; {told}");
         }
     }
+}
+
+#[test]
+fn an_answer_of_another_shape_is_a_dead_letter() {
+    let url = serve(|path| match path {
+        "/7" => ("", br#"{"id": "seven"}"#.to_vec()),
+        _ => ("", br#"{"id": 1}"#.to_vec()),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let schema = folder.path().join("shape.json");
+    let run = |shape: &str, code: i32| {
+        fs::write(&schema, shape).unwrap();
+        let line = format!(
+            "run 0..20 --fetch {url}/{{}} --check {} --save null: -c 4 --journal {}",
+            schema.display(),
+            folder.path().join("journal").display()
+        );
+        inflight_in(&state, &line, "").expect(code)
+    };
+    let refused = run(r#"{"type": "objekt"}"#, 2);
+    assert!(
+        refused.stderr.contains("is no JSON Schema"),
+        "{}",
+        refused.stderr
+    );
+    let integer = r#"{"properties": {"id": {"type": "integer"}}}"#;
+    let outcome = run(integer, 3);
+    let said = "at '/id': want integer, but got string";
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    assert!(
+        outcome.counts().contains("saved=19 dead=1"),
+        "{}",
+        outcome.stderr
+    );
+    // Another shape under the same name is another job.
+    let other = run("{}", 6);
+    assert!(other.stderr.contains("check was"), "{}", other.stderr);
 }

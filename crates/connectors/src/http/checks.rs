@@ -5,6 +5,7 @@ use hyper::http::response::Parts;
 use inflight::{Fault, Record};
 
 use super::request::Answer;
+use super::schema::AnswerSchema;
 use crate::error::Error;
 use crate::jq::{Jq, JqInput};
 use crate::payload::Payload;
@@ -28,6 +29,7 @@ pub struct AnswerChecks {
     retry_if: Option<Jq>,
     tokens: Option<Jq>,
     each: Option<Jq>,
+    schema: Option<AnswerSchema>,
 }
 
 impl AnswerChecks {
@@ -49,6 +51,7 @@ impl AnswerChecks {
             retry_if: compiled("--retry-if", retry_if)?,
             tokens: compiled("--tokens", tokens)?,
             each: None,
+            schema: None,
         })
     }
 
@@ -60,6 +63,17 @@ impl AnswerChecks {
         let each = each.map(Jq::compile).transpose();
         let each = each.map_err(|why| format!("--each: {why}"))?;
         Ok(AnswerChecks { each, ..self })
+    }
+
+    /// The same with the shape of `--check`.
+    #[must_use]
+    pub fn with_schema(self, schema: Option<AnswerSchema>) -> AnswerChecks {
+        AnswerChecks { schema, ..self }
+    }
+
+    /// Whether an answer may be no success by what it holds.
+    fn judges(&self) -> bool {
+        self.fail_if.is_some() || self.retry_if.is_some() || self.schema.is_some()
     }
 
     /// Whether each record has a part of the answer of its own.
@@ -107,19 +121,20 @@ impl AnswerChecks {
     /// Whether they need the bodies of answers.
     pub fn reads_answers(&self) -> bool {
         let filters = [&self.fail_if, &self.retry_if, &self.tokens, &self.each];
-        filters.into_iter().any(Option::is_some)
+        filters.into_iter().any(Option::is_some) || self.schema.is_some()
     }
 
     /// Whether the answer is a success by its content too.
     ///
-    /// Fails transiently where `--retry-if` holds; permanently where `--fail-if` holds, or a filter cannot be applied.
+    /// Fails transiently where `--retry-if` holds; permanently where `--fail-if` holds, a filter cannot be applied, or it has not the
+    /// shape of `--check`.
     pub(super) fn judge(
         &self,
         title: &str,
         record: &Record<Payload>,
         answer: &Answer,
     ) -> Result<(), Fault> {
-        if self.fail_if.is_none() && self.retry_if.is_none() {
+        if !self.judges() {
             return Ok(());
         }
         answer.must_be_whole(title, "to be checked")?;
@@ -134,7 +149,7 @@ impl AnswerChecks {
         part: &[u8],
         head: &Parts,
     ) -> Result<(), Fault> {
-        if self.fail_if.is_none() && self.retry_if.is_none() {
+        if !self.judges() {
             return Ok(());
         }
         let headers = headers(head);
@@ -160,7 +175,17 @@ impl AnswerChecks {
                 return Err(fault(said).counted_as(holds).answered());
             }
         }
-        Ok(())
+        let Some(schema) = &self.schema else {
+            return Ok(());
+        };
+        schema.check(part).map_err(|why| {
+            let has_not = format!("the answer has not the shape of --check {}", schema.path());
+            let said = format!(
+                "{title} answered {status}, and {has_not}: {why}: {}",
+                shown(part)
+            );
+            Fault::permanent(said).counted_as(has_not).answered()
+        })
     }
 
     /// What the answer has cost in tokens, as far as it says.
@@ -194,6 +219,7 @@ impl std::fmt::Debug for AnswerChecks {
             .field("retry_if", &filter(&self.retry_if))
             .field("tokens", &filter(&self.tokens))
             .field("each", &filter(&self.each))
+            .field("schema", &self.schema)
             .finish()
     }
 }
