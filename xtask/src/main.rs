@@ -1,5 +1,5 @@
 //! The commands of the README, same at a desk and in CI: `cargo xtask test`, `ci`, `tidy`, `torture`, `limit`, `insight`,
-//! `bench` and `experiment`.
+//! `bench`, `python`, `wheel` and `experiment`.
 //!
 //! It depends on nothing, so that the first command on a fresh machine starts in seconds.
 
@@ -10,6 +10,7 @@ mod insight;
 mod limit;
 mod needs;
 mod peers;
+mod python;
 mod shell;
 mod test;
 mod tidy;
@@ -28,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   limit                    plays every scenario in virtual time, checks what each must come to; writes docs/limit.md
   insight                  stages every bottleneck and forecasts 200 jobs, checks what runs say; writes two pages of docs; minutes
   bench [NAME…] [FLAGS]    measures us and our peers in one run; writes docs/benchmarks.md; `bench --help` says more
+  python [ARGUMENTS]       builds the Python package, installs it below target/ and tests it; the arguments go to pytest
+  wheel                    makes the wheel that is published, and tries it in an empty environment
   experiment [--quick]     measures the eight statements of the experiment; writes docs/experiment.md and its pictures";
 
 fn main() -> ExitCode {
@@ -51,6 +54,8 @@ fn dispatch(root: &Path, arguments: &[String]) -> Result<(), String> {
         (Some("limit"), None) => limit::limit(),
         (Some("insight"), None) => insight::insight(),
         (Some("bench"), _) => bench::bench(root, &arguments[1..]),
+        (Some("python"), _) => python::python(&arguments[1..]),
+        (Some("wheel"), None) => python::wheel(),
         (Some("experiment"), _) => experiment::experiment(&arguments[1..]),
         (Some("help" | "--help" | "-h"), None) => {
             shell::tell(USAGE);

@@ -27,6 +27,8 @@ pub enum Scheme {
     Null,
     /// A scheme that the caller serves itself, over HTTP on this machine.
     Served,
+    /// No address at all: code of the program around us.
+    Called,
 }
 
 /// What a kind of place does, and which settings mean something to it.
@@ -131,6 +133,18 @@ impl Scheme {
                 makes_tables: false,
                 appends: false,
                 may_be_repeated: true,
+                is_local: false,
+                is_nothing: false,
+            },
+            Scheme::Called => Abilities {
+                is_http: false,
+                takes_bulks: false,
+                keeps_order: true,
+                replaces_by_key: false,
+                keeps_account: false,
+                makes_tables: false,
+                appends: false,
+                may_be_repeated: false,
                 is_local: false,
                 is_nothing: false,
             },

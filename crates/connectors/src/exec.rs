@@ -1,9 +1,10 @@
-//! Lets other programs compute: worker processes that speak lines of JSON over their standard streams.
+//! Lets other programs compute: worker processes that speak lines of JSON, or frames, over their standard streams.
 //!
 //! `docs/workers.md` is the protocol. One process belongs to one compute thread and lives as long as it, unless it breaks.
 //! Whatever a worker does, it costs the item it did it with: it may end, hang, or print garbage or gigabytes.
 
 mod crew;
+mod frames;
 mod incoming;
 mod process;
 mod protocol;
@@ -42,6 +43,20 @@ impl Exec {
         }
         if command.contains('\0') {
             return Err("task `exec:` must not hold a NUL".into());
+        }
+        Ok(Exec(words))
+    }
+
+    /// A program and its arguments, as they are.
+    ///
+    /// # Errors
+    /// A sentence, when there is no program, or a word holds a NUL.
+    pub fn of_words(words: Vec<String>) -> Result<Exec, Error> {
+        if words.first().is_none_or(String::is_empty) {
+            return Err("a worker needs a command".into());
+        }
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err("the command of a worker must not hold a NUL".into());
         }
         Ok(Exec(words))
     }

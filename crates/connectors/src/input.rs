@@ -14,6 +14,7 @@ use inflight::{Fault, Verdict};
 
 use serde::de::IgnoredAny;
 
+use crate::called::Supply;
 use crate::csv::{self, Records, read_header};
 use crate::cutter::Content;
 use crate::decode::{self, Coding, Decoded, first_bytes};
@@ -64,6 +65,25 @@ enum Place {
     File(String),
     #[cfg(feature = "postgres")]
     Rows(Box<Selection>),
+    Supplied(Supplied),
+}
+
+/// Items of the program around us.
+#[derive(Clone)]
+struct Supplied(Arc<dyn Supply>);
+
+impl PartialEq for Supplied {
+    fn eq(&self, other: &Supplied) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Supplied {}
+
+impl fmt::Debug for Supplied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name())
+    }
 }
 
 impl Input {
@@ -117,6 +137,17 @@ impl Input {
             is_guessed,
             key: None,
         })
+    }
+
+    /// The items of the program around us.
+    pub fn supplied(supply: Arc<dyn Supply>) -> Input {
+        Input {
+            place: Place::Supplied(Supplied(supply)),
+            // Whatever they are, they may have fields.
+            layout: Layout::Lines(Content::Json(None)),
+            is_guessed: false,
+            key: None,
+        }
     }
 
     /// The same input, of which the first record is no header: its values are called `1`, `2` and so on.
@@ -210,6 +241,7 @@ impl Input {
                 let rows = selection.open(content);
                 Kind::Rows(Box::new(rows.map_err(refused)?))
             }
+            Place::Supplied(Supplied(supply)) => Kind::Supplied(supply.open()?),
         };
         Ok(Items::new(kind, self.key.clone()))
     }
@@ -220,6 +252,11 @@ impl Input {
             Place::File(path) => Some(Path::new(path)),
             _ => None,
         }
+    }
+
+    /// Whether its items are numbers of a range.
+    pub fn is_range(&self) -> bool {
+        matches!(self.place, Place::Range(_))
     }
 
     /// Whether the input can be read only once, so that a second run over it gets nothing.
@@ -236,6 +273,7 @@ impl Input {
             Place::File(path) => std::fs::metadata(path).map_or(true, |about| about.is_file()),
             #[cfg(feature = "postgres")]
             Place::Rows(selection) => selection.is_replayable(),
+            Place::Supplied(Supplied(supply)) => supply.fingerprint().is_some(),
         }
     }
 
@@ -267,6 +305,9 @@ impl Input {
                 .map_err(|cause| unreadable(path, &cause)),
             #[cfg(feature = "postgres")]
             Place::Rows(selection) => Ok(selection.fingerprint()),
+            Place::Supplied(Supplied(supply)) => {
+                Ok(supply.fingerprint().unwrap_or_else(|| "stream".into()))
+            }
         }
     }
 
@@ -299,6 +340,7 @@ impl Input {
                 now if now == earlier => Ok(()),
                 now => Err(other(&format!("{now}, of another query or key")).into()),
             },
+            Place::Supplied(Supplied(supply)) => Ok(supply.continues(earlier)?),
         }
     }
 
@@ -444,6 +486,7 @@ impl fmt::Display for Input {
             Place::File(path) => f.write_str(path),
             #[cfg(feature = "postgres")]
             Place::Rows(selection) => selection.fmt(f),
+            Place::Supplied(Supplied(supply)) => f.write_str(&supply.name()),
         }
     }
 }

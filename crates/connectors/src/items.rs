@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Records(Box<Records>),
     #[cfg(feature = "postgres")]
     Rows(Box<Rows>),
+    /// Of the program around us.
+    Supplied(Box<dyn Source<Item = Payload>>),
 }
 
 impl Items {
@@ -56,6 +58,7 @@ impl Source for Items {
             Kind::Records(records) => records.read(max, items),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.read(max, items),
+            Kind::Supplied(source) => source.read(max, items),
         };
         self.give_keys(&mut items[before..]);
         read
@@ -68,6 +71,7 @@ impl Source for Items {
             Kind::Records(records) => records.place(),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.place(),
+            Kind::Supplied(source) => source.place(),
         }
     }
 
@@ -78,6 +82,7 @@ impl Source for Items {
             Kind::Records(records) => records.resume(from, read_to),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.resume(from, read_to),
+            Kind::Supplied(source) => source.resume(from, read_to),
         }
     }
 
@@ -88,6 +93,7 @@ impl Source for Items {
             Kind::Records(records) => records.remaining(),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.remaining(),
+            Kind::Supplied(source) => source.remaining(),
         }
     }
 
@@ -98,6 +104,7 @@ impl Source for Items {
             Kind::Records(records) => records.count_rest(),
             #[cfg(feature = "postgres")]
             Kind::Rows(rows) => rows.count_rest(),
+            Kind::Supplied(source) => source.count_rest(),
         }
     }
 }

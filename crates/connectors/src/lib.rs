@@ -23,6 +23,7 @@ mod address;
 mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
+mod called;
 mod columns;
 mod csv;
 mod cutter;
@@ -88,6 +89,7 @@ mod tls;
 mod window;
 
 pub use address::{Abilities, Address, Scheme};
+pub use called::{Answering, Called, Callee, Raised, Supply};
 pub use columns::{Cell, Columns};
 pub use error::Error;
 #[cfg(feature = "exec")]

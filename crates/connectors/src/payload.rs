@@ -30,6 +30,8 @@ enum Form {
     Json,
     /// The whole row as JSON, which stands there and not in `value`, so that it is made only where somebody needs it.
     Row,
+    /// Bytes that only the program around us reads: one of its objects, or what stands for one.
+    Opaque,
 }
 
 impl Payload {
@@ -71,6 +73,16 @@ impl Payload {
         }
     }
 
+    /// An object of the program around us, known by this key. No sink of ours can save it: the program turns it into text first.
+    pub fn of_object(key: u128, bytes: impl Into<Bytes>) -> Payload {
+        Payload {
+            key,
+            row: None,
+            value: bytes.into(),
+            form: Form::Opaque,
+        }
+    }
+
     /// The same item, known by this key.
     pub(crate) fn known_by(mut self, key: String) -> Payload {
         self.key = Payload::key_of(key.as_bytes());
@@ -109,7 +121,7 @@ impl Payload {
     /// Whether the bytes are the JSON of a value in any way: also a line of JSON that was read.
     #[cfg(feature = "http")]
     pub(crate) fn holds_json(&self) -> bool {
-        self.form != Form::Text
+        matches!(self.form, Form::Json | Form::Row)
     }
 
     /// The same item with other bytes.
@@ -131,6 +143,25 @@ impl Payload {
         }
     }
 
+    /// The same item as an object of the program around us.
+    #[must_use]
+    pub fn becomes_object(self, bytes: impl Into<Bytes>) -> Payload {
+        Payload {
+            form: Form::Opaque,
+            ..self.becomes(bytes)
+        }
+    }
+
+    /// Whether the bytes mean something only to the program around us.
+    pub fn is_object(&self) -> bool {
+        self.form == Form::Opaque
+    }
+
+    /// Whether it is a row as it was read, and nothing has become of it yet.
+    pub fn is_row(&self) -> bool {
+        self.form == Form::Row
+    }
+
     /// How its key is spelled; for [`inflight::Job::item_key`] and its two sisters.
     pub fn key_shown(&self) -> Option<Cow<'_, str>> {
         self.key_text().map(Cow::Borrowed)
@@ -138,6 +169,9 @@ impl Payload {
 
     /// What it looks like in a dead letter; for [`inflight::Job::item_payload`] and its two sisters.
     pub fn shown(&self) -> Cow<'_, [u8]> {
+        if self.is_object() {
+            return Cow::Borrowed(b"(an object of the program)");
+        }
         Cow::Borrowed(self.bytes())
     }
 

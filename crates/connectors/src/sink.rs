@@ -6,6 +6,7 @@ use std::ops::Range;
 use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
 
 use crate::address::{Address, Scheme};
+use crate::called::Called;
 use crate::error::Error;
 #[cfg(feature = "file")]
 use crate::file::{FileConnection, FileSink};
@@ -37,6 +38,8 @@ pub enum Sink {
     File(FileSink),
     /// `null:`: nowhere.
     Null(NullSink),
+    /// Code of the program around us.
+    Called(Called),
 }
 
 impl Sink {
@@ -72,6 +75,7 @@ impl Sink {
                 "{text} is served by whoever asks, who has to say where it listens"
             )
             .into()),
+            Scheme::Called => Err(format!("{text} is no place to save").into()),
         }
     }
 
@@ -89,7 +93,7 @@ impl Sink {
             Sink::Postgres(sink) => sink.preview(record).map(Preview::Row),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.preview(record).map(Preview::Row),
-            Sink::Null(_) => {
+            Sink::Null(_) | Sink::Called(_) => {
                 let _ = record;
                 Ok(Preview::Nothing)
             }
@@ -115,7 +119,7 @@ impl Sink {
             Sink::File(sink) => sink
                 .check()
                 .map_err(|why| Fault::permanent(why.to_string())),
-            Sink::Null(_) => Ok(()),
+            Sink::Null(_) | Sink::Called(_) => Ok(()),
         }
     }
 
@@ -143,6 +147,7 @@ impl Sink {
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.kind(),
             Sink::Null(_) => Kind::Nothing,
+            Sink::Called(_) => Kind::Append,
         }
     }
 
@@ -189,6 +194,7 @@ impl fmt::Display for Sink {
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.fmt(f),
             Sink::Null(_) => f.write_str("null:"),
+            Sink::Called(_) => f.write_str("a function"),
         }
     }
 }
@@ -219,6 +225,7 @@ impl Service<Payload> for Sink {
             Sink::Null(sink) => Service::<Payload>::connect(sink)
                 .await
                 .map(SinkConnection::Null),
+            Sink::Called(called) => called.connect().await.map(SinkConnection::Called),
         }
     }
 
@@ -233,6 +240,7 @@ impl Service<Payload> for Sink {
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.bulk_max(),
             Sink::Null(sink) => Service::<Payload>::bulk_max(sink),
+            Sink::Called(called) => called.bulk_max(),
         }
     }
 
@@ -247,6 +255,7 @@ impl Service<Payload> for Sink {
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.connections_max(),
             Sink::Null(sink) => Service::<Payload>::connections_max(sink),
+            Sink::Called(called) => called.connections_max(),
         }
     }
 
@@ -260,7 +269,7 @@ impl Service<Payload> for Sink {
             Sink::Postgres(sink) => sink.durable(),
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.durable(),
-            Sink::Null(_) => None,
+            Sink::Null(_) | Sink::Called(_) => None,
         }
     }
 
@@ -291,6 +300,7 @@ impl Service<Payload> for Sink {
             #[cfg(feature = "file")]
             Sink::File(sink) => sink.declared(),
             Sink::Null(sink) => Service::<Payload>::declared(sink),
+            Sink::Called(called) => called.declared(),
         }
     }
 }
@@ -311,6 +321,8 @@ pub enum SinkConnection {
     File(FileConnection),
     /// Of nothing.
     Null(NullSink),
+    /// Of code of the program around us.
+    Called(Called),
 }
 
 impl Connection<Payload> for SinkConnection {
@@ -330,6 +342,7 @@ impl Connection<Payload> for SinkConnection {
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.send(bulk).await.map(unanswered),
             SinkConnection::Null(connection) => connection.send(bulk).await.map(unanswered),
+            SinkConnection::Called(called) => called.send(bulk).await.map(unanswered),
         }
     }
 
@@ -343,7 +356,7 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Postgres(connection) => connection.is_open(),
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.is_open(),
-            SinkConnection::Null(_) => true,
+            SinkConnection::Null(_) | SinkConnection::Called(_) => true,
         }
     }
 
@@ -358,7 +371,7 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Postgres(_) => None,
             #[cfg(feature = "file")]
             SinkConnection::File(connection) => connection.mark(),
-            SinkConnection::Null(_) => None,
+            SinkConnection::Null(_) | SinkConnection::Called(_) => None,
         }
     }
 
@@ -372,19 +385,19 @@ impl Connection<Payload> for SinkConnection {
             SinkConnection::Postgres(_) => None,
             #[cfg(feature = "file")]
             SinkConnection::File(_) => None,
-            SinkConnection::Null(_) => None,
+            SinkConnection::Null(_) | SinkConnection::Called(_) => None,
         }
     }
 }
 
 /// The same reply of a service that has nothing to say but that.
-fn unanswered(reply: Reply<()>) -> Reply<Answer> {
+fn unanswered<A>(reply: Reply<A>) -> Reply<Answer> {
     match reply {
         Reply::All(answers) => Reply::All(vec![None; answers.len()]),
         Reply::Each(outcomes) => Reply::Each(
             outcomes
                 .into_iter()
-                .map(|outcome| outcome.map(|()| None))
+                .map(|outcome| outcome.map(|_| None))
                 .collect(),
         ),
     }

@@ -336,6 +336,11 @@ impl Fault {
         cause.map(|cause| cause as &(dyn Error + 'static))
     }
 
+    /// The error that led to this fault, if one was kept.
+    pub fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause()
+    }
+
     /// What a report counts it as; see [`Fault::counted_as`].
     pub fn reason(&self) -> &str {
         match &self.0.reason {

@@ -25,6 +25,9 @@ use crate::stop::Stop;
 /// How often a wait looks whether the run has been stopped: soon for a person, seldom for a core.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// The longest wait that a computation may ask for: as long as a service may.
+const WAIT_ASKED_MAX: Duration = Duration::from_secs(3600);
+
 /// Breaks of one item, alone and with somebody fresh, after which it is to blame: one may be an accident, such as a kill.
 const BLAMED_AT: u16 = 2;
 
@@ -286,8 +289,13 @@ impl<Q, R> Worker<Q, R> {
     /// Tells of an attempt that counts, and waits until the next is due.
     fn count(&mut self, record: &Record<Q>, attempts: u16, fault: Fault, log: &mut Log) {
         let (step, index) = (Step::Compute, record.index);
+        let asked = fault.wait_asked().map(|asked| asked.min(WAIT_ASKED_MAX));
         log.push(self.clock.now(), Fact::Retry { step, index, fault });
-        self.wait(self.retry.wait(attempts, fastrand::f64()));
+        self.wait(
+            asked
+                .unwrap_or_default()
+                .max(self.retry.wait(attempts, fastrand::f64())),
+        );
     }
 
     /// Asks once; no answer when the run ends. One outcome for each record, or why there is none.

@@ -11,12 +11,13 @@ struct Rule {
     tests_use: &'static [&'static str],
 }
 
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     ENGINE,
     CONNECTORS,
     LAB,
     TESTBED,
-    "inflight-cli",
+    CLI,
+    "inflight-python",
     "bench",
     "fuzz",
     "xtask",
@@ -25,9 +26,10 @@ const ENGINE: &str = "inflight";
 const CONNECTORS: &str = "inflight-connectors";
 const LAB: &str = "inflight-lab";
 const TESTBED: &str = "inflight-testbed";
+const CLI: &str = "inflight-cli";
 
-/// Nobody may use `bench`, `fuzz`, `xtask` or the command line: they stand in no list.
-const RULES: [Rule; 8] = [
+/// Nobody may use `bench`, `fuzz`, `xtask` or the Python package: they stand in no list.
+const RULES: [Rule; 9] = [
     Rule {
         folder: "crates/engine",
         uses: &[],
@@ -47,6 +49,11 @@ const RULES: [Rule; 8] = [
         folder: "crates/cli",
         uses: &[ENGINE, CONNECTORS, LAB],
         tests_use: &[TESTBED],
+    },
+    Rule {
+        folder: "crates/python",
+        uses: &[ENGINE, CONNECTORS, CLI],
+        tests_use: &[],
     },
     Rule {
         folder: "crates/testbed",

@@ -5,8 +5,8 @@ use std::path::{Component, Path};
 const SOURCE: &str = "crates/cli/src";
 
 /// Each may use those before it. A file beside the folders goes by its own name.
-const ORDER: [&str; 8] = [
-    "error", "exit", "flags", "terminal", "job", "keep", "show", "commands",
+const ORDER: [&str; 9] = [
+    "error", "exit", "flags", "terminal", "job", "keep", "show", "commands", "embed",
 ];
 
 /// What is wrong with a Rust file of the command line; nothing of any other.

@@ -10,6 +10,7 @@ use crate::flags::keep::DeadPayload;
 use crate::flags::output::OutputArgs;
 use crate::flags::pictures::RecordingArgs;
 use crate::flags::run::RunArgs;
+use crate::job::given::Given;
 use crate::job::options::{limit_unsaid, options};
 use crate::job::paths::Paths;
 use crate::job::work::Work;
@@ -58,7 +59,15 @@ impl CheckedRun {
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(args: RunArgs) -> Result<CheckedRun> {
-        let work = Work::new(args.typed())?;
+        CheckedRun::with(args, &Given::default())
+    }
+
+    /// The same, where a program around us gives code in place of some words.
+    ///
+    /// # Errors
+    /// As [`CheckedRun::new`].
+    pub(crate) fn with(args: RunArgs, given: &Given) -> Result<CheckedRun> {
+        let work = Work::with(args.typed(), given)?;
         let unsaid = limit_unsaid(args.strategy);
         let options = Options {
             keep_order: args.job.keep_order,

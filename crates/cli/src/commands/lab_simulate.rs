@@ -1,6 +1,6 @@
 //! `inflight lab simulate`: plays a scenario in virtual time, and says what it came to.
 
-use inflight_cli::simulate::{Played, Simulated, play, svg, sweep};
+use crate::simulate::{Played, Simulated, play, svg, sweep};
 use inflight_lab::{Length, Scenario};
 
 use crate::error::{Error, Result};

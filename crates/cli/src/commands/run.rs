@@ -1,8 +1,9 @@
 //! `inflight run`: does one job, shows how it goes, and says what it came to.
 
 use std::path::Path;
+use std::sync::mpsc::Receiver;
 
-use inflight::{Command, Ending, Summary};
+use inflight::{Command, Counts, Ending, Fact, Observer, Options, Summary};
 use inflight_connectors::Sink;
 
 use crate::commands::checked::CheckedRun;
@@ -17,7 +18,7 @@ use crate::job::work::Work;
 use crate::keep::about;
 use crate::keep::journal::Kept;
 use crate::keep::profiles::{self, Profiles};
-use crate::keep::recording::{About, Group, Recording, Run};
+use crate::keep::recording::{About, Group, Kept as Drawn, Recording, Run};
 use crate::keep::state::is_own;
 use crate::show::json;
 use crate::show::progress::{DEAD_SHOWN_MAX, Known, Watch};
@@ -55,69 +56,28 @@ pub(crate) struct Again {
 }
 
 /// Runs a job from where its journal is; only some items, if any are named.
-pub(crate) fn run_kept(
-    mut plan: CheckedRun,
-    mut kept: Option<Kept>,
-    again: Option<Again>,
-) -> Result<Exit> {
+pub(crate) fn run_kept(plan: CheckedRun, kept: Option<Kept>, again: Option<Again>) -> Result<Exit> {
     let messages = plan.show.messages.clone();
-    open_files::allow(plan.options.in_flight_max());
-    let folder = profiles::folder().filter(|_| plan.with_profiles);
-    let profiles = Profiles::of(&plan.work, &plan.options, folder, &messages);
-    if let Some(profiles) = &profiles {
-        profiles.recall(&mut plan.options);
-    }
-    let opened = Opened::new(&plan.work, &messages)?;
-    let strategy = plan.options.strategy;
-    let sink = match &mut kept {
-        Some(kept) => kept.sink(&opened, strategy)?,
-        None => opened.sink(strategy, 0)?,
-    };
-    let path = kept.as_ref().map(|kept| kept.path.clone());
-    if let Some(kept) = &kept {
-        kept.tell(&sink, &plan.options, &messages);
-    }
-    if let Some(packed) = plan.work.packed {
-        let input = &plan.work.input;
-        messages.say(format_args!(
-            "{input} is {packed}, read as the text in it; a run that goes on reads it from its beginning again"
-        ));
-    }
     let signals = Signals::listen(&messages)?;
-    let input = plan.work.input.clone();
-    let Some(items) = signals.unless_stopped(move || input.open())? else {
-        return Ok(stopped_before(
-            "the input could be opened",
-            &signals,
-            &messages,
-        ));
+    let path = kept.as_ref().map(|kept| kept.path.clone());
+    let ran = match perform(plan, kept, again.as_ref(), &signals, None)? {
+        Performed::Ran(ran) => *ran,
+        Performed::Stopped(before) => {
+            messages.always(format_args!("stopped before {before}; nothing was sent"));
+            return Ok(signals.exit().unwrap_or(Exit::Internal));
+        }
     };
-    let ready = opened.ready(items.map_err(Error::unread)?)?;
-    if !await_reader(&sink, &signals, &messages)? {
-        return Ok(stopped_before("anybody read the pipe", &signals, &messages));
-    }
-    let about = about::begin(&plan.work, &plan.options);
-    let watch = Watch::new("run", plan.show.shape, &messages, Known::of(&plan.options));
-    let (observer, drawn) = plan.taking.observer(watch);
-    let journal = match (kept, &again) {
-        (None, _) => None,
-        (Some(kept), None) => Some(kept.start()?),
-        (Some(kept), Some(again)) => Some(kept.retry(again.dead.clone(), again.command.clone())?),
-    };
-    let mut summary = opened.run_ready(
-        ready,
-        sink,
-        &plan.options,
-        observer,
-        signals.stop(),
-        journal,
-    )?;
-    messages.clear_bars();
-    if let Some(profiles) = &profiles {
-        profiles.remember(&summary);
-    }
+    let Ran {
+        mut summary,
+        work,
+        about,
+        drawn,
+        options,
+        show: how,
+        taking,
+    } = ran;
     tell(&summary, &messages);
-    tell_nothing(&summary, &plan.work, &messages);
+    tell_nothing(&summary, &work, &messages);
     let mut exit = Exit::of(&summary, signals.exit());
     let mut resume = command::this().words;
     if let Some(again) = again {
@@ -133,9 +93,9 @@ pub(crate) fn run_kept(
         }
         resume = again.command.words;
     }
-    let run = run_of("run", summary.clone(), &plan.options, drawn);
-    let shown = show(&summary, plan.show, plan.taking.wants_stdout());
-    if let Err(error) = shown.and_then(|()| record(about, run, plan.taking, &messages)) {
+    let run = run_of("run", summary.clone(), &options, drawn);
+    let shown = show(&summary, how, taking.wants_stdout());
+    if let Err(error) = shown.and_then(|()| record(about, run, taking, &messages)) {
         // What was saved is told even when nothing else can be.
         messages.always(format_args!("error: {error}"));
         exit = Exit::Internal;
@@ -150,6 +110,103 @@ pub(crate) fn run_kept(
         last_line([&summary], None, &messages);
     }
     Ok(exit)
+}
+
+/// What came of a run.
+pub(crate) enum Performed {
+    Ran(Box<Ran>),
+    /// It was stopped before this, and nothing was sent.
+    Stopped(&'static str),
+}
+
+/// A run that is over, and what there is to be shown and kept of it.
+pub(crate) struct Ran {
+    pub(crate) summary: Summary,
+    pub(crate) work: Work,
+    pub(crate) about: About,
+    pub(crate) drawn: Option<Receiver<Drawn>>,
+    pub(crate) options: Options,
+    pub(crate) show: Show,
+    pub(crate) taking: Taking,
+}
+
+/// Does the job; `watch` sees every fact of it.
+///
+/// # Errors
+/// When something of the job cannot be opened, or the engine could not go on.
+pub(crate) fn perform(
+    mut plan: CheckedRun,
+    mut kept: Option<Kept>,
+    again: Option<&Again>,
+    signals: &Signals,
+    watch: Option<Box<dyn Observer>>,
+) -> Result<Performed> {
+    let messages = plan.show.messages.clone();
+    open_files::allow(plan.options.in_flight_max());
+    let folder = profiles::folder().filter(|_| plan.with_profiles);
+    let profiles = Profiles::of(&plan.work, &plan.options, folder, &messages);
+    if let Some(profiles) = &profiles {
+        profiles.recall(&mut plan.options);
+    }
+    let opened = Opened::new(&plan.work, &messages)?;
+    let strategy = plan.options.strategy;
+    let sink = match &mut kept {
+        Some(kept) => kept.sink(&opened, strategy)?,
+        None => opened.sink(strategy, 0)?,
+    };
+    if let Some(kept) = &kept {
+        kept.tell(&sink, &plan.options, &messages);
+    }
+    if let Some(packed) = plan.work.packed {
+        let input = &plan.work.input;
+        messages.say(format_args!(
+            "{input} is {packed}, read as the text in it; a run that goes on reads it from its beginning again"
+        ));
+    }
+    let input = plan.work.input.clone();
+    let Some(items) = signals.unless_stopped(move || input.open())? else {
+        return Ok(Performed::Stopped("the input could be opened"));
+    };
+    let ready = opened.ready(items.map_err(Error::unread)?)?;
+    if !await_reader(&sink, signals, &messages)? {
+        return Ok(Performed::Stopped("anybody read the pipe"));
+    }
+    let about = about::begin(&plan.work, &plan.options);
+    let shown = Watch::new("run", plan.show.shape, &messages, Known::of(&plan.options));
+    let (mut observer, drawn) = plan.taking.observer(shown);
+    let mut watch = watch;
+    let observe = move |fact: &Fact, counts: &Counts| {
+        observer.observe(fact, counts);
+        if let Some(watch) = &mut watch {
+            watch.observe(fact, counts);
+        }
+    };
+    let journal = match (kept, again) {
+        (None, _) => None,
+        (Some(kept), None) => Some(kept.start()?),
+        (Some(kept), Some(again)) => Some(kept.retry(again.dead.clone(), again.command.clone())?),
+    };
+    let summary = opened.run_ready(ready, sink, &plan.options, observe, signals.stop(), journal)?;
+    messages.clear_bars();
+    if let Some(profiles) = &profiles {
+        profiles.remember(&summary);
+    }
+    let CheckedRun {
+        work,
+        options,
+        show,
+        taking,
+        ..
+    } = plan;
+    Ok(Performed::Ran(Box::new(Ran {
+        summary,
+        work,
+        about,
+        drawn,
+        options,
+        show,
+        taking,
+    })))
 }
 
 /// Waits until somebody reads the pipe that results go to, if they do; false when a signal came first.
@@ -168,12 +225,6 @@ fn await_reader(sink: &Sink, signals: &Signals, messages: &Messages) -> Result<b
     Ok(true)
 }
 
-/// How to leave when a signal came before the run began.
-fn stopped_before(what: &str, signals: &Signals, messages: &Messages) -> Exit {
-    messages.always(format_args!("stopped before {what}; nothing was sent"));
-    signals.exit().unwrap_or(Exit::Internal)
-}
-
 /// The results, for people and for programs.
 fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> Result<()> {
     let text = table::closing(summary);
@@ -186,7 +237,15 @@ fn show(summary: &Summary, show: Show, is_stdout_taken: bool) -> Result<()> {
 }
 
 /// The recording, and what is made of it.
-fn record(mut about: About, run: Run, taking: Taking, messages: &Messages) -> Result<()> {
+///
+/// # Errors
+/// When a picture cannot be written.
+pub(crate) fn record(
+    mut about: About,
+    run: Run,
+    taking: Taking,
+    messages: &Messages,
+) -> Result<()> {
     about::count_items(&mut about, run.summary.items);
     let group = Group {
         value: None,
@@ -216,7 +275,7 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
 }
 
 /// Says what went well and may not be what was meant: an input without items, a column without values.
-fn tell_nothing(summary: &Summary, work: &Work, messages: &Messages) {
+pub(crate) fn tell_nothing(summary: &Summary, work: &Work, messages: &Messages) {
     if summary.items == 0 && summary.ending == Ending::Complete {
         messages.say(format_args!(
             "{} holds no items: nothing was done",

@@ -59,7 +59,7 @@ pub(crate) fn read(
         toml::from_str(text).map_err(|cause| Error::usage(cause.to_string().trim_end()))?;
     let mut said = Said::new();
     for (key, value) in table {
-        let takes = known.get(&key).ok_or_else(|| unknown(&key, known))?;
+        let takes = known.get(&key).ok_or_else(|| unknown(&key, known, "key"))?;
         let values = values(&value, *takes)
             .and_then(|values| {
                 values
@@ -80,17 +80,18 @@ pub(crate) fn read(
 /// Below this similarity (0 to 1, Jaro-Winkler) a guess confuses more than it helps.
 const SIMILAR_MIN: f64 = 0.7;
 
-fn unknown(key: &str, known: &BTreeMap<String, Takes>) -> Error {
+/// What is said of a name that is none of these; `what` is such a name called.
+pub(crate) fn unknown(key: &str, known: &BTreeMap<String, Takes>, what: &str) -> Error {
     let score = |other: &&String| strsim::jaro_winkler(key, other);
     let nearest = known.keys().max_by(|a, b| score(a).total_cmp(&score(b)));
     match nearest.filter(|other| score(other) >= SIMILAR_MIN) {
         Some(nearest) => Error::usage(format_args!(
-            "unknown key `{key}`; did you mean `{nearest}`?"
+            "unknown {what} `{key}`; did you mean `{nearest}`?"
         )),
         None => {
             let keys: Vec<&str> = known.keys().map(String::as_str).collect();
             Error::usage(format_args!(
-                "unknown key `{key}`; known: {}",
+                "unknown {what} `{key}`; known: {}",
                 keys.join(", ")
             ))
         }

@@ -9,6 +9,7 @@ pub(crate) mod headings;
 pub(crate) mod job;
 pub(crate) mod job_file;
 pub(crate) mod keep;
+pub(crate) mod keywords;
 pub(crate) mod lab;
 pub(crate) mod layers;
 pub(crate) mod output;

@@ -8,6 +8,7 @@ use inflight::{ComputeClock, Job, Record, Reply};
 use inflight_connectors::{Crew, CrewSettings, Exec, Jq, Payload, Task};
 
 use crate::error::{Error, Result};
+use crate::job::given::{Code, Computing};
 use crate::job::leash;
 use crate::terminal::messages::Messages;
 
@@ -23,6 +24,8 @@ pub(crate) enum Computation {
     Jq(Jq),
     /// By processes.
     Exec(Exec, Treatment),
+    /// By code of the program around us, which calls it so.
+    Given(String, Code, Treatment),
 }
 
 /// How worker processes are treated.
@@ -34,12 +37,35 @@ pub(crate) struct Treatment {
     pub(crate) recycle: Option<u64>,
 }
 
+impl Treatment {
+    fn settings(&self, messages: &Messages) -> CrewSettings {
+        let telling = messages.clone();
+        CrewSettings {
+            timeout: self.timeout,
+            recycle: self.recycle,
+            notice: Some(Arc::new(move |sentence: &str| telling.say(sentence))),
+            ..CrewSettings::default()
+        }
+    }
+}
+
 /// A computation that is ready: a first worker runs, if there are any.
-#[derive(Debug)]
 pub(crate) enum Computer {
     Task(Task),
     Jq(Jq),
     Crew(Crew),
+    Threads(Computing),
+}
+
+impl fmt::Debug for Computer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Computer::Task(_) => "Task",
+            Computer::Jq(_) => "Jq",
+            Computer::Crew(_) => "Crew",
+            Computer::Threads(_) => "Threads",
+        })
+    }
 }
 
 impl Computation {
@@ -76,7 +102,11 @@ impl Computation {
             Computation::Task(task) => task.clock(),
             Computation::Jq(_) => ComputeClock::Cpu,
             // The threads of ours that wait for workers use no CPU time.
-            Computation::Exec(..) => ComputeClock::Elapsed,
+            Computation::Exec(..) | Computation::Given(_, Code::Workers { .. }, _) => {
+                ComputeClock::Elapsed
+            }
+            // It may wait as well as compute.
+            Computation::Given(_, Code::Threads(_), _) => ComputeClock::Elapsed,
         }
     }
 
@@ -89,20 +119,33 @@ impl Computation {
             Computation::Task(task) => Ok(Computer::Task(*task)),
             Computation::Jq(jq) => Ok(Computer::Jq(jq.clone())),
             Computation::Exec(exec, treatment) => {
-                let (messages, telling) = (messages.clone(), messages.clone());
+                let telling = messages.clone();
                 let settings = CrewSettings {
-                    timeout: treatment.timeout,
-                    recycle: treatment.recycle,
-                    notice: Some(Arc::new(move |sentence: &str| telling.say(sentence))),
                     listener: messages.is_verbose().then(|| {
                         let listener = move |worker: usize, line: &str| {
-                            messages.detail(format_args!("worker {worker}: {line}"));
+                            telling.detail(format_args!("worker {worker}: {line}"));
                         };
                         Arc::new(listener) as Arc<_>
                     }),
                     launcher: leash::launcher(),
+                    ..treatment.settings(messages)
                 };
                 Ok(Computer::Crew(Crew::start(exec, settings)?))
+            }
+            Computation::Given(_, Code::Workers { command, setup }, treatment) => {
+                let telling = messages.clone();
+                // What the code of the program prints is meant for whoever started the program.
+                let listener = move |_: usize, line: &str| telling.always(line);
+                let settings = CrewSettings {
+                    listener: Some(Arc::new(listener)),
+                    setup: Some(setup.clone()),
+                    ..treatment.settings(messages)
+                };
+                let exec = Exec::of_words(command.clone())?;
+                Ok(Computer::Crew(Crew::start(&exec, settings)?))
+            }
+            Computation::Given(_, Code::Threads(computing), _) => {
+                Ok(Computer::Threads(Arc::clone(computing)))
             }
         }
     }
@@ -131,6 +174,13 @@ impl Computer {
                 })
             }
             Computer::Crew(crew) => job.compute_until_stopped(crew.hire()),
+            Computer::Threads(computing) => {
+                let computing = Arc::clone(computing);
+                job.compute_with(move || {
+                    let computing = Arc::clone(&computing);
+                    move |bulk: &[Record<Payload>]| computing(bulk)
+                })
+            }
         }
     }
 }
@@ -141,6 +191,7 @@ impl fmt::Display for Computation {
             Computation::Task(task) => task.fmt(f),
             Computation::Jq(jq) => write!(f, "{JQ}{}", jq.expression()),
             Computation::Exec(exec, _) => write!(f, "{EXEC}{exec}"),
+            Computation::Given(name, ..) => f.write_str(name),
         }
     }
 }

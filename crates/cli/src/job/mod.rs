@@ -4,7 +4,9 @@
 
 pub(crate) mod computation;
 pub(crate) mod copies;
+pub(crate) mod fetch;
 pub(crate) mod fits;
+pub(crate) mod given;
 pub(crate) mod identity;
 pub(crate) mod leash;
 pub(crate) mod open_files;

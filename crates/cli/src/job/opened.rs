@@ -5,10 +5,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inflight::{Fault, Job, Journal, Key, Observer, Options, Service, Stop, Strategy, Summary};
-use inflight_connectors::{HttpFetch, Items, Payload, Sink};
+use inflight_connectors::{Items, Payload, Sink};
 
 use crate::error::{Error, Result};
 use crate::job::computation::Computer;
+use crate::job::fetch::Fetch;
 use crate::job::settings::Earlier;
 use crate::job::target::Place;
 use crate::job::work::Work;
@@ -69,7 +70,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// As [`Settings::fetch`](crate::job::settings::Settings::fetch).
-    pub(crate) fn fetcher(&self) -> Result<Option<HttpFetch>> {
+    pub(crate) fn fetcher(&self) -> Result<Option<Fetch>> {
         let fetch = self.fetch.as_ref();
         fetch
             .map(|place| self.work.settings.fetch(place))
@@ -247,7 +248,7 @@ impl<'a> Opened<'a> {
 /// A job whose input is open, and of which nothing has been done yet.
 pub(crate) struct Ready {
     items: Items,
-    fetch: Option<HttpFetch>,
+    fetch: Option<Fetch>,
 }
 
 /// The cores that this process may use.

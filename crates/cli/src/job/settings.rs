@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::flags::job::{JobArgs, LAB, StatusArgs};
 use crate::flags::pace::PaceArgs;
 use crate::flags::value::QuotaOf;
+use crate::job::fetch::Fetch;
 use crate::job::identity::name_of;
 use crate::job::target::Place;
 use crate::job::work::usage;
@@ -157,6 +158,9 @@ impl Settings {
             declared: place.declared,
             ..self.sink.clone()
         };
+        if let Some(called) = &place.called {
+            return Ok(Sink::Called(called.clone()));
+        }
         let address = place.address_of("/add");
         let sink = Sink::parse(&address, &settings).map_err(Error::usage)?;
         sink.check().map_err(Error::unfit)?;
@@ -197,11 +201,15 @@ impl Settings {
     ///
     /// # Errors
     /// A usage error: an address that is none, a header that is none.
-    pub(crate) fn fetch(&self, place: &Place) -> Result<HttpFetch> {
+    pub(crate) fn fetch(&self, place: &Place) -> Result<Fetch> {
+        if let Some(called) = &place.called {
+            return Ok(Fetch::Called(called.clone()));
+        }
         let settings = FetchSettings {
             declared: place.declared,
             ..self.fetch.clone()
         };
-        HttpFetch::new(&place.address_of("/items/{}"), &settings).map_err(usage("--fetch"))
+        let fetch = HttpFetch::new(&place.address_of("/items/{}"), &settings);
+        fetch.map(Fetch::Http).map_err(usage("--fetch"))
     }
 }

@@ -11,17 +11,18 @@ use inflight::{
     Connection, Counts, Fact, Fault, InFlightLimit, Options, Record, Reply, Service, Source, Stop,
     Strategy,
 };
-use inflight_connectors::{HttpFetch, Input, Payload, Preview, RequestPreview, Sink};
+use inflight_connectors::{Input, Payload, Preview, RequestPreview, Sink};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
+use crate::job::fetch::Fetch;
 use crate::job::opened::Opened;
 
 /// A job whose items are looked at.
 pub(crate) struct Single<'a> {
     opened: &'a Opened<'a>,
     options: Options,
-    fetch: Option<HttpFetch>,
+    fetch: Option<Fetch>,
     sink: Sink,
     runtime: Runtime,
 }
@@ -62,7 +63,8 @@ impl<'a> Single<'a> {
         item: &Record<Payload>,
     ) -> Result<Option<RequestPreview>, Fault> {
         let fetch = self.fetch.as_ref();
-        fetch.map(|fetch| fetch.preview(item)).transpose()
+        let preview = fetch.map(|fetch| fetch.preview(item)).transpose()?;
+        Ok(preview.flatten())
     }
 
     /// What would be saved.

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use inflight::Declared;
+use inflight_connectors::Called;
 use inflight_lab::{Config, Lab, Stats};
 use percent_encoding::percent_decode_str;
 
@@ -20,6 +21,8 @@ pub(crate) enum Target {
     Lab(Box<Config>),
     /// Whatever the connectors make of it.
     Address(String),
+    /// Code of the program around us, which calls it so.
+    Called(String, Called),
 }
 
 /// A target that is there: a lab has been started.
@@ -30,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) declared: Declared,
     /// Serves until this is dropped.
     lab: Option<Lab>,
+    /// What is called instead of an address, if anything is.
+    pub(crate) called: Option<Called>,
 }
 
 impl Target {
@@ -68,6 +73,10 @@ impl Target {
     pub(crate) fn open(&self) -> Result<Place> {
         match self {
             Target::Address(address) => Ok(Place::elsewhere(address)),
+            Target::Called(name, called) => Ok(Place {
+                called: Some(called.clone()),
+                ..Place::elsewhere(name)
+            }),
             Target::Lab(config) => {
                 let declared = config.declared();
                 let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -82,6 +91,7 @@ impl Target {
                         goodput: declared.goodput,
                     },
                     lab: Some(lab),
+                    called: None,
                 })
             }
         }
@@ -95,6 +105,7 @@ impl Place {
             address: address.to_owned(),
             declared: Declared::default(),
             lab: None,
+            called: None,
         }
     }
 
@@ -132,7 +143,7 @@ mod tests {
     fn lab(text: &str) -> Result<Config> {
         match Target::parse(text)? {
             Target::Lab(config) => Ok(*config),
-            Target::Address(address) => Err(Error::usage(address)),
+            Target::Address(address) | Target::Called(address, _) => Err(Error::usage(address)),
         }
     }
 

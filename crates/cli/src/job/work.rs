@@ -1,8 +1,11 @@
 //! The job itself: what is done with each item, everything parsed and checked, nothing opened.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
-use inflight_connectors::{Abilities, Address, Columns, Format, Input, ItemKey};
+use inflight_connectors::{
+    Abilities, Address, Called, Callee, Columns, Format, Input, ItemKey, Scheme,
+};
 
 use crate::error::{Error, Result};
 use crate::flags::job::{self as flags, LAB};
@@ -12,6 +15,7 @@ use crate::flags::setting::Setting;
 use crate::flags::typed::Typed;
 use crate::job::computation::{Computation, Treatment};
 use crate::job::fits;
+use crate::job::given::Given;
 use crate::job::identity::job_id;
 use crate::job::settings::{Items, Settings};
 use crate::job::target::Target;
@@ -54,8 +58,22 @@ impl Work {
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
     pub(crate) fn new(typed: Typed<'_>) -> Result<Work> {
-        let sink = Address::parse(typed.save, &[LAB]).map_err(usage("--save"))?;
-        fits::check(&typed, sink.abilities())?;
+        Work::with(typed, &Given::default())
+    }
+
+    /// The same, where a program around us gives code in place of some words.
+    ///
+    /// # Errors
+    /// As [`Work::new`].
+    pub(crate) fn with(typed: Typed<'_>, given: &Given) -> Result<Work> {
+        let abilities = match &given.save {
+            Some(_) => Scheme::Called.abilities(),
+            None => {
+                let sink = Address::parse(typed.save, &[LAB]).map_err(usage("--save"))?;
+                sink.abilities()
+            }
+        };
+        fits::check(&typed, abilities)?;
         let Typed {
             input,
             compute,
@@ -72,7 +90,15 @@ impl Work {
             flags::Format::Json => Format::Json,
         });
         let fetch = job.fetch.as_deref();
-        let mut input = Input::parse(input, format, job.field.clone()).map_err(Error::usage)?;
+        let mut input = match &given.source {
+            Some(_) if format.is_some() || job.field.is_some() => {
+                return Err(Error::usage(
+                    "--format and --field are about files; the items of the program are what they are",
+                ));
+            }
+            Some(source) => Input::supplied(Arc::clone(source)),
+            None => Input::parse(input, format, job.field.clone()).map_err(Error::usage)?,
+        };
         if job.no_header {
             input = input.without_header().map_err(usage("--no-header"))?;
         }
@@ -87,8 +113,10 @@ impl Work {
         if let Some(order) = &order {
             input.check_key(order).map_err(usage("--order-by"))?;
         }
-        let computation =
-            Computation::parse(compute, treatment(pace)).map_err(usage("--compute"))?;
+        let computation = match &given.compute {
+            Some(code) => Computation::Given(compute.to_owned(), code.clone(), treatment(pace)),
+            None => Computation::parse(compute, treatment(pace)).map_err(usage("--compute"))?,
+        };
         let items = Items {
             fields: input.fields(),
             is_gone: fetch.is_some() || !computation.keeps_items(),
@@ -105,11 +133,11 @@ impl Work {
         }
         Ok(Work {
             fetch: fetch
-                .map(Target::parse)
+                .map(|fetch| target(fetch, given.fetch.as_ref()))
                 .transpose()
                 .map_err(usage("--fetch"))?,
-            abilities: sink.abilities(),
-            save: Target::parse(save).map_err(usage("--save"))?,
+            abilities,
+            save: target(save, given.save.as_ref()).map_err(usage("--save"))?,
             settings: Settings::new(job, job_id(&settings), items, columns)?.counting(pace),
             is_keyed: key.is_some(),
             order: order.map(|value| (value, job.halt_key)),
@@ -120,6 +148,17 @@ impl Work {
             save_shown: public(save),
             fetch_shown: fetch.map(public),
         })
+    }
+}
+
+/// An address as typed, or the code that stands in its place.
+fn target(text: &str, given: Option<&Arc<dyn Callee>>) -> Result<Target> {
+    match given {
+        Some(code) => Ok(Target::Called(
+            text.to_owned(),
+            Called::new(Arc::clone(code)),
+        )),
+        None => Target::parse(text),
     }
 }
 

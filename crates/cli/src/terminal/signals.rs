@@ -62,6 +62,15 @@ impl Signals {
         Ok(signals)
     }
 
+    /// For a program around us, which hears signals itself and stops the runs by this handle.
+    pub(crate) fn of_program(stop: &Stop) -> Signals {
+        Signals {
+            stop: stop.clone(),
+            first: Arc::default(),
+            is_urgent: Arc::default(),
+        }
+    }
+
     /// What stops the runs.
     pub(crate) fn stop(&self) -> &Stop {
         &self.stop
@@ -69,7 +78,7 @@ impl Signals {
 
     /// Whether a first signal has said that the runs should end.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.first.load(Ordering::Acquire) != 0
+        self.first.load(Ordering::Acquire) != 0 || self.stop.is_wanted()
     }
 
     /// Does what may block for ever, on a thread of its own, and waits for it; `None` if a signal comes first, and the

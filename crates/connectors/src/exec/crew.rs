@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use inflight::{Fault, Record, Reply, Stop};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -33,6 +34,8 @@ pub struct CrewSettings {
     /// Takes a sentence that the user should hear, each once: a worker prints where only answers may stand, or seems not to flush
     /// what it answers. Default: nobody.
     pub notice: Option<Notice>,
+    /// What each worker is told before its first item; only workers of version 2 of the protocol can be. Default: nothing.
+    pub setup: Option<Bytes>,
     /// Words before those of the command: a program that prepares something and then becomes the command. Default none.
     pub launcher: Vec<OsString>,
 }
@@ -47,6 +50,7 @@ impl Default for CrewSettings {
             listener: None,
             recycle: None,
             notice: None,
+            setup: None,
             launcher: Vec::new(),
         }
     }
@@ -80,6 +84,7 @@ pub(super) struct Shared {
     pub(super) words: Vec<OsString>,
     pub(super) timeout: Duration,
     pub(super) listener: Option<Listener>,
+    pub(super) setup: Option<Bytes>,
     recycle: Option<u64>,
     notice: Option<Notice>,
     /// Whether any worker has answered anything; whether the user has been asked why none does, and told that one prints.
@@ -112,6 +117,7 @@ impl Crew {
                 .collect(),
             timeout: settings.timeout,
             listener: settings.listener,
+            setup: settings.setup,
             recycle: settings.recycle,
             notice: settings.notice,
             answered: AtomicBool::new(false),

@@ -1,6 +1,8 @@
-//! What a worker has written and nobody has taken yet, cut into lines. Pure, and bounded.
+//! What a worker has written and nobody has taken yet, cut into lines or frames. Pure, and bounded.
 
 use std::ops::Range;
+
+use super::frames::FRAME_MAX;
 
 /// The longest line, in bytes: as long as the longest item an input may hold.
 pub(super) const LINE_MAX: usize = 16 << 20;
@@ -53,9 +55,26 @@ impl Incoming {
         &self.bytes[line]
     }
 
-    /// Whether the line that is coming is longer than any may be.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.bytes.len() - self.from > LINE_MAX
+    /// Where the next whole frame is, without its length. It stays there until something is added.
+    pub(super) fn frame(&mut self) -> Option<Range<usize>> {
+        let rest = &self.bytes[self.from..];
+        let length = rest.first_chunk::<4>();
+        let length = length.map(|length| u32::from_le_bytes(*length) as usize);
+        let whole = length.filter(|length| rest.len() - 4 >= *length);
+        let Some(length) = whole else {
+            self.looked = self.from;
+            self.drop_taken();
+            return None;
+        };
+        let frame = self.from + 4..self.from + 4 + length;
+        (self.from, self.looked) = (frame.end, frame.end);
+        Some(frame)
+    }
+
+    /// Whether what is coming is longer than any may be: a line, or a frame.
+    pub(super) fn is_too_long(&self, in_frames: bool) -> bool {
+        let most = if in_frames { FRAME_MAX } else { LINE_MAX };
+        self.bytes.len() - self.from > most
     }
 
     /// Moves the beginning of the next line to the front, so that what is held is at most that line.
@@ -95,14 +114,30 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_cut_however_they_come() {
+        let bytes = b"\x03\0\0\0a\nb\0\0\0\0\x01\0\0\0c\x02\0";
+        for size in 1..bytes.len() {
+            let mut incoming = Incoming::default();
+            let mut found = Vec::new();
+            for part in bytes.chunks(size) {
+                incoming.add(part);
+                while let Some(frame) = incoming.frame() {
+                    found.push(incoming.get(frame).to_vec());
+                }
+            }
+            assert_eq!(found, [&b"a\nb"[..], b"", b"c"], "{size}");
+        }
+    }
+
+    #[test]
     fn a_line_without_an_end_is_too_long_and_long_lines_are_forgotten() {
         let mut incoming = Incoming::default();
         incoming.add(&vec![b'x'; LINE_MAX]);
-        assert!(incoming.line().is_none() && !incoming.is_too_long());
+        assert!(incoming.line().is_none() && !incoming.is_too_long(false));
         incoming.add(b"y");
-        assert!(incoming.line().is_none() && incoming.is_too_long());
+        assert!(incoming.line().is_none() && incoming.is_too_long(false));
         incoming.add(b"\n");
-        assert!(incoming.line().is_some() && !incoming.is_too_long());
+        assert!(incoming.line().is_some() && !incoming.is_too_long(false));
         incoming.add(b"z");
         assert!(incoming.bytes.capacity() <= KEPT_MAX);
     }

@@ -44,7 +44,7 @@ pub(super) enum Broke {
     Ended,
     /// It said nothing until the deadline.
     Silent,
-    /// A line is longer than any may be.
+    /// A line or frame is longer than any may be.
     TooLong,
     /// The system failed.
     System(io::Error),
@@ -81,6 +81,8 @@ pub(super) struct Process {
     /// `None` at its end.
     stderr: Option<ChildStderr>,
     incoming: Incoming,
+    /// Whether it writes frames, not lines.
+    in_frames: bool,
     said: Said,
     seat: Seat,
     scratch: Box<[u8]>,
@@ -116,6 +118,7 @@ impl Process {
             is_ended: false,
             stderr,
             incoming: Incoming::default(),
+            in_frames: false,
             said,
             seat,
             scratch: vec![0; READ_BYTES].into(),
@@ -135,17 +138,22 @@ impl Process {
         Ok(())
     }
 
-    /// Waits for the next line, and meanwhile sends what is on its way.
-    pub(super) fn line(
+    /// From now on it writes frames, not lines.
+    pub(super) fn speaks_in_frames(&mut self) {
+        self.in_frames = true;
+    }
+
+    /// Waits for the next line or frame, and meanwhile sends what is on its way.
+    pub(super) fn next(
         &mut self,
         outgoing: &mut Outgoing,
         deadline: Instant,
     ) -> Result<Range<usize>, Broke> {
         loop {
-            if let Some(line) = self.incoming.line() {
-                return Ok(line);
+            if let Some(whole) = self.cut() {
+                return Ok(whole);
             }
-            if self.incoming.is_too_long() {
+            if self.incoming.is_too_long(self.in_frames) {
                 return Err(Broke::TooLong);
             }
             let now = Instant::now();
@@ -161,19 +169,25 @@ impl Process {
         }
     }
 
-    /// The bytes of the line that came last.
+    fn cut(&mut self) -> Option<Range<usize>> {
+        match self.in_frames {
+            true => self.incoming.frame(),
+            false => self.incoming.line(),
+        }
+    }
+
+    /// The bytes of the line or frame that came last.
     pub(super) fn get(&self, line: Range<usize>) -> &[u8] {
         self.incoming.get(line)
     }
 
     /// What it wrote though it was asked nothing: the last line of it.
     pub(super) fn unasked(&mut self) -> Option<Vec<u8>> {
-        let incoming = &mut self.incoming;
-        std::iter::from_fn(|| {
-            let line = incoming.line()?;
-            Some(incoming.get(line).to_owned())
-        })
-        .last()
+        let mut last = None;
+        while let Some(whole) = self.cut() {
+            last = Some(self.incoming.get(whole).to_owned());
+        }
+        last
     }
 
     /// Whether it still talks, as far as that can be known without asking it anything.

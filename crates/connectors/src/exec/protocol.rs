@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use crate::nearest::unknown;
 use crate::range::{DIGITS_MAX, decimal};
 
-/// The protocol that this speaks.
-const VERSION: u64 = 1;
+/// The versions of the protocol that this speaks: lines, and frames.
+const LINES: u64 = 1;
+const FRAMES: u64 = 2;
 
 /// More items a line than this are never sent, whatever a worker takes: what one failure can delay.
 pub(super) const BATCH_MAX: usize = 1024;
@@ -27,6 +28,8 @@ pub(super) struct Hello {
     /// The most items in a line, as an array; `None`: a line is one item, not in an array.
     pub(super) batch: Option<usize>,
     pub(super) items: Items,
+    /// Whether it speaks in frames from now on, not in lines.
+    pub(super) in_frames: bool,
 }
 
 /// As what a worker wants its items.
@@ -54,6 +57,8 @@ pub(super) enum Found {
     Bytes(Bytes),
     /// The JSON of a value that is no text.
     Json(Bytes),
+    /// What only whoever started the worker can read.
+    Object(Bytes),
 }
 
 impl Hello {
@@ -83,9 +88,9 @@ impl Hello {
             )
         };
         let Version { version } = serde_json::from_slice(line).map_err(wrong)?;
-        if version != VERSION {
+        if ![LINES, FRAMES].contains(&version) {
             return Err(format!(
-                "it speaks version {version} of the protocol, and this is version {VERSION}"
+                "it speaks version {version} of the protocol, and there are {LINES} and {FRAMES}"
             ));
         }
         let Words { batch, items, .. } = serde_json::from_slice(line).map_err(wrong)?;
@@ -98,7 +103,17 @@ impl Hello {
             Some("base64") => Items::Base64,
             Some(other) => return Err(unknown("items", other, &["text", "json", "base64"])),
         };
-        Ok(Hello { batch, items })
+        let in_frames = version == FRAMES;
+        if in_frames && items != Items::Text {
+            return Err(
+                "its hello says \"items\", which version 2 has no need of: items are bytes".into(),
+            );
+        }
+        Ok(Hello {
+            batch,
+            items,
+            in_frames,
+        })
     }
 }
 
@@ -300,7 +315,10 @@ mod tests {
             Hello::parse(line.as_bytes()),
             expected,
         ) {
-            (Ok(hello), Ok((batch, items))) => assert_eq!(hello, Hello { batch, items }, "{line}"),
+            (Ok(hello), Ok((batch, items))) => {
+                assert_eq!((hello.batch, hello.items), (batch, items), "{line}");
+                assert_eq!(hello.in_frames, line.contains("\"version\":2"), "{line}");
+            }
             (Err(why), Err(part)) => assert!(why.contains(part), "{line}: {why}"),
             (got, expected) => panic!("{line}: {got:?}, expected {expected:?}"),
         };
@@ -314,7 +332,9 @@ mod tests {
             r#"{"version":1,"items":"base64"}"#,
             Ok((None, Items::Base64)),
         );
-        check(r#"{"version":2,"shape":"round"}"#, Err("version 2"));
+        check(r#"{"version":2,"batch":256}"#, Ok((Some(256), Items::Text)));
+        check(r#"{"version":2,"items":"json"}"#, Err("version 2"));
+        check(r#"{"version":3,"shape":"round"}"#, Err("version 3"));
         check(r#"{"version":1,"bacth":2}"#, Err("bacth"));
         check(
             r#"{"version":1,"items":"jsno"}"#,
@@ -364,6 +384,7 @@ mod tests {
         let text = |answer: Answer| match answer.outcome {
             Ok(Found::Bytes(bytes)) => format!("{bytes:?}"),
             Ok(Found::Json(bytes)) => format!("JSON {bytes:?}"),
+            Ok(Found::Object(bytes)) => format!("object {bytes:?}"),
             Err(fault) => format!("{fault:?}"),
         };
         Ok(answers

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use inflight::{Fault, Record, Reply, Stop};
 
 use super::crew::Shared;
+use super::frames::{self, FRAME_MAX, Frames};
 use super::incoming::LINE_MAX;
 use super::process::{Broke, Ended, Outgoing, Process};
 use super::protocol::{Answer, BATCH_MAX, Found, Hello, answers, printed, write_item};
@@ -51,7 +52,7 @@ impl Started {
             .map_err(|cause| format!("failed to start the worker: {cause}"))?;
         let deadline = Instant::now() + HELLO;
         let outcome = loop {
-            let outcome = process.line(&mut Outgoing::default(), next_look(deadline));
+            let outcome = process.next(&mut Outgoing::default(), next_look(deadline));
             let is_due = Instant::now() >= deadline || shared.is_time_to_leave(stop);
             if is_due || !matches!(outcome, Err(Broke::Silent)) {
                 break outcome;
@@ -63,7 +64,16 @@ impl Started {
             Err(Broke::Silent) => Err(format!("the worker said no hello within {HELLO:?}")),
             Err(broke) => Err(format!("the worker said no hello: {}", how(&broke))),
         };
-        match hello {
+        let ready = hello.and_then(|hello| {
+            if hello.in_frames {
+                process.speaks_in_frames();
+            }
+            if let Some(setup) = &shared.setup {
+                set_up(&mut process, hello, setup, shared, stop)?;
+            }
+            Ok(hello)
+        });
+        match ready {
             Ok(hello) => Ok(Started {
                 process,
                 hello,
@@ -76,6 +86,33 @@ impl Started {
     /// Itself, unless it has ended meanwhile.
     fn if_open(mut self) -> Option<Started> {
         self.process.is_open().then_some(self)
+    }
+}
+
+/// Tells a worker what it is to do, and waits until it is ready. It may load what it needs for as long as an item may take.
+fn set_up(
+    process: &mut Process,
+    hello: Hello,
+    setup: &[u8],
+    shared: &Shared,
+    stop: &Stop,
+) -> Result<(), String> {
+    if !hello.in_frames {
+        return Err(
+            "it speaks version 1 of the protocol, and has to be set up, which version 2 can".into(),
+        );
+    }
+    let mut outgoing = Outgoing::new(Frames::setup(setup));
+    let deadline = Instant::now() + shared.timeout;
+    loop {
+        match process.next(&mut outgoing, next_look(deadline)) {
+            Ok(frame) => return frames::is_ready(process.get(frame)),
+            Err(Broke::Silent) if shared.is_time_to_leave(stop) => {
+                return Err("the run ends".into());
+            }
+            Err(Broke::Silent) if Instant::now() < deadline => {}
+            Err(broke) => return Err(format!("it was not ready: {}", how(&broke))),
+        }
     }
 }
 
@@ -112,8 +149,11 @@ impl Worker {
         while !asked.is_over() {
             let talked = self.ready().map_err(Parted::Fault).and_then(|started| {
                 let left = self.shared.left_of(started.answered);
-                let lines = asked.lines(started.hello, left);
-                self.talk(started, &mut asked, Outgoing::new(lines))
+                let words = match started.hello.in_frames {
+                    true => asked.frames(started.hello, left),
+                    false => asked.lines(started.hello, left),
+                };
+                self.talk(started, &mut asked, Outgoing::new(words))
             });
             match talked {
                 Ok(started) => self.started = Some(started),
@@ -139,12 +179,16 @@ impl Worker {
                 let left = format!("the run ended before the worker answered; {ended}");
                 return Err(Parted::Fault(Fault::unreached(left)));
             }
-            let outcome = started.process.line(&mut outgoing, next_look(deadline));
+            let outcome = started.process.next(&mut outgoing, next_look(deadline));
             let taken = match outcome {
-                Ok(line) => {
+                Ok(words) => {
                     let before = asked.missing;
-                    let line = started.process.get(line);
-                    let taken = answers(line, before == 1).and_then(|answers| asked.take(answers));
+                    let words = started.process.get(words);
+                    let answers = match started.hello.in_frames {
+                        true => frames::answers(words),
+                        false => answers(words, before == 1),
+                    };
+                    let taken = answers.and_then(|answers| asked.take(answers));
                     started.answered += (before - asked.missing) as u64;
                     deadline = Instant::now() + self.shared.timeout;
                     self.shared.has_answered(&taken);
@@ -172,8 +216,10 @@ impl Worker {
 
     /// Lets a process end that was asked for the last time.
     fn close(&self, started: Started) {
+        let in_frames = started.hello.in_frames;
         let unasked = started.process.close(self.shared.leave_by(&self.stop));
-        if let Some(line) = unasked {
+        // What stands between frames is no print: standard output is not theirs.
+        if let Some(line) = unasked.filter(|_| !in_frames) {
             self.shared.printed(&printed(&line));
         }
     }
@@ -219,7 +265,11 @@ fn how(broke: &Broke) -> String {
     match broke {
         Broke::Ended => "its output ended".into(),
         Broke::Silent => "it said nothing".into(),
-        Broke::TooLong => format!("it wrote a line of more than {} MiB", LINE_MAX >> 20),
+        Broke::TooLong => format!(
+            "it wrote a line of more than {} MiB, or a frame of more than {}",
+            LINE_MAX >> 20,
+            FRAME_MAX >> 20
+        ),
         Broke::System(cause) => format!("its pipes failed: {cause}"),
     }
 }
@@ -256,6 +306,17 @@ impl<'a> Asked<'a> {
     fn lines(&mut self, hello: Hello, most: u64) -> Vec<u8> {
         let mut lines = Vec::new();
         let mut line = Line::new(hello);
+        self.ask_for(most, |record| line.add(record, &mut lines));
+        line.end(&mut lines);
+        lines
+    }
+
+    /// Hands over what has not been answered, so many items at most.
+    fn ask_for(
+        &mut self,
+        most: u64,
+        mut hand_over: impl FnMut(&Record<Payload>) -> Result<(), Fault>,
+    ) {
         (self.missing, self.until, self.next) = (0, 0, 0);
         for (place, record) in self.bulk.iter().enumerate() {
             if self.missing as u64 == most {
@@ -265,13 +326,19 @@ impl<'a> Asked<'a> {
             if self.answered[place].is_some() {
                 continue;
             }
-            match line.add(record, &mut lines) {
+            match hand_over(record) {
                 Ok(()) => self.missing += 1,
                 Err(fault) => self.answered[place] = Some(Err(fault)),
             }
         }
-        line.end(&mut lines);
-        lines
+    }
+
+    /// The same in frames.
+    fn frames(&mut self, hello: Hello, most: u64) -> Vec<u8> {
+        let batch = hello.batch.unwrap_or(1).min(BATCH_MAX);
+        let mut frames = Frames::new(batch, LINE_BYTES);
+        self.ask_for(most, |record| frames.add(record));
+        frames.end()
     }
 
     /// Puts answers where they belong.
@@ -284,6 +351,7 @@ impl<'a> Asked<'a> {
             let became = outcome.map(|found| match found {
                 Found::Bytes(bytes) => item.becomes(bytes),
                 Found::Json(json) => item.becomes_json(json),
+                Found::Object(object) => item.becomes_object(object),
             });
             self.answered[place] = Some(became);
             self.missing -= 1;
@@ -375,6 +443,7 @@ mod tests {
         let hello = Hello {
             batch,
             items: Items::Text,
+            in_frames: false,
         };
         let lines = Asked::new(&bulk).lines(hello, u64::MAX);
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
@@ -403,6 +472,7 @@ mod tests {
         let hello = Hello {
             batch: Some(100),
             items: Items::Text,
+            in_frames: false,
         };
         let lines = Asked::new(&bulk).lines(hello, u64::MAX);
         assert_eq!(lines.iter().filter(|&&byte| byte == b'\n').count(), 3);
@@ -414,6 +484,7 @@ mod tests {
         let hello = Hello {
             batch: None,
             items: Items::Text,
+            in_frames: false,
         };
         let answer = |id, text: &'static str| Answer {
             id,
@@ -451,6 +522,7 @@ mod tests {
         let hello = Hello {
             batch: None,
             items: Items::Text,
+            in_frames: false,
         };
         let mut asked = Asked::new(&bulk);
         let lines = String::from_utf8(asked.lines(hello, 2)).unwrap();

@@ -147,7 +147,11 @@ impl<Q> Dispatch<Q> {
         trail.attempts_in_streak += 1;
         let since_first = clock_ms(now).wrapping_sub(trail.first_sent_ms);
         let since_first = Duration::from_millis(since_first.into());
-        let again_at = now + self.retry.wait(trail.attempts, self.random.f64());
+        let backoff = self.retry.wait(trail.attempts, self.random.f64());
+        let asked = fault
+            .wait_asked()
+            .map_or(Duration::ZERO, |wait| wait.min(PAUSE_MAX));
+        let again_at = now + backoff.max(asked);
         let (step, index) = (self.step, record.index);
         if self.retry.allows(trail.attempts, since_first) {
             facts.push(Fact::Retry { step, index, fault });
