@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use inflight::{Connection, Durable, Fault, Record, Reply, Service};
+use inflight::{Connection, Durable, Fault, Record, Reply, Service, Source};
 
 use crate::blocking::{Blocking, Writer};
 use crate::error::Error;
+use crate::existing::{EachKey, unkept};
+use crate::input::Input;
+use crate::item_key::ItemKey;
 use crate::kind::Kind;
 use crate::line_maker::LineMaker;
 use crate::output::{Found, Opened, Output};
@@ -17,6 +20,9 @@ use crate::settings::SinkSettings;
 /// Records in one write. A write costs a few microseconds whatever its size; at 8192 that no longer shows,
 /// and the lines of a bulk are still only a few hundred kilobytes.
 const BULK_MAX: usize = 8192;
+
+/// Lines that are read at once when the file is asked which keys it has.
+const READ_AT_ONCE: usize = 1024;
 
 /// Saves each result as a line of a file: of CSV where it is called `.csv` or `.tsv`, else of JSON, as in `file:OUT.jsonl`. A name
 /// that ends in `.gz` or `.zst` has each write packed. `file:-` is standard output.
@@ -82,6 +88,35 @@ impl FileSink {
     /// A fault that names the pipe, when it cannot be opened.
     pub fn has_reader(&self) -> Result<bool, Fault> {
         self.output.has_reader()
+    }
+
+    /// Tells every key that the file has, once it is cut to what a journal knows.
+    pub(crate) fn existing(&self, each: EachKey<'_>) -> Result<(), Fault> {
+        let path = self.output.path().display();
+        let failed =
+            |why: String| Fault::permanent(format!("cannot read the keys in {path}: {why}"));
+        let (column, format) = self.lines.read_back().map_err(failed)?;
+        if !self.output.is_file() {
+            return Err(failed("it is no file".to_owned()));
+        }
+        self.output.open()?;
+        // A name that looks like a range is that of a file here.
+        let place = Path::new(".").join(self.output.path());
+        let input = Input::parse(&place.to_string_lossy(), Some(format), None);
+        let input = input.map_err(|why| failed(why.to_string()))?;
+        let mut items = input.open().map_err(|why| failed(why.to_string()))?;
+        let key = ItemKey::named(column);
+        let mut read = Vec::new();
+        loop {
+            items.read(READ_AT_ONCE, &mut read)?;
+            if read.is_empty() {
+                return Ok(());
+            }
+            for item in read.drain(..) {
+                let key = item.and_then(|item| key.of(&item));
+                each(&key.map_err(|fault| failed(fault.to_string()))?).map_err(unkept)?;
+            }
+        }
     }
 
     /// The line that would be written of this result, without its end.

@@ -47,6 +47,11 @@ impl ItemKey {
         Ok(ItemKey(From::Field(text.to_owned())))
     }
 
+    /// The field of this name, whatever it looks like.
+    pub(crate) fn named(field: &str) -> ItemKey {
+        ItemKey(From::Field(field.to_owned()))
+    }
+
     /// The field that is the key, if it is one.
     pub fn field(&self) -> Option<&str> {
         match &self.0 {

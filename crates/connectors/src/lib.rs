@@ -32,6 +32,7 @@ mod elements;
 mod error;
 #[cfg(feature = "exec")]
 mod exec;
+mod existing;
 #[cfg(feature = "file")]
 mod file;
 mod file_id;

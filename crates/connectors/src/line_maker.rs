@@ -6,6 +6,7 @@ use std::path::Path;
 use inflight::{Fault, Record};
 
 use crate::columns::Columns;
+use crate::format::Format;
 use crate::jq::JqInput;
 use crate::output::Form;
 use crate::packing::Packing;
@@ -48,6 +49,19 @@ impl LineMaker {
         self.delimiter.is_some()
     }
 
+    /// The field of each line that tells it from the others, and how the lines are read back.
+    ///
+    /// # Errors
+    /// A sentence, where no column holds the key.
+    pub(crate) fn read_back(&self) -> Result<(&str, Format), String> {
+        let format = match self.delimiter {
+            Some(b',') => Format::Csv,
+            Some(_) => Format::Tsv,
+            None => Format::Jsonl,
+        };
+        Ok((self.columns.identity()?, format))
+    }
+
     /// What the file of such lines is like.
     pub(crate) fn form(&self) -> Form {
         let head = self
@@ -56,7 +70,9 @@ impl LineMaker {
         Form {
             head: head.unwrap_or_default(),
             packing: self.packing,
-            begins_with_index: self.delimiter.is_none() && self.columns.is_default(),
+            begins_with_index: self.delimiter.is_none()
+                && self.columns.is_default()
+                && !self.columns.is_keyed(),
         }
     }
 

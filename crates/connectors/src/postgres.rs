@@ -11,6 +11,7 @@ mod array;
 mod catalog;
 mod columns;
 mod connection;
+mod existing;
 mod ledger;
 mod link;
 mod name;

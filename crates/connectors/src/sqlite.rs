@@ -3,6 +3,7 @@
 //! where a journal wants one.
 
 mod database;
+mod existing;
 mod ledger;
 mod row;
 mod statements;

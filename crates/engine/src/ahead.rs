@@ -26,7 +26,10 @@ impl Ahead {
     ) -> Result<Ahead, Error> {
         let Some(journal) = journal else {
             let numbering = match &job.key {
-                Some(_) => Some(Numbering::new(Store::temporary().map_err(no_place)?)),
+                Some(_) => {
+                    let store = Store::temporary().map_err(no_place)?;
+                    Some(Numbering::new(store).skipping(job.skipped.take()))
+                }
                 None => None,
             };
             return Ok(Ahead {
@@ -54,7 +57,7 @@ impl Ahead {
         Ok(Ahead {
             todo,
             horizon: Some(journal.horizon()),
-            numbering: keys.map(Numbering::new),
+            numbering: keys.map(|keys| Numbering::new(keys).skipping(job.skipped.take())),
         })
     }
 }

@@ -42,6 +42,11 @@ pub enum Fact {
         /// How many.
         items: u64,
     },
+    /// So many items were left out, because their keys are done already.
+    Skipped {
+        /// How many.
+        items: u64,
+    },
     /// Reading has come to this place, from which a later run can go on.
     ReadTo {
         /// The next item.

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::key::Key;
+use crate::keys::KeySet;
 use crate::observer::Observer;
 use crate::options::Options;
 use crate::payload::Showing;
@@ -39,6 +40,7 @@ use crate::worker::Make;
 pub struct Job<T, Q = T, F = NoFetch, R = (), S = ()> {
     pub(crate) source: Box<dyn Source<Item = T>>,
     pub(crate) key: Option<KeyOf<T>>,
+    pub(crate) skipped: Option<KeySet>,
     pub(crate) order: Option<Ordering<T>>,
     pub(crate) fetch: Fetch<F>,
     pub(crate) compute: Compute<Q, R>,
@@ -101,6 +103,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             source: Box::new(source),
             key: None,
+            skipped: None,
             order: None,
             fetch: Fetch::Direct,
             compute: Compute::Each(Arc::new(|_| Ok(()))),
@@ -132,6 +135,7 @@ impl<T: Send + 'static> Job<T> {
         Job {
             source: self.source,
             key: self.key,
+            skipped: self.skipped,
             order: self.order,
             fetch: Fetch::Service(service),
             compute: Compute::Each(Arc::new(|_| Ok(()))),
@@ -224,6 +228,7 @@ impl<T, Q: Send + 'static, F> Job<T, Q, F> {
         Job {
             source: self.source,
             key: self.key,
+            skipped: self.skipped,
             order: self.order,
             fetch: self.fetch,
             compute,
@@ -257,6 +262,7 @@ impl<T, Q, F, R: Send + 'static> Job<T, Q, F, R> {
         Job {
             source: self.source,
             key: self.key,
+            skipped: self.skipped,
             order: self.order,
             fetch: self.fetch,
             compute: self.compute,
@@ -324,6 +330,25 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
     /// ```
     pub fn keyed_by(mut self, key: impl Fn(&T) -> Key + Send + 'static) -> Self {
         self.key = Some(Box::new(key));
+        self
+    }
+
+    /// Leaves out the items with these keys: whoever they go to has them already. They are counted by themselves
+    /// ([`Summary::skipped`]) and are no part of the job. Needs [`Job::keyed_by`]. Default: none.
+    ///
+    /// ```
+    /// use inflight::{Fault, Job, Key, KeySet, Options};
+    ///
+    /// let mut there = KeySet::new()?;
+    /// there.insert(Key::of("ann"))?;
+    /// let job = Job::new(["ann", "bob"].into_iter()).keyed_by(|name| Key::of(name)).skipping(there);
+    /// let job = job.compute(|name: &str| name.len()).save(async |_: &usize| Ok::<(), Fault>(()));
+    /// let summary = job.run(&Options::default())?;
+    /// assert_eq!((summary.saved, summary.skipped), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn skipping(mut self, keys: KeySet) -> Self {
+        self.skipped = Some(keys);
         self
     }
 

@@ -39,7 +39,7 @@
 //!   bring; [`Declared`] says what is known beforehand. [`FromFn`] makes one of an async function, and [`NoFetch`]
 //!   stands where none is;
 //! - **going on after a stop or a crash**: an [`OpenedJournal`] says what was [`Found`] and by which run ([`Began`], with its [`Command`]); as a
-//!   [`Journal`] a run records in it; a [`Place`] is where a source goes on, a [`Durable`] what a sink makes safe first;
+//!   [`Journal`] a run records in it; a [`KeySet`] holds the keys of what is done already; a [`Place`] is where a source goes on, a [`Durable`] what a sink makes safe first;
 //!   a [`DeadLetter`] is what is kept of an item that was given up;
 //! - **what went wrong**: a [`Fault`] with its [`Verdict`] for an item, an [`Error`] with its [`ErrorKind`] for the run itself;
 //! - **knowing beforehand**: [`forecast`] says how long a job will take with each strategy;
@@ -120,6 +120,7 @@ pub use job::{Job, Types};
 pub use journal::fuzzing;
 pub use journal::{Began, Command, DeadLetter, Found, Journal, OpenedJournal};
 pub use key::Key;
+pub use keys::KeySet;
 pub use load::{Held, Load, StageLoad};
 pub use observer::Observer;
 pub use options::{ComputeClock, InFlightLimit, Options, Strategy};

@@ -343,6 +343,8 @@ struct Told<T> {
     dead: Vec<Fact>,
     /// How many of the records died in an earlier run. They are here for those behind them.
     died: u64,
+    /// Items that are done already, by others.
+    skipped: u64,
 }
 
 impl<T> Keyed<T> {
@@ -357,6 +359,7 @@ impl<T> Keyed<T> {
             records: Vec::with_capacity(items.len()),
             dead: Vec::new(),
             died: 0,
+            skipped: 0,
         };
         let failed = |cause| Fault::storage("failed to keep the keys of the items").because(cause);
         for item in items.drain(..) {
@@ -368,6 +371,7 @@ impl<T> Keyed<T> {
                     told.died += 1;
                 }
                 (Numbered::Unwanted(_), _) => {}
+                (Numbered::Skipped, _) => told.skipped += 1,
                 (Numbered::Wanted(number), Ok(item)) => {
                     told.records.push(Record::new(number, item));
                 }
@@ -396,6 +400,9 @@ impl<T> Told<T> {
         self.dead.into_iter().for_each(|dead| log.push(now, dead));
         if items > 0 {
             log.push(now, Fact::Read { items });
+        }
+        if let items @ 1.. = self.skipped {
+            log.push(now, Fact::Skipped { items });
         }
         self.records
     }

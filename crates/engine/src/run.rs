@@ -145,7 +145,7 @@ pub(crate) fn prepare<W: Types>(
     let total = job.source.remaining();
     let before = journal.as_ref().map_or((0, 0), Journal::counts);
     let has_computed = before.0 > 0;
-    check_order::<W>(&job, options)?;
+    check::<W>(&job, options)?;
     let ahead = Ahead::of::<W>(journal.as_mut(), &mut job)?;
     let output = match &journal {
         Some(_) => None,
@@ -183,8 +183,13 @@ pub(crate) fn prepare<W: Types>(
     Ok((start, recording))
 }
 
-/// Which orders exclude each other.
-fn check_order<W: Types>(job: &JobOf<W>, options: &Options) -> Result<(), Error> {
+/// Whether what a job was told goes together.
+fn check<W: Types>(job: &JobOf<W>, options: &Options) -> Result<(), Error> {
+    if job.skipped.is_some() && job.key.is_none() {
+        return Err(Error::options(
+            "skip-existing needs key, by which items are known",
+        ));
+    }
     let Some(order) = &job.order else {
         return Ok(());
     };

@@ -97,6 +97,7 @@ fn counted(tally: &Tally, strategy: Strategy, ending: Ending) -> Summary {
         dead: counts.dead,
         in_doubt: counts.in_doubt,
         left,
+        skipped: counts.skipped,
         saved_before: tally.before.0,
         dead_before: tally.before.1,
         retried: counts.retried,

@@ -95,6 +95,9 @@ pub struct Summary {
     pub in_doubt: u64,
     /// Items neither saved nor dead, because the run stopped early.
     pub left: u64,
+    /// Items of the input that were left out because the sink had their keys already: none of those above.
+    #[serde(default)]
+    pub skipped: u64,
     /// Of the saved items, those that earlier runs of the same journal had saved.
     #[serde(default)]
     pub saved_before: u64,

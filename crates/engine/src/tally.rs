@@ -17,6 +17,8 @@ pub struct Counts {
     pub total: Option<u64>,
     /// Items read by this run.
     pub read: u64,
+    /// Items left out because their keys are done already; they are none of the others.
+    pub skipped: u64,
     /// Items saved, by this run and those before it in the same journal.
     pub saved: u64,
     /// Dead letters, likewise.
@@ -152,6 +154,10 @@ impl Tally {
         let counts = &mut self.counts;
         match fact {
             Fact::Read { items } => counts.read += items,
+            Fact::Skipped { items } => {
+                counts.skipped += items;
+                counts.total = counts.total.map(|total| total.saturating_sub(*items));
+            }
             Fact::ReadTo { .. }
             | Fact::Limit { .. }
             | Fact::Bulk { .. }

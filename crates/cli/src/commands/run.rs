@@ -167,9 +167,12 @@ pub(crate) fn perform(
     let Some(items) = signals.unless_stopped(move || input.open())? else {
         return Ok(Performed::Stopped("the input could be opened"));
     };
-    let ready = opened.ready(items.map_err(Error::unread)?)?;
+    let mut ready = opened.ready(items.map_err(Error::unread)?)?;
     if !await_reader(&sink, signals, &messages)? {
         return Ok(Performed::Stopped("anybody read the pipe"));
+    }
+    if again.is_none() {
+        ready.skipped = opened.existing(&sink)?;
     }
     let about = about::begin(&plan.work, &plan.options);
     let shown = Watch::new("run", plan.show.shape, &messages, Known::of(&plan.options));
@@ -276,7 +279,14 @@ pub(crate) fn tell(summary: &Summary, messages: &Messages) {
 
 /// Says what went well and may not be what was meant: an input without items, a column without values.
 pub(crate) fn tell_nothing(summary: &Summary, work: &Work, messages: &Messages) {
-    if summary.items == 0 && summary.ending == Ending::Complete {
+    if summary.skipped > 0 {
+        messages.say(format_args!(
+            "{} left out: their keys are in {} already",
+            count(summary.skipped, "item"),
+            work.save_shown
+        ));
+    }
+    if summary.items + summary.skipped == 0 && summary.ending == Ending::Complete {
         messages.say(format_args!(
             "{} holds no items: nothing was done",
             work.input
@@ -317,8 +327,9 @@ pub(crate) fn last_line<'a>(
     resume: Option<&[String]>,
     messages: &Messages,
 ) {
-    let (mut saved, mut dead, mut in_doubt, mut left) = (0, 0, 0, 0);
+    let (mut saved, mut dead, mut in_doubt, mut left, mut skipped) = (0, 0, 0, 0, 0);
     for run in runs {
+        skipped += run.skipped;
         saved += run.saved;
         dead += run.dead;
         in_doubt += run.in_doubt;
@@ -328,7 +339,11 @@ pub(crate) fn last_line<'a>(
         Some(words) if left > 0 => format!(" resume={}", command::assigned(&command::shown(words))),
         _ => String::new(),
     };
+    let skipped = match skipped {
+        0 => String::new(),
+        _ => format!(" skipped={skipped}"),
+    };
     messages.always(format_args!(
-        "saved={saved} dead={dead} in_doubt={in_doubt} left={left}{resume}"
+        "saved={saved} dead={dead} in_doubt={in_doubt} left={left}{skipped}{resume}"
     ));
 }

@@ -27,6 +27,11 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME|FILTER")]
     pub(crate) key: Option<String>,
 
+    /// With --key: ask the table or file of --save which keys it has, and leave out the items that have one of these; saved, dead and
+    /// left then speak of the others
+    #[arg(long)]
+    pub(crate) skip_existing: bool,
+
     /// Do items with the same value of this field, or jq filter, one after the other in the order of the input; others overtake. The next
     /// one begins when the one before it is saved or dead [default: no order]
     #[arg(long, value_name = "NAME|FILTER")]
@@ -146,6 +151,7 @@ impl JobArgs {
             format,
             no_header,
             key,
+            skip_existing,
             order_by,
             halt_key,
             field,
@@ -217,6 +223,7 @@ impl JobArgs {
             Setting::new("tokens", course, whole, tokens),
             Setting::new("lines-before", results, whole, body(lines_before)),
             Setting::new("each", results, whole, each),
+            Setting::switch("skip-existing", course, whole, *skip_existing),
             Setting::new("order-by", course, whole, order_by),
             Setting::switch("halt-key", course, whole, *halt_key),
             Setting::new(

@@ -37,6 +37,10 @@ pub(super) fn check(typed: &Typed<'_>, able: Abilities) -> Result<()> {
         ));
     }
     in_order(job)?;
+    refuse(
+        job.skip_existing && job.key.is_none(),
+        "--skip-existing asks which keys are there, and items have none; add --key NAME",
+    )?;
     let sink = public(save);
     refuse(
         job.create && !able.makes_tables,

@@ -4,7 +4,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inflight::{Fault, Job, Journal, Key, Observer, Options, Service, Stop, Strategy, Summary};
+use anyhow::Context;
+use inflight::{
+    Fault, Job, Journal, Key, KeySet, Observer, Options, Service, Stop, Strategy, Summary,
+};
 use inflight_connectors::{Items, Payload, Sink};
 
 use crate::error::{Error, Result};
@@ -173,7 +176,22 @@ impl<'a> Opened<'a> {
         Ok(Ready {
             items,
             fetch: fetch.transpose()?,
+            skipped: None,
         })
+    }
+
+    /// The keys that are there where it saves, if items with these are left out.
+    ///
+    /// # Errors
+    /// When they cannot be read or kept, or the sink cannot tell what it has.
+    pub(crate) fn existing(&self, sink: &Sink) -> Result<Option<KeySet>> {
+        if !self.work.skips_existing {
+            return Ok(None);
+        }
+        let mut keys = KeySet::new().context("failed to make a temporary file for keys")?;
+        sink.existing(|key| keys.insert(Key::of(key)))
+            .map_err(Error::unfit)?;
+        Ok(Some(keys))
     }
 
     /// Runs the job into this sink, from its first item.
@@ -197,7 +215,11 @@ impl<'a> Opened<'a> {
     /// When the engine could not go on.
     pub(crate) fn run_ready(
         &self,
-        Ready { items, fetch }: Ready,
+        Ready {
+            items,
+            fetch,
+            skipped,
+        }: Ready,
         sink: Sink,
         options: &Options,
         watch: impl Observer,
@@ -217,6 +239,9 @@ impl<'a> Opened<'a> {
             .observed_by(watch);
         if self.work.is_keyed {
             job = job.keyed_by(|item| Key(item.key));
+        }
+        if let Some(skipped) = skipped {
+            job = job.skipping(skipped);
         }
         if let Some((value, halts)) = self.work.order.clone() {
             let value = move |item: &Payload| value.order_of(item);
@@ -249,6 +274,8 @@ impl<'a> Opened<'a> {
 pub(crate) struct Ready {
     items: Items,
     fetch: Option<Fetch>,
+    /// Keys of items that are left out.
+    pub(crate) skipped: Option<KeySet>,
 }
 
 /// The cores that this process may use.

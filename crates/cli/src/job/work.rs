@@ -28,6 +28,8 @@ pub(crate) struct Work {
     pub(crate) packed: Option<&'static str>,
     /// Whether items are known by keys.
     pub(crate) is_keyed: bool,
+    /// Whether items are left out whose keys are there where it saves.
+    pub(crate) skips_existing: bool,
     /// What items are ordered by, if those of one value go one after the other; and whether a dead one halts its value.
     pub(crate) order: Option<(ItemKey, bool)>,
     pub(crate) computation: Computation,
@@ -140,6 +142,7 @@ impl Work {
             save: target(save, given.save.as_ref()).map_err(usage("--save"))?,
             settings: Settings::new(job, job_id(&settings), items, columns)?.counting(pace),
             is_keyed: key.is_some(),
+            skips_existing: job.skip_existing,
             order: order.map(|value| (value, job.halt_key)),
             input,
             packed,

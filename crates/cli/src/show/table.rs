@@ -255,6 +255,7 @@ pub(crate) mod tests {
             dead: 0,
             in_doubt: 0,
             left: 0,
+            skipped: 0,
             saved_before: 0,
             dead_before: 0,
             retried: 0,

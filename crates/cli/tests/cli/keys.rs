@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Outcome, inflight_in, inflight_with};
+use crate::support::{Outcome, Running, inflight_in, inflight_with};
 
 /// A folder, with an input and the commands that use it.
 struct Keyed(tempfile::TempDir);
@@ -248,4 +248,92 @@ fn a_key_that_cannot_be_is_said_before_anything_is_sent() {
     );
     check("run 0..3 --key id --save null:", "0..3 has no field `id`");
     inflight_with("run 0..3 --key . --save null:", "").expect(0);
+}
+
+#[test]
+fn items_whose_keys_a_table_has_are_left_out() {
+    let keyed = Keyed::new();
+    let database = rusqlite::Connection::open(keyed.path("out.db")).unwrap();
+    let table = "CREATE TABLE t(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (2, 'theirs'), (9, 'theirs')";
+    database.execute_batch(table).unwrap();
+    let rows = "id,n\n1,a\n2,b\n3,c\n2,d\n";
+    let line = "run IN --key id --columns id,n --save 'sqlite:OUT.db?table=t&missing=insert'";
+    let outcome = keyed
+        .run(&format!("{line} --skip-existing"), rows)
+        .expect(0);
+    assert_eq!(
+        outcome.counts(),
+        "saved=2 dead=0 in_doubt=0 left=0 skipped=2"
+    );
+    assert!(
+        outcome
+            .stderr
+            .contains("2 items left out: their keys are in sqlite:"),
+        "{}",
+        outcome.stderr
+    );
+    let mut rows = database
+        .prepare("SELECT id || n FROM t ORDER BY id")
+        .unwrap();
+    let rows: Vec<String> = rows
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(rows, ["1a", "2theirs", "3c", "9theirs"]);
+    // Where rows must exist to be updated, that would leave out all of them.
+    let update = keyed.run(
+        "run IN --key id --columns id,n --save 'sqlite:OUT.db?table=t&key=id' --skip-existing",
+        "id,n\n1,a\n",
+    );
+    let said = "would leave out every row that this job updates";
+    assert!(update.expect(2).stderr.contains(said));
+    let service = keyed.run(
+        "run IN --key id --save null: --skip-existing",
+        "id,n\n1,a\n",
+    );
+    assert!(service.expect(2).stderr.contains("null: cannot be asked"));
+}
+
+#[test]
+fn items_whose_keys_a_file_has_are_left_out_and_each_is_there_once_whenever_it_is_killed() {
+    for name in ["out.jsonl", "out.csv", "out.jsonl.gz"] {
+        let keyed = Keyed::new();
+        let (input, output) = (keyed.path("in.csv"), keyed.path(name));
+        let rows = |ids: std::ops::Range<u32>| {
+            let rows: String = ids.map(|id| format!("{id}\n")).collect();
+            format!("id\n{rows}")
+        };
+        keyed.write("in.csv", &rows(100..200));
+        let first = format!("run {input} --key id --save file:{output} --no-journal");
+        inflight_in(keyed.0.path(), &first, "").expect(0);
+        keyed.write("in.csv", &rows(0..300));
+        let line = format!(
+            "run {input} --key id --compute sleep:5ms -j 2 --save file:{output} --append --skip-existing"
+        );
+        let run = Running::start_in(keyed.0.path(), &line);
+        std::thread::sleep(std::time::Duration::from_millis(350));
+        run.kill_unless_ended();
+        let outcome = inflight_in(keyed.0.path(), &line, "").expect(0);
+        assert!(
+            outcome
+                .counts()
+                .starts_with("saved=200 dead=0 in_doubt=0 left=0 skipped=100"),
+            "{}",
+            outcome.stderr
+        );
+        let read = format!(
+            "run {output} --columns k=$row.key --save file:{} --keep-order",
+            keyed.path("keys.csv")
+        );
+        inflight_in(keyed.0.path(), &read, "").expect(0);
+        let keys = fs::read_to_string(keyed.path("keys.csv")).unwrap();
+        let mut keys: Vec<u32> = keys
+            .lines()
+            .skip(1)
+            .map(|key| key.parse().unwrap())
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(keys, (0..300).collect::<Vec<_>>(), "{name}");
+    }
 }

@@ -359,3 +359,26 @@ fn a_password_is_in_nothing_that_is_written() {
         }
     }
 }
+
+#[test]
+fn items_whose_keys_a_table_has_are_left_out_a_page_at_a_time() {
+    // More than a page of keys, in an order that is not that of the text.
+    let table = "CREATE TABLE t(id bigint PRIMARY KEY, result text); \
+        INSERT INTO t SELECT n, 'theirs' FROM generate_series(1, 100000) AS n WHERE n % 1000 <> 7";
+    let (server, name, address) = database(table);
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (1..100_011).map(|id| format!("{id},{id}\n")).collect();
+    let input = folder.path().join("in.csv");
+    fs::write(&input, format!("id,result\n{rows}")).unwrap();
+    let line = format!(
+        "run {} --key id --save '{address}&missing=insert' --columns 'id,result=$row.result' --skip-existing",
+        input.display()
+    );
+    let outcome = inflight_in(folder.path(), &line, "").expect(0);
+    assert_eq!(
+        outcome.counts(),
+        "saved=110 dead=0 in_doubt=0 left=0 skipped=99900"
+    );
+    let right = "SELECT count(*), count(*) FILTER (WHERE result = id::text) FROM t";
+    assert_eq!(server.query(&name, right), "100010|110");
+}

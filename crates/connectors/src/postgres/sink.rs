@@ -51,7 +51,7 @@ const CONNECTIONS_MAX: usize = 4;
 /// assert_eq!(sink.to_string(), "postgres://localhost/night?table=hashes");
 /// # Ok::<(), inflight_connectors::Error>(())
 /// ```
-pub struct PostgresSink(Arc<Plan>);
+pub struct PostgresSink(pub(super) Arc<Plan>);
 
 /// Where rows go.
 pub(super) struct Plan {

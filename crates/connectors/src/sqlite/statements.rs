@@ -152,6 +152,6 @@ impl Plan {
 }
 
 /// A name, quoted.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -6,7 +6,9 @@
 mod entry;
 mod index;
 mod numbering;
+mod set;
 mod store;
 
 pub(crate) use numbering::{Numbered, Numbering};
+pub use set::KeySet;
 pub(crate) use store::Store;

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use super::set::KeySet;
 use super::store::Store;
 use crate::journal::TodoItems;
 use crate::key::Key;
@@ -18,6 +19,8 @@ pub(crate) struct Numbering {
     read: Vec<u64>,
     /// Items that were read and left out.
     pub(crate) left_out: u64,
+    /// Keys that are done already, by whomever.
+    skipped: Option<KeySet>,
 }
 
 /// What an item is in this run.
@@ -29,6 +32,8 @@ pub(crate) enum Numbered {
     Duplicate { number: u64, first: u64 },
     /// To be left out: it is finished, with this number, or none of those that are wanted, or one before it had its key.
     Unwanted(Option<u64>),
+    /// To be left out: its key is done already, and not by this job.
+    Skipped,
 }
 
 impl Numbering {
@@ -37,6 +42,15 @@ impl Numbering {
             store,
             read: Vec::new(),
             left_out: 0,
+            skipped: None,
+        }
+    }
+
+    /// Leaves out the items with these keys, but for those that are to be tried again.
+    pub(crate) fn skipping(self, keys: Option<KeySet>) -> Numbering {
+        Numbering {
+            skipped: keys,
+            ..self
         }
     }
 
@@ -53,6 +67,7 @@ impl Numbering {
                     None => Numbered::Unwanted(None),
                 }
             }
+            None if self.is_skipped(key, known, items)? => Numbered::Skipped,
             None => match self.wanted(key, known, items)? {
                 Some(number) => Numbered::Wanted(number),
                 None => Numbered::Unwanted(known),
@@ -65,6 +80,16 @@ impl Numbering {
     /// Sees to it that all numbers that were given are on the disk.
     pub(crate) fn commit(&mut self) -> io::Result<()> {
         self.store.commit()
+    }
+
+    fn is_skipped(&mut self, key: Key, known: Option<u64>, items: &TodoItems) -> io::Result<bool> {
+        let (Some(skipped), TodoItems::Rest(finished)) = (&mut self.skipped, items) else {
+            return Ok(false);
+        };
+        if known.is_some_and(|number| finished.contains(number)) {
+            return Ok(false);
+        }
+        skipped.contains(key)
     }
 
     /// The number by which an item is to be done, if it is, that may have had one before.

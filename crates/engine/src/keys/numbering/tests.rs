@@ -34,7 +34,7 @@ fn runs(seed: u64) {
                 .number(Key::of(key.to_string()), &mut items)
                 .unwrap();
             let number = match numbered {
-                Numbered::Unwanted(_) => {
+                Numbered::Unwanted(_) | Numbered::Skipped => {
                     assert!(done.contains(&item), "{item:?} is left out");
                     continue;
                 }
@@ -106,4 +106,28 @@ fn only_what_was_asked_for_is_tried_again() {
     ];
     assert_eq!(numbered, expected);
     assert!(items.is_over());
+}
+
+#[test]
+fn what_is_done_by_others_is_skipped_unless_it_was_done_here_or_is_to_be_tried_again() {
+    let mut there = KeySet::new().unwrap();
+    for key in ["a", "b", "c"] {
+        there.insert(Key::of(key)).unwrap();
+    }
+    let mut numbering = Numbering::new(Store::temporary().unwrap());
+    let mut rest = finished(&BTreeSet::new());
+    numbering.number(Key::of("a"), &mut rest).unwrap();
+    numbering.read.clear();
+    let mut numbering = numbering.skipping(Some(there));
+    let mut rest = finished(&[0].into());
+    let numbered =
+        ["a", "b", "b", "new"].map(|key| numbering.number(Key::of(key), &mut rest).unwrap());
+    let (skipped, done) = (Numbered::Skipped, Numbered::Unwanted(Some(0)));
+    assert_eq!(numbered, [done, skipped, skipped, Numbered::Wanted(1)]);
+    numbering.read.clear();
+    let mut again = TodoItems::Only([0].into());
+    assert_eq!(
+        numbering.number(Key::of("a"), &mut again).unwrap(),
+        Numbered::Wanted(0)
+    );
 }
