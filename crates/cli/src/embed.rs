@@ -5,15 +5,20 @@
 
 use std::fmt;
 
-use inflight::{Stop, Summary};
+use inflight::Stop;
 
-use crate::commands::checked::CheckedRun;
-use crate::commands::run::{Performed, perform, record, tell_nothing};
+use crate::commands::checked::{CheckedCompare, CheckedRun};
+use crate::commands::compare::compared;
+use crate::commands::plan::plan_for;
+use crate::commands::run::{self, Performed};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::flags::keywords::run_args;
+use crate::flags::args::Command;
+use crate::flags::keywords;
+use crate::flags::run::RunArgs;
 use crate::keep::journal::Kept;
 use crate::show::json;
+use crate::show::table;
 use crate::show::taking::run_of;
 use crate::terminal::signals::Signals;
 
@@ -52,41 +57,62 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Does `inflight run INPUT` with these keywords, and says what it came to.
+/// What a command came to.
+#[derive(Debug)]
+pub struct Done {
+    /// The object of `--json`.
+    pub json: String,
+    /// The same for people, as the command prints it.
+    pub text: String,
+    /// The exit code that the command would leave with.
+    pub code: u8,
+}
+
+/// Does `inflight COMMAND INPUT` with these keywords, where the command is `run`, `compare` or `plan`, and says what it came to.
 ///
 /// # Errors
-/// When what was said is wrong, or the run could not go on. A run that was stopped, or a service that was away, is no error: the
+/// When what was said is wrong, or the run could not go on. A run that was stopped, or a service that was away, is no error: its
 /// summary tells of it.
-pub fn run(
+pub fn perform(
+    name: &str,
     input: &str,
     keywords: &[(String, Said)],
-    mut given: Given,
+    given: Given,
     stop: &Stop,
-) -> Result<Summary, Refusal> {
-    let args = run_args(input, keywords)?;
+) -> Result<Done, Refusal> {
+    let signals = Signals::of_program(stop);
+    let (text, json) = match keywords::command(name, input, keywords)? {
+        Command::Run(args) => return run(*args, given, &signals),
+        Command::Compare(args) => compared(&CheckedCompare::with(*args, &given)?, &signals)?,
+        Command::Plan(args) => plan_for(*args, &given, &signals)?,
+        _ => return Err(Error::usage(format_args!("{name} does no job")).into()),
+    };
+    let code = Exit::Success.code();
+    Ok(Done { json, text, code })
+}
+
+fn run(args: RunArgs, mut given: Given, signals: &Signals) -> Result<Done, Refusal> {
     let mut plan = CheckedRun::with(args, &given)?;
     let messages = plan.show.messages.clone();
     let keep = std::mem::take(&mut plan.keep);
     let kept = Kept::open(keep, &plan.work, &messages)?;
-    let signals = Signals::of_program(stop);
     let watch = given.watch.take();
-    match perform(plan, kept, None, &signals, watch)? {
+    match run::perform(plan, kept, None, signals, watch)? {
         Performed::Stopped(before) => Err(Refusal {
             code: Exit::Interrupted.code(),
             message: format!("stopped before {before}; nothing was sent"),
         }),
         Performed::Ran(ran) => {
             let summary = ran.summary;
-            tell_nothing(&summary, &ran.work, &messages);
+            run::tell_nothing(&summary, &ran.work, &messages);
             json::write(ran.show.json, &summary)?;
-            let run = run_of("run", summary.clone(), &ran.options, ran.drawn);
-            record(ran.about, run, ran.taking, &messages)?;
-            Ok(summary)
+            let recorded = run_of("run", summary.clone(), &ran.options, ran.drawn);
+            run::record(ran.about, recorded, ran.taking, &messages)?;
+            Ok(Done {
+                json: serde_json::to_string(&summary).map_err(Error::from)?,
+                text: table::closing(&summary),
+                code: Exit::of(&summary, None).code(),
+            })
         }
     }
-}
-
-/// The code with which the command would leave after a run that came to this.
-pub fn code_of(summary: &Summary) -> u8 {
-    Exit::of(summary, None).code()
 }

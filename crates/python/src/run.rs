@@ -4,8 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use inflight::{Counts, Fact, Stop, Summary};
-use inflight_cli::embed::{self, Code, Given, Refusal, Said};
+use inflight::{Counts, Fact, Stop};
+use inflight_cli::embed::{self, Code, Done, Given, Refusal, Said};
 
 use pyo3::exceptions::{PyException, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
@@ -37,6 +37,7 @@ pub(crate) struct Run {
 
 /// What was asked for.
 struct Asked {
+    command: String,
     input: String,
     keywords: Vec<(String, Said)>,
     given: Given,
@@ -45,7 +46,7 @@ struct Asked {
 
 #[derive(Default)]
 struct Shared {
-    outcome: Mutex<Option<Result<Summary, Refusal>>>,
+    outcome: Mutex<Option<Result<Done, Refusal>>>,
     ended: Condvar,
     counts: Mutex<Counts>,
     letters: Mutex<Vec<Letter>>,
@@ -57,8 +58,9 @@ type Progress = (u64, u64, f64);
 #[pymethods]
 impl Run {
     #[new]
-    #[pyo3(signature = (input, keywords, *, source=None, fetch=None, compute=None, save=None, results=None))]
+    #[pyo3(signature = (command, input, keywords, *, source=None, fetch=None, compute=None, save=None, results=None))]
     fn new(
+        command: String,
         input: String,
         keywords: &Bound<'_, PyDict>,
         source: Option<Py<PyAny>>,
@@ -87,6 +89,7 @@ impl Run {
             stop,
             shared: Arc::default(),
             asked: Mutex::new(Some(Asked {
+                command,
                 input,
                 keywords: keywords.collect::<PyResult<_>>()?,
                 given,
@@ -141,16 +144,12 @@ impl Run {
         (counts.saved, counts.dead, counts.elapsed.as_secs_f64())
     }
 
-    /// The summary as JSON and the exit code of the command, once it is over; why there is none, otherwise.
-    fn outcome(&self) -> PyResult<(String, u8)> {
+    /// What it came to, as JSON and for people, and the exit code of the command, once it is over; why there is none, otherwise.
+    fn outcome(&self) -> PyResult<(String, String, u8)> {
         let outcome = self.shared.outcome.lock();
         let outcome = outcome.unwrap_or_else(PoisonError::into_inner);
         match &*outcome {
-            Some(Ok(summary)) => {
-                let json = serde_json::to_string(summary);
-                let json = json.map_err(|cause| PyRuntimeError::new_err(cause.to_string()))?;
-                Ok((json, embed::code_of(summary)))
-            }
+            Some(Ok(done)) => Ok((done.json.clone(), done.text.clone(), done.code)),
             Some(Err(refusal)) => Err(Refused::new_err((refusal.code, refusal.to_string()))),
             None => Err(PyRuntimeError::new_err("the job is not over")),
         }
@@ -177,6 +176,7 @@ impl Run {
 impl Shared {
     fn run(self: Arc<Shared>, asked: Asked, stop: &Stop) {
         let Asked {
+            command,
             input,
             keywords,
             mut given,
@@ -186,7 +186,7 @@ impl Shared {
         given.watch = Some(Box::new(move |fact: &Fact, counts: &Counts| {
             watching.observe(fact, counts, telling.as_ref());
         }));
-        let outcome = embed::run(&input, &keywords, given, stop);
+        let outcome = embed::perform(&command, &input, &keywords, given, stop);
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         self.ended.notify_all();
         if let Some(results) = results {

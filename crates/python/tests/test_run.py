@@ -126,3 +126,21 @@ def test_the_keywords_that_type_checkers_know_are_the_flags_of_the_command():
     # What is no keyword, and what run has as parameters of its own.
     flags -= {"help", "version", "dry_run", "first", "compute", "save", "fetch"}
     assert set(Keywords.__annotations__) == flags
+
+
+def test_compare_does_the_job_four_ways():
+    comparison = inflight.compare(range(20), compute=str, save="lab:?latency=5ms")
+    assert [run.details["strategy"] for run in comparison.runs] == ["sequential", "batched", "async", "parallel"]
+    assert all(run.saved == 20 for run in comparison.runs)
+    assert "bottleneck" in str(comparison) and "<pre>" in comparison._repr_html_()
+    with pytest.raises(inflight.UsageError, match="repeat"):
+        inflight.compare(range(3), compute=str, save=lambda result: None)
+    with pytest.raises(inflight.UsageError, match="only once"):
+        inflight.compare(iter(range(3)), compute=str, save="null:")
+
+
+def test_plan_says_how_long_a_job_will_take():
+    plan = inflight.plan(range(2000), compute=str, save="lab:?latency=20ms&capacity=50")
+    assert plan.quickest == "parallel" or plan.quickest in plan.predicted_s
+    assert plan.predicted_s["sequential"] > plan.predicted_s["parallel"] > 0
+    assert "sequential" in str(plan)

@@ -67,7 +67,7 @@ impl CheckedRun {
     /// # Errors
     /// As [`CheckedRun::new`].
     pub(crate) fn with(args: RunArgs, given: &Given) -> Result<CheckedRun> {
-        let work = Work::with(args.typed(), given)?;
+        let work = Work::new(args.typed(), given)?;
         let unsaid = limit_unsaid(args.strategy);
         let options = Options {
             keep_order: args.job.keep_order,
@@ -121,11 +121,19 @@ impl CheckedCompare {
     /// # Errors
     /// As [`CheckedRun::new`]; also when the job cannot or must not be repeated.
     pub(crate) fn new(args: CompareArgs) -> Result<CheckedCompare> {
+        CheckedCompare::with(args, &Given::default())
+    }
+
+    /// The same, where a program around us gives code in place of some words.
+    ///
+    /// # Errors
+    /// As [`CheckedCompare::new`].
+    pub(crate) fn with(args: CompareArgs, given: &Given) -> Result<CheckedCompare> {
         let points = match &args.sweep {
-            None => vec![Point::new(None, &args)?],
+            None => vec![Point::new(None, &args, given)?],
             Some(sweep) => sweep
                 .values()
-                .map(|value| Point::new(Some(value), &sweep.with(value, &args)?))
+                .map(|value| Point::new(Some(value), &sweep.with(value, &args)?, given))
                 .collect::<Result<_, _>>()?,
         };
         let work = &points[0].work;
@@ -160,8 +168,8 @@ impl CheckedCompare {
 }
 
 impl Point {
-    fn new(value: Option<&str>, args: &CompareArgs) -> Result<Point> {
-        let work = Work::new(args.typed())?;
+    fn new(value: Option<&str>, args: &CompareArgs, given: &Given) -> Result<Point> {
+        let work = Work::new(args.typed(), given)?;
         // All four get the same, or the comparison would be of limits.
         let unsaid = Options::default().in_flight;
         let options = Options {

@@ -36,18 +36,7 @@ pub(crate) fn compare(args: CompareArgs) -> Result<Exit> {
     let mut about = about::begin(&first.work, &first.options);
     about.swept = plan.swept.clone();
     let signals = Signals::listen(&messages)?;
-    let (mut groups, mut halted) = (Vec::new(), None);
-    for point in &plan.points {
-        let ended = Comparing::open(&plan, point, &signals).map(Comparing::all);
-        let ended = ended.map_err(Halt::Error).and_then(|(group, ended)| {
-            groups.push(group);
-            ended
-        });
-        if let Err(halt) = ended {
-            halted = Some(halt);
-            break;
-        }
-    }
+    let (groups, halted) = compare_all(&plan, &signals);
     messages.clear_bars();
     let runs: Vec<Summary> = summaries(&groups).cloned().collect();
     let told = || {
@@ -75,6 +64,44 @@ pub(crate) fn compare(args: CompareArgs) -> Result<Exit> {
     told();
     shown.and(kept)?;
     Ok(exit.unwrap_or(Exit::Success))
+}
+
+/// One comparison for each point, as far as they come.
+fn compare_all(plan: &CheckedCompare, signals: &Signals) -> (Vec<Group>, Option<Halt>) {
+    let mut groups = Vec::new();
+    for point in &plan.points {
+        let ended = Comparing::open(plan, point, signals).map(Comparing::all);
+        let ended = ended.map_err(Halt::Error).and_then(|(group, ended)| {
+            groups.push(group);
+            ended
+        });
+        if let Err(halt) = ended {
+            return (groups, Some(halt));
+        }
+    }
+    (groups, None)
+}
+
+/// Compares for a program around us: the table for people, and the object for programs.
+///
+/// # Errors
+/// As [`compare`]; also when a run did not come to its end.
+pub(crate) fn compared(plan: &CheckedCompare, signals: &Signals) -> Result<(String, String)> {
+    let (groups, halted) = compare_all(plan, signals);
+    match halted {
+        Some(Halt::Error(error)) => return Err(error),
+        Some(Halt::Early(_)) => {
+            let last = summaries(&groups).last().map(|run| run.sentence.clone());
+            return Err(Error::internal(last.unwrap_or_default()));
+        }
+        None => {}
+    }
+    let comparison = groups.first().and_then(|group| group.comparison(cores()));
+    let comparison = comparison.ok_or_else(|| Error::internal("nothing was compared"))?;
+    Ok((
+        table::comparison(&comparison, false),
+        serde_json::to_string(&comparison)?,
+    ))
 }
 
 fn summaries(groups: &[Group]) -> impl Iterator<Item = &Summary> {

@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::flags::args::Command;
 use crate::flags::job_file::{Takes, unknown};
 use crate::flags::layers::{self, Refused, takes};
-use crate::flags::run::RunArgs;
 use crate::flags::short;
 
 /// Flags that are no part of a call that does a job.
@@ -28,19 +27,19 @@ pub enum Said {
     Many(Vec<String>),
 }
 
-/// Makes of `input` and keywords what would have been typed after `inflight run`.
+/// Makes of `input` and keywords what would have been typed after the name of a command that does a job.
 ///
 /// # Errors
 /// A usage error that names the keyword and what is valid.
-pub(crate) fn run_args(input: &str, keywords: &[(String, Said)]) -> Result<RunArgs> {
-    let command = short::command();
-    let run = command.find_subcommand("run");
-    let flags = run.into_iter().flat_map(|run| run.get_arguments());
+pub(crate) fn command(name: &str, input: &str, keywords: &[(String, Said)]) -> Result<Command> {
+    let all = short::command();
+    let wanted = all.find_subcommand(name);
+    let flags = wanted.into_iter().flat_map(|wanted| wanted.get_arguments());
     let known: Vec<(&str, &Arg)> = flags
         .filter_map(|arg| Some((arg.get_long()?, arg)))
         .filter(|(key, _)| !NO_KEYWORDS.contains(key))
         .collect();
-    let mut words = vec!["inflight".into(), "run".into()];
+    let mut words = vec!["inflight".into(), name.into()];
     for (name, said) in keywords {
         let key = name.replace('_', "-");
         let Some((_, arg)) = known.iter().find(|(known, _)| *known == key) else {
@@ -57,10 +56,7 @@ pub(crate) fn run_args(input: &str, keywords: &[(String, Said)]) -> Result<RunAr
     words.push("--".into());
     words.push(input.into());
     match layers::parse(&words, &layers::variable) {
-        Ok(cli) => match cli.command {
-            Command::Run(args) => Ok(*args),
-            _ => Err(Error::usage("only a run takes keywords")),
-        },
+        Ok(cli) => Ok(cli.command),
         Err(Refused::Below(error)) => Err(error),
         Err(Refused::Typed(error)) => Err(Error::usage(in_keywords(&error))),
     }
@@ -127,6 +123,8 @@ fn in_keywords(error: &clap::Error) -> String {
 mod tests {
     use std::time::Duration;
 
+    use crate::flags::run::RunArgs;
+
     use super::*;
 
     fn check(keywords: &[(&str, Said)]) -> Result<RunArgs> {
@@ -134,7 +132,10 @@ mod tests {
             .iter()
             .map(|(name, said)| ((*name).to_owned(), said.clone()))
             .collect::<Vec<_>>();
-        run_args("0..3", &keywords)
+        match command("run", "0..3", &keywords)? {
+            Command::Run(args) => Ok(*args),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn text(text: &str) -> Said {

@@ -55,19 +55,11 @@ fn treatment(pace: &PaceArgs) -> Treatment {
 }
 
 impl Work {
-    /// Lowers what was typed of the job itself.
+    /// Lowers what was typed of the job itself; a program around us may give code in place of some words.
     ///
     /// # Errors
     /// A usage error: a sentence that names what is wrong and what is valid.
-    pub(crate) fn new(typed: Typed<'_>) -> Result<Work> {
-        Work::with(typed, &Given::default())
-    }
-
-    /// The same, where a program around us gives code in place of some words.
-    ///
-    /// # Errors
-    /// As [`Work::new`].
-    pub(crate) fn with(typed: Typed<'_>, given: &Given) -> Result<Work> {
+    pub(crate) fn new(typed: Typed<'_>, given: &Given) -> Result<Work> {
         let abilities = match &given.save {
             Some(_) => Scheme::Called.abilities(),
             None => {

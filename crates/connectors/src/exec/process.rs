@@ -37,6 +37,13 @@ const ASK_EVERY: Duration = Duration::from_millis(2);
 /// Bytes read at once: as much as a pipe holds.
 const READ_BYTES: usize = 64 << 10;
 
+/// The same of frames, which may be large.
+const READ_BYTES_IN_FRAMES: usize = 256 << 10;
+
+/// Bytes that a pipe holds which carries frames: as many as Linux gives to anybody who asks.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: i32 = 1 << 20;
+
 /// Why a worker cannot be talked to any more.
 #[derive(Debug)]
 pub(super) enum Broke {
@@ -141,6 +148,23 @@ impl Process {
     /// From now on it writes frames, not lines.
     pub(super) fn speaks_in_frames(&mut self) {
         self.in_frames = true;
+        self.widen();
+    }
+
+    /// Frames may be large: the fewer pieces they go in, the seldomer two processes take turns.
+    #[cfg(target_os = "linux")]
+    fn widen(&mut self) {
+        // Where the system allows no more, what there is does.
+        let _ = fcntl(&self.stdout, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+        if let Some(stdin) = &self.stdin {
+            let _ = fcntl(stdin, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+        }
+        self.scratch = vec![0; READ_BYTES_IN_FRAMES].into();
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn widen(&mut self) {
+        self.scratch = vec![0; READ_BYTES_IN_FRAMES].into();
     }
 
     /// Waits for the next line or frame, and meanwhile sends what is on its way.

@@ -19,7 +19,7 @@ from ._errors import Error, ItemError, Overloaded, Permanent, Retry, RunError, U
 from ._inflight import __version__
 from ._job import Job
 from ._results import AsyncResults, Results, wait_async
-from ._summary import Summary
+from ._summary import Comparison, Plan, Summary, comparison_of, plan_of
 
 if TYPE_CHECKING:
     import os
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncResults",
+    "Comparison",
     "Error",
     "ItemError",
     "Overloaded",
     "Permanent",
+    "Plan",
     "Results",
     "Retry",
     "RunError",
@@ -42,7 +44,9 @@ __all__ = [
     "__version__",
     "amap",
     "arun",
+    "compare",
     "map",
+    "plan",
     "run",
 ]
 
@@ -159,6 +163,64 @@ def amap(
     """As :func:`map`, on the running event loop, for ``async for``."""
     loop = asyncio.get_running_loop()
     return AsyncResults(_mapping(source, fetch, compute, ordered, errors, init, compute_in, dict(keywords), loop), errors)
+
+
+def compare(
+    source: str | os.PathLike[str] | Iterable[Any] = "0..120",
+    *,
+    compute: Any = "bcrypt:8",
+    save: Any = "lab:?latency=100ms",
+    fetch: Any = None,
+    init: Callable[[], object] | None = None,
+    **keywords: Any,
+) -> Comparison:
+    """Does the same job once with each strategy: one after the other, in batches, on one event loop, on all cores.
+
+    The other keywords are the flags of ``inflight compare``. A service that is not ``lab:`` or ``null:`` gets everything several times,
+    which ``repeat_saves=True`` allows.
+    """
+    return comparison_of(*_document("compare", source, fetch, compute, save, init, keywords))
+
+
+def plan(
+    source: str | os.PathLike[str] | Iterable[Any],
+    *,
+    save: Any,
+    compute: Any = None,
+    fetch: Any = None,
+    init: Callable[[], object] | None = None,
+    **keywords: Any,
+) -> Plan:
+    """Says how long a job will take, from a small sample. The other keywords are the flags of ``inflight plan``."""
+    return plan_of(*_document("plan", source, fetch, compute, _needed(save), init, keywords))
+
+
+def _document(
+    command: str,
+    source: Any,
+    fetch: Any,
+    compute: Any,
+    save: Any,
+    init: Callable[[], object] | None,
+    keywords: dict[str, Any],
+) -> tuple[dict[str, Any], str]:
+    job = Job(
+        source,
+        fetch=fetch,
+        compute=compute,
+        save=save,
+        init=init,
+        compute_in="auto",
+        input_id=None,
+        keywords=keywords,
+        command=command,
+    )
+    job.start()
+    try:
+        job.wait()
+    finally:
+        job.finish()
+    return job.document()
 
 
 def _needed(save: Any) -> Any:

@@ -64,6 +64,7 @@ class Job:
         compute_in: str,
         input_id: str | None,
         keywords: dict[str, Any],
+        command: str = "run",
         ordered: bool | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -75,6 +76,7 @@ class Job:
         self.loop = loop
         self.is_own_loop = False
         self.loop_thread: threading.Thread | None = None
+        self.command = command
         self.results = None if ordered is None else Results(ordered)
         self.functions: list[Function] = []
         self.tasks: list[Any] = []
@@ -147,7 +149,7 @@ class Job:
         self.decode = decode
         self.keywords = _plain(keywords, is_map=self.results is not None)
         shown = path if path is not None else f"python:{type(source).__name__}"
-        self.run = Run(shown, self.keywords, **given)
+        self.run = Run(self.command, shown, self.keywords, **given)
 
     # -- what runs in Python ------------------------------------------------------------------------------------------------
 
@@ -264,17 +266,31 @@ class Job:
                 self.interrupted = True
                 self.run.stop()
 
+    def outcome(self) -> tuple[str, str, int]:
+        """What it came to, as JSON and for people, and the exit code of the command.
+
+        Raises why there is none.
+        """
+        try:
+            return self.run.outcome()
+        except Refused as refused:
+            code, message = refused.args
+            raise self._refusal(code, message) from None
+
+    def document(self) -> tuple[dict[str, Any], str]:
+        """What a comparison or a plan came to: the object and the table."""
+        details, text, _ = self.outcome()
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return json.loads(details), text
+
     def summary(self) -> Summary:
         """What it came to.
 
         Raises what ended it early.
         """
-        try:
-            text, code = self.run.outcome()
-        except Refused as refused:
-            code, message = refused.args
-            raise self._refusal(code, message) from None
-        summary = summary_of(text, self.run.letters())
+        details, text, code = self.outcome()
+        summary = summary_of(json.loads(details), text, self.run.letters())
         if self.interrupted:
             interrupt = KeyboardInterrupt()
             interrupt.summary = summary  # type: ignore[attr-defined]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +39,7 @@ class Summary:
     ending: str
     #: Every field of ``--json``.
     details: dict[str, Any] = field(repr=False)
+    _text: str = field(repr=False, default="", compare=False)
     _letters: tuple[Any, ...] = field(repr=False, default=(), compare=False)
 
     def dead_letters(self) -> list[ItemError]:
@@ -55,13 +55,9 @@ class Summary:
             )
 
     def __str__(self) -> str:
-        rate = self.saved / self.elapsed_s if self.elapsed_s else 0.0
-        lines = [f"saved {self.saved} of {self.items} items in {self.elapsed_s:.2f} s ({rate:.4g}/s)"]
+        lines = [self._text.rstrip()]
         if self.dead:
-            lines.append(f"{self.dead} given up: {self.dead_letters()[0] if self._letters else 'see the journal'}")
-        if self.left:
-            lines.append(f"{self.left} left")
-        lines.append(self.sentence)
+            lines.append(f"{self.dead} given up; {self.dead_letters()[0] if self._letters else 'see the journal'}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -76,9 +72,8 @@ class Summary:
         return f"<table>{cells}</table><p>{html.escape(self.sentence)}</p>"
 
 
-def summary_of(text: str, letters: list[Any]) -> Summary:
+def summary_of(details: dict[str, Any], text: str, letters: list[Any]) -> Summary:
     """Reads what the engine says."""
-    details = json.loads(text)
     ending = details["ending"]
     return Summary(
         items=details["items"],
@@ -92,6 +87,7 @@ def summary_of(text: str, letters: list[Any]) -> Summary:
         sentence=details["sentence"],
         ending=ending["how"],
         details=details,
+        _text=text,
         _letters=tuple(letters),
     )
 
@@ -117,3 +113,50 @@ def _cause(name: str | None, traceback: str, error: Any) -> BaseException | None
         if isinstance(value, BaseException) and traceback and hasattr(value, "add_note"):
             value.add_note(f"raised in a worker process:\n{traceback}")
     return value if isinstance(value, BaseException) else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same job done with each strategy. Printed, it is the table of ``inflight compare``."""
+
+    #: What each run came to, from ``sequential`` to ``parallel``.
+    runs: list[Summary]
+    #: Every field of ``inflight compare --json``.
+    details: dict[str, Any] = field(repr=False)
+    _text: str = field(repr=False, default="", compare=False)
+
+    def __str__(self) -> str:
+        return self._text.rstrip()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a job will take. Printed, it is the table of ``inflight plan``."""
+
+    #: The strategy that is predicted to take least.
+    quickest: str | None
+    #: What each strategy is predicted to take, in seconds.
+    predicted_s: dict[str, float]
+    #: Every field of ``inflight plan --json``.
+    details: dict[str, Any] = field(repr=False)
+    _text: str = field(repr=False, default="", compare=False)
+
+    def __str__(self) -> str:
+        return self._text.rstrip()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def comparison_of(details: dict[str, Any], text: str) -> Comparison:
+    """Reads what the engine says."""
+    return Comparison([summary_of(run, run["sentence"], []) for run in details["runs"]], details, text)
+
+
+def plan_of(details: dict[str, Any], text: str) -> Plan:
+    """Reads what the engine says."""
+    predicted = {one["strategy"]: one["predicted_s"] for one in details["strategies"]}
+    return Plan(details["quickest"], predicted, details, text)

@@ -13,6 +13,7 @@ use super::table;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::plan::PlanArgs;
+use crate::job::given::Given;
 use crate::job::open_files;
 use crate::job::opened::{Opened, cores};
 use crate::job::options::{limit_unsaid, options};
@@ -36,7 +37,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(args: PlanArgs) -> Result<Asked> {
+    fn with(args: PlanArgs, given: &Given) -> Result<Asked> {
         let PlanArgs {
             mut run,
             no_probe,
@@ -44,7 +45,7 @@ impl Asked {
         } = args;
         // What the services answer to a sample is nobody's to keep.
         run.job.responses = None;
-        let work = Work::new(run.typed())?;
+        let work = Work::new(run.typed(), given)?;
         let pace = &run.pace;
         if work.input.is_stdin() {
             return Err(Error::usage(
@@ -98,20 +99,47 @@ impl Asked {
 
 /// Plans the job that was typed.
 pub(crate) fn plan(args: PlanArgs) -> Result<Exit> {
-    let mut asked = Asked::new(args)?;
+    let mut asked = Asked::with(args, &Given::default())?;
+    let signals = Signals::listen(&asked.show.messages)?;
+    let Some(plan) = planned(&mut asked, &signals)? else {
+        return Ok(signals.exit().unwrap_or(Exit::Interrupted));
+    };
+    if !asked.show.json.is_stdout() {
+        stdout::write(&table::plan(&plan, stdout::is_styled()))?;
+    }
+    json::write(asked.show.json, &plan)?;
+    Ok(Exit::Success)
+}
+
+/// Plans for a program around us: the table for people, and the object for programs.
+///
+/// # Errors
+/// As [`plan`]; also when it was stopped.
+pub(crate) fn plan_for(
+    args: PlanArgs,
+    given: &Given,
+    signals: &Signals,
+) -> Result<(String, String)> {
+    let mut asked = Asked::with(args, given)?;
+    let plan = planned(&mut asked, signals)?;
+    let plan = plan.ok_or_else(|| Error::internal("stopped before the sample was taken"))?;
+    Ok((table::plan(&plan, false), serde_json::to_string(&plan)?))
+}
+
+/// Takes a sample and forecasts from it; `None` when it was stopped first.
+fn planned(asked: &mut Asked, signals: &Signals) -> Result<Option<Plan>> {
     let messages = &asked.show.messages.clone();
     open_files::allow(LADDER_MAX.min(asked.widest().in_flight_max()));
-    recall(&mut asked, messages);
-    let signals = Signals::listen(messages)?;
+    recall(asked, messages);
     let opened = Opened::new(&asked.work, messages)?;
     // What is wrong with the sink is said before anything is computed.
     opened.sink(Strategy::Parallel, 0)?;
-    let mut sampling = Sampling::begin(&asked.work, &opened, asked.widest(), &signals)?;
+    let mut sampling = Sampling::begin(&asked.work, &opened, asked.widest(), signals)?;
     if asked.probes {
         sampling.probe(messages)?;
     }
-    if let Some(exit) = signals.exit() {
-        return Ok(exit);
+    if signals.is_stopped() {
+        return Ok(None);
     }
     let work = sampling.work();
     let forecasts = asked
@@ -119,12 +147,14 @@ pub(crate) fn plan(args: PlanArgs) -> Result<Exit> {
         .iter()
         .zip(Strategy::ALL)
         .map(|(options, strategy)| forecast(&Way::of(options, strategy), &work));
-    let plan = Plan::new(&asked.work, cores(), &work, &sampling, forecasts.collect());
-    if !asked.show.json.is_stdout() {
-        stdout::write(&table::plan(&plan, stdout::is_styled()))?;
-    }
-    json::write(asked.show.json, &plan)?;
-    Ok(Exit::Success)
+    let forecasts = forecasts.collect();
+    Ok(Some(Plan::new(
+        &asked.work,
+        cores(),
+        &work,
+        &sampling,
+        forecasts,
+    )))
 }
 
 /// Lets the forecast begin with what earlier runs have learnt, as a run would.

@@ -10,4 +10,4 @@ mod sampling;
 mod table;
 mod traffic;
 
-pub(crate) use asked::plan;
+pub(crate) use asked::{plan, plan_for};
