@@ -20,6 +20,7 @@ mod overload;
 mod places;
 mod plan;
 mod postgres;
+mod python;
 mod rounds;
 mod rows;
 mod section;
@@ -44,12 +45,13 @@ use crate::section::Section;
 type Bench = fn(&Plan) -> anyhow::Result<Section>;
 
 /// Every bench by its name, in the order of the page.
-const BENCHES: [(&str, Bench); 13] = [
+const BENCHES: [(&str, Bench); 14] = [
     ("experiment", experiment::measure),
     ("one-core", one_core::measure),
     ("many-cores", many_cores::measure),
     ("tiny", tiny::measure),
     ("workers", workers::measure),
+    ("python", python::measure),
     ("overload", overload::measure),
     ("in-flight", in_flight::measure),
     ("postgres", postgres::measure),

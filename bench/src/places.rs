@@ -61,6 +61,17 @@ impl Places {
         Some(command)
     }
 
+    /// Whether the Python package is installed there, beside the peers of its jobs.
+    pub(crate) fn has_package(&self) -> bool {
+        let check = |python| {
+            Command::new(python)
+                .args(["-c", "import inflight, joblib, numpy"])
+                .output()
+        };
+        let check = self.python.as_ref().map(check);
+        check.is_some_and(|check| check.is_ok_and(|check| check.status.success()))
+    }
+
     /// A file in `bench/peers`.
     pub(crate) fn peer(&self, file: &str) -> PathBuf {
         self.root.join("bench/peers").join(file)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::peers;
+use crate::python;
 use crate::shell::{cargo, run};
 
 /// What needs no peer that is not built here.
@@ -19,6 +20,10 @@ pub(crate) fn bench(root: &Path, arguments: &[String]) -> Result<(), String> {
         }
         let release = ["build", "--release", "--locked"];
         run(cargo(release).args(["--package", "inflight-cli", "--package", "bench"]))?;
+        let is_named = |name: &str| arguments.iter().any(|argument| argument == name);
+        if needs_peers(arguments) && (is_named("python") || !names_any(arguments)) {
+            peers::install_package(root, &python::released()?);
+        }
     }
     let measure = [
         "run",
@@ -35,12 +40,19 @@ pub(crate) fn bench(root: &Path, arguments: &[String]) -> Result<(), String> {
 
 /// Whether a bench is asked for that has peers to install; no name asks for all.
 fn needs_peers(arguments: &[String]) -> bool {
-    let names: Vec<&str> = arguments
-        .iter()
-        .map(String::as_str)
-        .filter(|argument| argument.starts_with(|c: char| c.is_ascii_alphabetic()))
-        .collect();
+    let names = names(arguments);
     names.is_empty() || names.iter().any(|name| !SELF_CONTAINED.contains(name))
+}
+
+fn names_any(arguments: &[String]) -> bool {
+    !names(arguments).is_empty()
+}
+
+fn names(arguments: &[String]) -> Vec<&str> {
+    let words = arguments.iter().map(String::as_str);
+    words
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -46,6 +46,22 @@ fn python(environment: &Path) -> Result<(), String> {
         .args(IMPORTS))
 }
 
+/// Installs our own package there, and what its jobs are measured beside.
+pub(crate) fn install_package(root: &Path, wheel: &Path) {
+    let mut pip = Command::new(root.join("target/bench-venv/bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--force-reinstall",
+        "--disable-pip-version-check",
+    ]);
+    if let Err(message) = run(pip.args(["joblib", "numpy"]).arg(wheel)) {
+        tell(&format!("the Python package will be missing: {message}"));
+    }
+}
+
 fn can_import(python: &Path, modules: &[&str]) -> bool {
     let imports = format!("import {}", modules.join(", "));
     let check = Command::new(python).args(["-c", &imports]).output();

@@ -23,6 +23,8 @@ const TOOLS: &[&str] = &[
     "mypy",
     "typing_extensions",
     "aiohttp",
+    "ipykernel",
+    "nbclient",
     "pandas",
     "polars",
     "numpy",
@@ -57,6 +59,16 @@ pub(crate) fn python(arguments: &[String]) -> Result<(), String> {
             .current_dir(PLACE)
             .arg("inflight._inflight"))
     })
+}
+
+/// Makes the wheel that is measured, and says where it is.
+///
+/// # Errors
+/// As [`python`].
+pub(crate) fn released() -> Result<PathBuf, String> {
+    let place = Environment::ready("venv", TOOLS)?;
+    build_binary("release", "target/release/inflight")?;
+    place.wheel("release", &["--strip"])
 }
 
 /// Makes the wheel that is published, for this machine's architecture, and tries it where nothing else is installed.

@@ -195,10 +195,8 @@ impl Shared {
     }
 
     fn observe(&self, fact: &Fact, counts: &Counts, results: Option<&Results>) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = *counts;
         match fact {
-            Fact::Beat { .. } => {
-                *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = *counts;
-            }
             Fact::Dead {
                 index,
                 step,

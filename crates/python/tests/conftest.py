@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import pwd
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -62,7 +66,47 @@ def lab() -> Iterator[Callable[..., Lab]]:
         one.process.wait()
 
 
-def python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a script in a fresh interpreter."""
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+class Postgres:
+    """A Postgres server of the tests' own, as the tests of the command line have it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
+        assert programs, "no Postgres: apt-get install postgresql"
+        self.programs = programs[-1]
+        owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        self.owner: dict[str, Any] = {}
+        if owner is not None:
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+            self.owner = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "--no-sync")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        options = f"-p {self.port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
+        self._run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = [str(self.programs / program), *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **self.owner)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def query(self, sql: str) -> str:
+        """What a statement gives."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-At"]
+        return self._run("psql", *where, "-c", sql).strip()
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server that all tests share."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="inflight-postgres-"))
+    server = Postgres(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)

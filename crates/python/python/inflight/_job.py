@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from . import _calls, _pickling, _sources
+from . import _calls, _notebook, _pickling, _sources
 from ._calls import Function, LoopDriver, ThreadDriver
 from ._errors import Error, RunError, UsageError
 from ._inflight import Refused, Results, Run
@@ -147,6 +147,8 @@ class Job:
         else:
             keywords["save"] = save
         self.decode = decode
+        #: Whether nobody said how progress is shown.
+        self.shows_progress = not any(keywords.get(name) for name in ("quiet", "progress"))
         self.keywords = _plain(keywords, is_map=self.results is not None)
         shown = path if path is not None else f"python:{type(source).__name__}"
         self.run = Run(self.command, shown, self.keywords, **given)
@@ -257,10 +259,12 @@ class Job:
 
     def wait(self) -> None:
         """Waits until it is over. Ctrl-C drains it, and once more ends it."""
+        shown = _notebook.Progress.of(self)
         while True:
             try:
                 while not self.run.wait(LOOK_EVERY):
-                    pass
+                    shown.show(self.run)
+                shown.show(self.run, is_over=True)
                 return
             except KeyboardInterrupt:
                 self.interrupted = True
@@ -441,7 +445,8 @@ def _plain(keywords: dict[str, Any], *, is_map: bool) -> dict[str, Any]:
     # A call that is repeated does its work again, unless somebody says where it is kept.
     if not keywords.get("journal"):
         keywords.setdefault("no_journal", True)
-    if not any(keywords.get(name) for name in ("quiet", "verbose", "progress")):
+    is_said = any(keywords.get(name) for name in ("quiet", "verbose", "progress"))
+    if not is_said:
         keywords["quiet"] = not sys.stderr.isatty()
     plain = {}
     for name, value in keywords.items():

@@ -21,6 +21,7 @@ class MapKeywords(TypedDict, total=False):
     batch: int
     bulk: int | str
     ca_file: Path
+    check: Path
     compute_timeout: Duration
     connect_timeout: Duration
     deadline: Duration
