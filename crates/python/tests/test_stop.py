@@ -296,3 +296,16 @@ def test_a_journal_knows_its_job(tmp_path):
         inflight.run(iter("abc"), save=out, journal=journal)
     other = tmp_path / "b.journal"
     assert inflight.run(iter("abc"), save="null:", journal=other, input_id="letters").saved == 3
+
+
+def test_rows_with_a_key_are_known_wherever_they_stand(tmp_path):
+    saved = []
+    keywords = {"save": saved.append, "key": "id", "journal": tmp_path / "a.journal"}
+
+    def rows(ids):
+        return ({"id": id, "n": id * 2} for id in ids)
+
+    assert inflight.run(rows([1, 2, 3]), compute=lambda row: row["n"], **keywords).saved == 3
+    assert sorted(saved) == [2, 4, 6]
+    assert inflight.run(rows([4, 3, 2, 1]), compute=lambda row: row["n"], **keywords).saved == 4
+    assert sorted(saved) == [2, 4, 6, 8]

@@ -130,8 +130,8 @@ class LoopDriver:
         """Starts what was asked, and ends what was given up."""
         asked, given_up = self.function.calls.take(PASS)
         for call, kind, value in asked:
-            # In a context in which a job is known to call.
-            task = self.context.copy().run(self.loop.create_task, self.one(call, kind, value))
+            # A task copies the context that it is made in; in this one it is known that a job calls.
+            task = self.context.run(self.loop.create_task, self.one(call, kind, value))
             self.tasks[call] = task
         for call in given_up:
             given = self.tasks.get(call)

@@ -102,7 +102,8 @@ class Job:
         to_compute = {"none": to_save, "rust": "text", "workers": "pickle", "threads": "object"}[where_computed]
         to_fetch = to_compute if fetch is None else ("text" if isinstance(fetch, str) else "object")
         path = _sources.path_of(source)
-        is_known = isinstance(fetch, str) or isinstance(save, str)
+        names_fields = any(keywords.get(name) for name in ("key", "order_by", "columns"))
+        is_known = isinstance(fetch, str) or isinstance(save, str) or names_fields
         items = "bytes" if isinstance(fetch, str) else "text"
         if path is not None and _sources.is_range(path) and not isinstance(fetch, str):
             items = "int"

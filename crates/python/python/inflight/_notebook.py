@@ -33,12 +33,14 @@ class Progress:
         if not self.is_shown or (now < self.due and not (is_over and self.handle is not None)):
             return
         self.due = now + EVERY
-        from IPython.display import HTML, display
+        import IPython.display
 
+        # It has types for some of what it offers.
+        ipython: Any = IPython.display
         saved, dead, elapsed = run.progress()
-        line = HTML(line_of(saved, dead, elapsed, is_over))
+        line = ipython.HTML(line_of(saved, dead, elapsed, is_over))
         if self.handle is None:
-            self.handle = display(line, display_id=True)
+            self.handle = ipython.display(line, display_id=True)
         else:
             self.handle.update(line)
 
