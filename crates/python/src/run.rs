@@ -58,6 +58,7 @@ type Progress = (u64, u64, f64);
 #[pymethods]
 impl Run {
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of Python's")]
     #[pyo3(signature = (command, input, keywords, *, source=None, fetch=None, compute=None, save=None, results=None))]
     fn new(
         command: String,
@@ -196,31 +197,30 @@ impl Shared {
 
     fn observe(&self, fact: &Fact, counts: &Counts, results: Option<&Results>) {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = *counts;
-        match fact {
-            Fact::Dead {
-                index,
-                step,
-                attempts,
-                fault,
-                ..
-            } => {
-                let letter = Letter {
-                    index: *index,
-                    step: *step,
-                    attempts: *attempts,
-                    fault: fault.clone(),
-                };
-                let letters = self.letters.lock();
-                let mut letters = letters.unwrap_or_else(PoisonError::into_inner);
-                if letters.len() < LETTERS_MAX {
-                    letters.push(letter.clone());
-                }
-                drop(letters);
-                if let Some(results) = results {
-                    results.dead(letter);
-                }
-            }
-            _ => {}
+        let Fact::Dead {
+            index,
+            step,
+            attempts,
+            fault,
+            ..
+        } = fact
+        else {
+            return;
+        };
+        let letter = Letter {
+            index: *index,
+            step: *step,
+            attempts: *attempts,
+            fault: fault.clone(),
+        };
+        let letters = self.letters.lock();
+        let mut letters = letters.unwrap_or_else(PoisonError::into_inner);
+        if letters.len() < LETTERS_MAX {
+            letters.push(letter.clone());
+        }
+        drop(letters);
+        if let Some(results) = results {
+            results.dead(letter);
         }
     }
 }
