@@ -38,6 +38,8 @@ pub enum Bottleneck {
     Order,
     /// Pauses that the service asked for.
     Pause,
+    /// The brake that the user has set.
+    Brake,
     /// The service was away.
     Outage,
     /// Requests that failed, and the wait until they are sent again.
@@ -52,7 +54,7 @@ pub enum Bottleneck {
 
 impl Bottleneck {
     /// All of them. Where two are equal, the first is named: a limit that just fits the service is not to blame.
-    pub const ALL: [Bottleneck; 20] = [
+    pub const ALL: [Bottleneck; 21] = [
         Bottleneck::Cpu,
         Bottleneck::OtherPrograms,
         Bottleneck::Workers,
@@ -68,6 +70,7 @@ impl Bottleneck {
         Bottleneck::Output,
         Bottleneck::Order,
         Bottleneck::Pause,
+        Bottleneck::Brake,
         Bottleneck::Outage,
         Bottleneck::Failures,
         Bottleneck::Straggler,
@@ -93,6 +96,7 @@ impl Bottleneck {
             Bottleneck::Output => "output",
             Bottleneck::Order => "order",
             Bottleneck::Pause => "pause",
+            Bottleneck::Brake => "brake",
             Bottleneck::Outage => "outage",
             Bottleneck::Failures => "failures",
             Bottleneck::Straggler => "straggler",
@@ -121,6 +125,7 @@ impl fmt::Display for Bottleneck {
             Bottleneck::Output => "writing the output",
             Bottleneck::Order => "keeping the order",
             Bottleneck::Pause => "pauses that the service asked for",
+            Bottleneck::Brake => "the brake",
             Bottleneck::Outage => "an outage of the service",
             Bottleneck::Failures => "requests that failed",
             Bottleneck::Straggler => "one slow item at the end",

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::brake::Brake;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::journal::Journal;
@@ -95,6 +96,7 @@ pub(crate) struct Watch {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) journal: Option<Journal>,
     pub(crate) stop: Stop,
+    pub(crate) brake: Brake,
 }
 
 impl<T: Send + 'static> Job<T> {
@@ -414,6 +416,12 @@ impl<T, Q, F, R, S> Job<T, Q, F, R, S> {
     /// journal; a run that was stopped starts over.
     pub fn recorded_in(mut self, journal: Journal) -> Self {
         self.watch.journal = Some(journal);
+        self
+    }
+
+    /// Lets this handle hold the run back.
+    pub fn braked_by(mut self, brake: &Brake) -> Self {
+        self.watch.brake = brake.clone();
         self
     }
 

@@ -34,7 +34,7 @@
 //!
 //! - **what is done**: [`Job`], from a [`Source`] (any iterator is one);
 //! - **how**: [`Options`] with its [`Strategy`], [`InFlightLimit`] and [`ComputeClock`]; [`limit`] finds the number in flight;
-//!   [`Stop`] ends a run early, [`Halt`] one that fails;
+//!   [`Brake`] holds a run back, [`Stop`] ends it early, [`Halt`] one that fails;
 //! - **reaching a service**: [`Service`], its [`Connection`]s, the [`Record`]s these send and the [`Reply`] they
 //!   bring; [`Declared`] says what is known beforehand. [`FromFn`] makes one of an async function, and [`NoFetch`]
 //!   stands where none is;
@@ -51,6 +51,7 @@ mod ahead;
 mod batch_size;
 mod bottleneck;
 mod bound;
+mod brake;
 mod clock;
 mod conclusion;
 mod cores;
@@ -110,6 +111,7 @@ mod worker;
 
 pub use bottleneck::Bottleneck;
 pub use bound::{Basis, QuotaTerm, Term};
+pub use brake::Brake;
 pub use error::{Error, ErrorKind};
 pub use fact::{Attempt, Fact, Step};
 pub use fault::{Fault, Verdict};

@@ -45,6 +45,8 @@ pub enum Held {
     Units,
     /// The service asked for a pause.
     Pause,
+    /// The brake of the run holds.
+    Brake,
     /// The journal has to follow first.
     Journal,
     /// Too much waits for an item before it, in a run that keeps the order.

@@ -16,6 +16,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::ahead::Ahead;
 use crate::batch_size::BatchSize;
+use crate::brake::Brake;
 use crate::clock::{Clock, thread_cpu};
 use crate::conclusion::{Conducted, Took, conclude, left_behind};
 use crate::cores::{CoresUsed, Machine, children_cpu};
@@ -141,6 +142,7 @@ pub(crate) fn prepare<W: Types>(
 ) -> Result<(Start<'_, W>, Recording), Error> {
     let clock = driver.clock();
     let stop = job.watch.stop.of_run();
+    let brake = job.watch.brake.clone();
     let mut journal = job.watch.journal.take();
     let total = job.source.remaining();
     let before = journal.as_ref().map_or((0, 0), Journal::counts);
@@ -175,6 +177,7 @@ pub(crate) fn prepare<W: Types>(
         driver,
         clock,
         stop,
+        brake,
         succeeded_before: before.0 > 0,
         ahead,
         items: (sender, items),
@@ -214,6 +217,7 @@ pub(crate) struct Start<'a, W: Types> {
     pub(crate) clock: Clock,
     /// The run's own.
     pub(crate) stop: Stop,
+    brake: Brake,
     /// Whether an earlier run of the job has saved something.
     succeeded_before: bool,
     ahead: Ahead,
@@ -315,6 +319,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         driver,
         clock,
         stop,
+        brake,
         succeeded_before,
         ahead: Ahead {
             todo,
@@ -351,6 +356,7 @@ fn wire<W: Types>(start: Start<'_, W>, log: &Log) -> Result<Wired<W>, Error> {
         succeeded_before,
         horizon,
         stop: stop.clone(),
+        brake: brake.clone(),
         clock,
         log: log.another(),
     };

@@ -247,6 +247,10 @@ fn said(summary: &Summary, jobs: usize, declared: Declared) -> Said {
             "pauses of {} together, for which the service asked",
             seconds(limited_s(summary, Bottleneck::Pause))
         )),
+        Bottleneck::Brake => Said::limit(format!(
+            "the brake, which held for {}",
+            seconds(limited_s(summary, Bottleneck::Brake))
+        )),
         Bottleneck::Outage => Said::limit(format!("an outage of {}", seconds(summary.outage_s))),
         Bottleneck::Straggler => straggler(summary),
         Bottleneck::Start => Said::limit(format!(

@@ -114,6 +114,7 @@ fn either(held: Held) -> Bottleneck {
     match held {
         Held::Quota | Held::Units => Bottleneck::Quota,
         Held::Pause => Bottleneck::Pause,
+        Held::Brake => Bottleneck::Brake,
         Held::Journal => Bottleneck::Journal,
         Held::Order => Bottleneck::Order,
         Held::Limit | Held::Search | Held::Single => Bottleneck::InFlight,
@@ -181,6 +182,7 @@ mod tests {
         own(Held::Quota, Bottleneck::Quota);
         own(Held::Units, Bottleneck::Quota);
         own(Held::Pause, Bottleneck::Pause);
+        own(Held::Brake, Bottleneck::Brake);
         own(Held::Journal, Bottleneck::Journal);
         own(Held::Order, Bottleneck::Order);
         check(|load| load.behind = 8, |_| (), Bottleneck::Order);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::brake::Brake;
 use crate::clock::Clock;
 use crate::fact::Step;
 use crate::journal::Horizon;
@@ -34,6 +35,8 @@ pub(crate) struct Context<'a> {
     pub(crate) horizon: Option<Arc<Horizon>>,
     /// The run's own: a fault may be its end.
     pub(crate) stop: Stop,
+    /// What holds the run back at times.
+    pub(crate) brake: Brake,
     pub(crate) clock: Clock,
     pub(crate) log: Log,
 }

@@ -27,6 +27,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     }
 
     fn held_by(&self, now: Duration) -> Option<Held> {
+        if self.0.brake.is_held() {
+            return Some(Held::Brake);
+        }
         if self.is_too_far_ahead() {
             return Some(Held::Journal);
         }

@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 
+use crate::brake::Brake;
 use crate::clock::Clock;
 use crate::fact::{Attempt, Fact, Step};
 use crate::indexes::Indexes;
@@ -73,6 +74,7 @@ struct Inner<Q, S: Service<Q>> {
     unavailable: RefCell<Option<String>>,
     horizon: Option<Arc<Horizon>>,
     run: Stop,
+    brake: Brake,
     /// Records that were answered with success.
     saved: Cell<u64>,
 }
@@ -130,10 +132,12 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             unavailable: RefCell::new(None),
             horizon: context.horizon,
             run: context.stop,
+            brake: context.brake,
             saved: Cell::new(0),
             service,
         }));
         spawn_local(tasks::timer(stage.clone()));
+        spawn_local(tasks::go_on(stage.clone(), stage.0.brake.clone()));
         if let Some(horizon) = stage.0.horizon.clone() {
             spawn_local(tasks::follow(stage.clone(), horizon));
         }
@@ -269,7 +273,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Calls as many slots as there are requests that could be sent now.
     fn call_slots(&self, now: Duration) {
         let inner = &self.0;
-        if self.is_too_far_ahead() || self.is_held_up() {
+        if self.must_wait() {
             return;
         }
         let dispatch = inner.dispatch.borrow();
@@ -323,6 +327,11 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
     }
 
+    /// Whether nothing may be sent now, whatever the limit allows.
+    fn must_wait(&self) -> bool {
+        self.0.brake.is_held() || self.is_too_far_ahead() || self.is_held_up()
+    }
+
     /// Whether the journal has to follow before more may be sent. Asking makes [`tasks::follow`] tell when it has.
     fn is_too_far_ahead(&self) -> bool {
         let Some(horizon) = &self.0.horizon else {
@@ -345,7 +354,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     }
 
     fn take(&self, now: Duration) -> Option<(Sent, Vec<Record<Q>>)> {
-        if self.is_too_far_ahead() || self.is_held_up() {
+        if self.must_wait() {
             return None;
         }
         let taken = self.0.dispatch.borrow_mut().take(now)?;

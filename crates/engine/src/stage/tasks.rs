@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use super::Stage;
 use super::slot::Answered;
+use crate::brake::Brake;
 use crate::fault::Fault;
 use crate::journal::Horizon;
 use crate::service::Service;
@@ -71,6 +72,16 @@ pub(super) async fn follow<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>, horizo
     loop {
         horizon.advanced().await;
         stage.call_slots(stage.now());
+    }
+}
+
+/// Calls the slots again when the brake lets go.
+pub(super) async fn go_on<Q: 'static, S: Service<Q>>(stage: Stage<Q, S>, brake: Brake) {
+    loop {
+        brake.released().await;
+        let now = stage.now();
+        stage.call_slots(now);
+        stage.reschedule_if_held_back(now);
     }
 }
 
