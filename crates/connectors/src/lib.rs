@@ -23,6 +23,8 @@ mod address;
 mod block;
 #[cfg(any(feature = "sqlite", feature = "file"))]
 mod blocking;
+#[cfg(any(feature = "http", feature = "exec", feature = "postgres"))]
+mod brake;
 mod called;
 mod columns;
 mod csv;
@@ -90,6 +92,8 @@ mod tls;
 mod window;
 
 pub use address::{Abilities, Address, Scheme};
+#[cfg(any(feature = "http", feature = "exec", feature = "postgres"))]
+pub use brake::{BrakeGauge, BrakeReading};
 pub use called::{Answering, Called, Callee, Raised, Supply};
 pub use columns::{Cell, Columns};
 pub use error::Error;

@@ -12,6 +12,7 @@ mod catalog;
 mod columns;
 mod connection;
 mod existing;
+mod lag;
 mod ledger;
 mod link;
 mod name;
@@ -27,6 +28,7 @@ mod stream;
 mod tls;
 mod verdict;
 
+pub(crate) use lag::Lag;
 pub(crate) use source::{Rows, Selection};
 
 pub use connection::PostgresConnection;

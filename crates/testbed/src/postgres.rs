@@ -38,6 +38,8 @@ pub struct Setup {
     pub password: Option<String>,
     /// A certificate and its key, both PEM, with which the server offers TLS. Default: it does not.
     pub certificate: Option<(String, String)>,
+    /// The port of the server of which this is a replica. Default: of none.
+    pub replica_of: Option<u16>,
 }
 
 /// A running server; stopped when it is dropped.
@@ -202,7 +204,8 @@ impl Postgres {
         let file = fs::read_to_string(data(self.folder.path()).join("postmaster.pid"));
         let file = file.unwrap_or_default();
         let mut lines = file.lines();
-        lines.next() == Some(pid) && lines.nth(6).is_some_and(|status| status.trim() == "ready")
+        let is_ready = |status: &str| ["ready", "standby"].contains(&status.trim());
+        lines.next() == Some(pid) && lines.nth(6).is_some_and(is_ready)
     }
 
     /// The process that was started last.
@@ -230,15 +233,20 @@ fn data(folder: &Path) -> PathBuf {
 
 /// Makes the data of a server that is as it should be from the start.
 fn init(folder: &Path, setup: &Setup, owner: Option<(u32, u32)>) {
-    let mut initdb = as_owner(&program("initdb"), owner);
-    initdb
-        .args(["--username=postgres", "--encoding=UTF8", "--locale=C"])
-        .args(["--auth=trust", "--no-sync", "--no-instructions"])
-        .arg("-D")
-        .arg(data(folder));
-    let output = initdb.output().expect("initdb can be started");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "initdb: {said}");
+    match setup.replica_of {
+        None => make(
+            "initdb",
+            "--username=postgres --encoding=UTF8 --locale=C --auth=trust --no-sync --no-instructions",
+            folder,
+            owner,
+        ),
+        Some(port) => make(
+            "pg_basebackup",
+            &format!("-h 127.0.0.1 -p {port} -U postgres --checkpoint=fast --no-sync"),
+            folder,
+            owner,
+        ),
+    }
     let write = |name: &str, text: &str| {
         let path = data(folder).join(name);
         fs::write(&path, text).expect("the folder is ours");
@@ -263,6 +271,11 @@ fn init(folder: &Path, setup: &Setup, owner: Option<(u32, u32)>) {
         fs::set_permissions(key, mode).expect("the file is ours");
         settings.push("ssl = on".to_owned());
     }
+    if let Some(port) = setup.replica_of {
+        write("standby.signal", "");
+        let primary = format!("host=127.0.0.1 port={port} user=postgres");
+        settings.push(format!("primary_conninfo = '{primary}'"));
+    }
     settings.extend(setup.settings.iter().cloned());
     write("postgresql.auto.conf", &(settings.join("\n") + "\n"));
     if let Some(password) = &setup.password {
@@ -273,6 +286,18 @@ fn init(folder: &Path, setup: &Setup, owner: Option<(u32, u32)>) {
             "local all all trust\nhost all all all scram-sha-256\n",
         );
     }
+}
+
+/// Has a program of Postgres make the data.
+fn make(name: &str, arguments: &str, folder: &Path, owner: Option<(u32, u32)>) {
+    let mut command = as_owner(&program(name), owner);
+    command
+        .args(arguments.split(' '))
+        .arg("-D")
+        .arg(data(folder));
+    let output = command.output().expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {said}");
 }
 
 /// Gives the user a password before the server is there for anybody.

@@ -3,6 +3,7 @@
 //! The second step of three: `flags/` is what was typed, `Opened` is what is there. Whatever is wrong ends here, before anything is sent.
 
 use inflight::{Options, Strategy};
+use inflight_connectors::BrakeGauge;
 
 use crate::error::{Error, Result};
 use crate::flags::compare::CompareArgs;
@@ -13,7 +14,7 @@ use crate::flags::run::RunArgs;
 use crate::job::given::Given;
 use crate::job::options::{limit_unsaid, options};
 use crate::job::paths::Paths;
-use crate::job::work::Work;
+use crate::job::work::{Work, usage};
 use crate::keep::journal::{Keep, keys_beside, letters_beside};
 use crate::show::shown::Show;
 use crate::show::taking::Taking;
@@ -25,6 +26,8 @@ pub(crate) struct CheckedRun {
     /// Whether what earlier runs have learnt is used and kept.
     pub(crate) with_profiles: bool,
     pub(crate) options: Options,
+    /// What is asked whether the run may go on.
+    pub(crate) brake: Option<BrakeGauge>,
     pub(crate) keep: Keep,
     pub(crate) show: Show,
     pub(crate) taking: Taking,
@@ -80,6 +83,7 @@ impl CheckedRun {
                 unsaid,
             )?
         };
+        let brake = args.brake.as_deref().map(BrakeGauge::parse).transpose();
         let keep = Keep::new(&args, &work)?;
         paths(&args, &work, &keep).check()?;
         let show = Show::new(&args.output)?;
@@ -87,6 +91,7 @@ impl CheckedRun {
             taking: Taking::new(&args.recording, &work, 1, &show.json)?,
             work,
             with_profiles: !args.no_profile,
+            brake: brake.map_err(usage("--brake"))?,
             options,
             keep,
             show,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::flags::command;
 use crate::flags::run::RunArgs;
+use crate::job::brake::Braking;
 use crate::job::open_files;
 use crate::job::opened::Opened;
 use crate::job::work::Work;
@@ -174,6 +175,14 @@ pub(crate) fn perform(
     if again.is_none() {
         ready.skipped = opened.existing(&sink)?;
     }
+    let braking = match plan.brake.take() {
+        Some(gauge) => Some(Braking::start(gauge, &messages)?),
+        None => None,
+    };
+    ready.brake = braking
+        .as_ref()
+        .map(|braking| braking.brake.clone())
+        .unwrap_or_default();
     let about = about::begin(&plan.work, &plan.options);
     let shown = Watch::new("run", plan.show.shape, &messages, Known::of(&plan.options));
     let (mut observer, drawn) = plan.taking.observer(shown);
@@ -190,6 +199,7 @@ pub(crate) fn perform(
         (Some(kept), Some(again)) => Some(kept.retry(again.dead.clone(), again.command.clone())?),
     };
     let summary = opened.run_ready(ready, sink, &plan.options, observe, signals.stop(), journal)?;
+    drop(braking);
     messages.clear_bars();
     if let Some(profiles) = &profiles {
         profiles.remember(&summary);

@@ -55,6 +55,11 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = PACE)]
     pub(crate) no_profile: bool,
 
+    /// Ask every second whether to go on, and begin no request while the answer is no: 'postgres://USER@HOST/DATABASE?lag<5s' is a
+    /// replica that must not be further behind, a URL must answer with success, exec:COMMAND must end with 0, and holds with 1
+    #[arg(long, value_name = "WHOM", help_heading = PACE)]
+    pub(crate) brake: Option<String>,
+
     #[command(flatten)]
     pub(crate) job: JobArgs,
     #[command(flatten)]
@@ -84,6 +89,7 @@ impl RunArgs {
             dry_run,
             first,
             no_profile,
+            brake,
             job,
             pace,
             keep,
@@ -104,6 +110,7 @@ impl RunArgs {
             Setting::switch("dry-run", Decides::Course, Report::Nothing, *dry_run),
             Setting::new("first", Decides::Course, Report::Nothing, *first),
             Setting::switch("no-profile", Decides::Course, Report::Whole, *no_profile),
+            Setting::new("brake", Decides::Course, Report::Address, brake),
         ];
         [
             own,

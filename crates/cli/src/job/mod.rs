@@ -2,6 +2,7 @@
 //!
 //! It keeps nothing and shows nothing.
 
+pub(crate) mod brake;
 pub(crate) mod computation;
 pub(crate) mod copies;
 pub(crate) mod fetch;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use inflight::{
-    Fault, Job, Journal, Key, KeySet, Observer, Options, Service, Stop, Strategy, Summary,
+    Brake, Fault, Job, Journal, Key, KeySet, Observer, Options, Service, Stop, Strategy, Summary,
 };
 use inflight_connectors::{Items, Payload, Sink};
 
@@ -177,6 +177,7 @@ impl<'a> Opened<'a> {
             items,
             fetch: fetch.transpose()?,
             skipped: None,
+            brake: Brake::new(),
         })
     }
 
@@ -219,6 +220,7 @@ impl<'a> Opened<'a> {
             items,
             fetch,
             skipped,
+            brake,
         }: Ready,
         sink: Sink,
         options: &Options,
@@ -236,6 +238,7 @@ impl<'a> Opened<'a> {
             .item_bytes(Payload::heap_bytes)
             .item_payload(Payload::shown)
             .item_key(Payload::key_shown)
+            .braked_by(&brake)
             .observed_by(watch);
         if self.work.is_keyed {
             job = job.keyed_by(|item| Key(item.key));
@@ -276,6 +279,8 @@ pub(crate) struct Ready {
     fetch: Option<Fetch>,
     /// Keys of items that are left out.
     pub(crate) skipped: Option<KeySet>,
+    /// What holds the run back.
+    pub(crate) brake: Brake,
 }
 
 /// The cores that this process may use.

@@ -7,6 +7,7 @@
 
 mod answers;
 mod bad_input;
+mod brake;
 mod browser;
 mod bulk;
 mod compare;

@@ -133,6 +133,21 @@ impl Running {
         line
     }
 
+    /// The next line on standard error, which is no part of the outcome then.
+    pub(crate) fn told(&mut self) -> String {
+        let stderr = self.child.stderr.as_mut().unwrap();
+        // Byte by byte: what follows is for whoever asks next.
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while stderr.read(&mut byte).unwrap() == 1 && byte != [b'\n'] {
+            line.extend(byte);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Sends a signal such as `INT`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = Command::new("kill")

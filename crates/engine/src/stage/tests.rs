@@ -177,7 +177,7 @@ fn play(scenario: Scenario<'_>) -> Outcome {
             succeeded_before: false,
             horizon: None,
             stop: stop.clone(),
-            brake: crate::brake::Brake::default(),
+            brake: Brake::default(),
             clock,
             log,
         };

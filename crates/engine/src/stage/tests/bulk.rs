@@ -82,7 +82,7 @@ fn send_weighed(
             succeeded_before: false,
             horizon: None,
             stop: Stop::new(),
-            brake: crate::brake::Brake::default(),
+            brake: Brake::default(),
             clock,
             log,
         };
