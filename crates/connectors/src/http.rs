@@ -7,6 +7,7 @@
 //! A slot owns one connection (`link`: `single` over `framing`, or `shared`), which the client opens (`client`, `dial`, `stream`).
 
 mod address;
+mod allowance;
 mod answer;
 mod body;
 mod broken;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service, Usage};
 
 use crate::address::{Address, Scheme};
 use crate::called::Called;
@@ -375,17 +375,17 @@ impl Connection<Payload> for SinkConnection {
         }
     }
 
-    fn cost(&self) -> Option<f64> {
+    fn usage(&self) -> Usage {
         match self {
             #[cfg(feature = "http")]
-            SinkConnection::Http(connection) => connection.cost(),
+            SinkConnection::Http(connection) => connection.usage(),
             #[cfg(feature = "sqlite")]
-            SinkConnection::Sqlite(_) => None,
+            SinkConnection::Sqlite(_) => Usage::default(),
             #[cfg(feature = "postgres")]
-            SinkConnection::Postgres(_) => None,
+            SinkConnection::Postgres(_) => Usage::default(),
             #[cfg(feature = "file")]
-            SinkConnection::File(_) => None,
-            SinkConnection::Null(_) | SinkConnection::Called(_) => None,
+            SinkConnection::File(_) => Usage::default(),
+            SinkConnection::Null(_) | SinkConnection::Called(_) => Usage::default(),
         }
     }
 }

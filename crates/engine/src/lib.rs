@@ -127,7 +127,7 @@ pub use load::{Held, Load, StageLoad};
 pub use observer::Observer;
 pub use options::{ComputeClock, InFlightLimit, Options, Strategy};
 pub use progress::Pace;
-pub use quota::Quota;
+pub use quota::{Allowance, Quota, Usage};
 pub use record::Record;
 pub use score::compare;
 pub use service::{Connection, Declared, Durable, FromFn, NoFetch, Reply, Service};

@@ -1,4 +1,6 @@
-//! What a service allows over time, as its user knows it.
+//! What a service allows over time, as its user knows it, and as it says itself.
+
+use std::time::Duration;
 
 /// How much may be asked of a service in a second. Default: nothing is known, and it is found where the service refuses.
 ///
@@ -14,8 +16,30 @@ pub struct Quota {
     /// Requests a second, one a day to a million a second. Default: no bound.
     pub requests: Option<f64>,
     /// Units a second, such as tokens, of which an answer says how many its request has cost
-    /// ([`Connection::cost`](crate::Connection::cost)); one a day to a thousand million a second. Default: no bound.
+    /// ([`Connection::usage`](crate::Connection::usage)); one a day to a thousand million a second. Default: no bound.
     pub units: Option<f64>,
+}
+
+/// What an answer says of quotas: what its request has cost, and what is left. Default: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Units that the request has cost, such as tokens.
+    pub cost: Option<f64>,
+    /// What is left of a quota of requests.
+    pub requests: Option<Allowance>,
+    /// What is left of a quota of units.
+    pub units: Option<Allowance>,
+}
+
+/// What is left of a quota.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowance {
+    /// Requests or units that may still be used now.
+    pub remaining: f64,
+    /// All there can be, if that is told.
+    pub limit: Option<f64>,
+    /// How long it takes until all of it is back.
+    pub resets_in: Duration,
 }
 
 /// Slower is no rate but a calendar.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fault::Fault;
+use crate::quota::Usage;
 use crate::record::Record;
 
 /// A service, as configured: hands out connections.
@@ -165,10 +166,10 @@ pub trait Connection<Q>: 'static {
         None
     }
 
-    /// How many units of a quota the last request has cost, such as tokens: its answer says so. Asked after every answer; means
-    /// something where [`Quota::units`](crate::Quota::units) is set. Default: nobody knows.
-    fn cost(&self) -> Option<f64> {
-        None
+    /// What the last answer says of quotas: what its request has cost, and what is left. Asked after every answer; a cost means
+    /// something where [`Quota::units`](crate::Quota::units) is set, or units are told. Default: nothing.
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 }
 

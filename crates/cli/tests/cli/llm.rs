@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{get, lab};
+use crate::support::{get, inflight, lab};
 
 const ROWS: usize = 300;
 const KILLS: usize = 3;
@@ -145,4 +145,22 @@ fn said(address: &str) -> HashMap<String, (String, String, usize)> {
 
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn a_quota_that_the_service_tells_is_kept_from_the_first_request() {
+    for dialect in ["openai", "anthropic", "ietf"] {
+        let (_lab, address) = lab(&format!(
+            "--openai --latency 50ms --rate '20/s,burst 40' --quota-headers {dialect}"
+        ));
+        let outcome = inflight(&format!(
+            "run 0..120 --fetch 'POST http://{address}/v1/chat/completions' \
+             --fetch-body '{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"{{}}\"}}]}}' \
+             --save null: --no-profile --no-journal"
+        ))
+        .expect(0);
+        assert!(outcome.counts().contains("saved=120"), "{}", outcome.stderr);
+        let stats = get(&address, "/stats");
+        assert!(stats.contains("\"received\":120"), "{dialect}: {stats}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Reads what was answered: of a body what is wanted and never more than the cap, of a refusal its meaning.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LOCATION};
@@ -19,6 +19,13 @@ use crate::row::Value;
 
 /// Bytes of a refusal that are read, so that its connection can be used again; a longer one is cut.
 const REFUSAL_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of a refusal that are looked at: what it says of itself as JSON.
+const REFUSAL_BYTES_KEPT: usize = 16 << 10;
+
+/// A quota that is used up for longer than [`wait::WAIT_MAX`] stops a run, which goes on later. What is longer than this is no quota
+/// but a mistake: the longest are given by the month.
+const QUOTA_MAX_S: f64 = 32.0 * 86_400.0;
 
 /// How much of a body to read.
 #[derive(Clone, Copy)]
@@ -137,12 +144,16 @@ pub(super) async fn refused(
 ) -> Refusal {
     let status = answer.status;
     let bounds = Bounds {
-        keep: verdict::SHOWN_BYTES_MAX,
+        keep: REFUSAL_BYTES_KEPT,
         most: REFUSAL_BYTES_MAX,
     };
     let headers = &answer.headers;
+    let mut text_bytes = Vec::new();
     let text = match read(link, headers, bounds).await {
-        Ok(text) => head.hide(verdict::shown(&text.bytes)),
+        Ok(text) => {
+            text_bytes = text.bytes;
+            head.hide(verdict::shown(&text_bytes))
+        }
         Err(Broken::Unreadable(why)) => format!("the body {why}"),
         Err(_) => String::new(),
     };
@@ -157,12 +168,20 @@ pub(super) async fn refused(
         let place = head.hide(verdict::shown(place.as_bytes()));
         message.push_str(&format!(", Location {place}"));
     }
-    if judged.wait.is_some_and(|wait| wait.is_clamped) {
+    let spent = spent(&judged, &text_bytes);
+    if spent.is_none() && judged.wait.is_some_and(|wait| wait.is_clamped) {
         message
             .push_str(", and asks for a wait of more than 1 h, which is the longest that is kept");
     }
     if !text.is_empty() {
         message.push_str(&format!(": {text}"));
+    }
+    if let Some(spent) = spent {
+        return Refusal {
+            fault: Fault::stops_run(format!("{message}; {spent}")),
+            is_of_credentials: false,
+            is_forbidden: false,
+        };
     }
     // The body may repeat the item, so a report counts by the status alone.
     let mut fault =
@@ -185,6 +204,29 @@ pub(super) async fn refused(
         is_forbidden: status == StatusCode::FORBIDDEN,
     }
 }
+
+/// Why no request will be taken for so long that a run should not wait, and when it can go on; `None` where none need to.
+fn spent(judged: &Judged, body: &[u8]) -> Option<String> {
+    let wait = judged
+        .wait
+        .filter(|wait| wait.is_clamped && wait.asked_s < QUOTA_MAX_S);
+    if let Some(wait) = wait.filter(|_| judged.is_by_quota) {
+        let until = SystemTime::now() + Duration::from_secs_f64(wait.asked_s);
+        let until = humantime::format_rfc3339_seconds(until);
+        return Some(format!(
+            "the quota is used up until {until}; the same command goes on then"
+        ));
+    }
+    let text = std::str::from_utf8(body).ok()?;
+    let says =
+        |path| matches!(jsonl::field(text, path), Some(Value::Text(code)) if code == NO_QUOTA);
+    let is_spent = judged.is_by_quota && ["error.code", "error.type", "code"].into_iter().any(says);
+    is_spent
+        .then(|| "the account has no quota left; the same command goes on when it has".to_owned())
+}
+
+/// The code of an error that no wait mends: the account is used up.
+const NO_QUOTA: &str = "insufficient_quota";
 
 /// Whether a gateway says this of the service behind it: that did not answer at all.
 fn says_of_another(status: StatusCode) -> bool {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inflight::{Connection, Declared, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Fault, Record, Reply, Service, Usage};
 
 use super::answer::Bounds;
 use super::body::BodySource;
@@ -124,7 +124,7 @@ impl Service<Payload> for HttpFetch {
         Ok(FetchConnection {
             links: self.0.request.connect().await?,
             fetch: Arc::clone(&self.0),
-            tokens: None,
+            usage: Usage::default(),
         })
     }
 
@@ -137,8 +137,8 @@ impl Service<Payload> for HttpFetch {
 pub struct FetchConnection {
     links: Links,
     fetch: Arc<Inner>,
-    /// What the last answer has cost.
-    tokens: Option<f64>,
+    /// What the last answer says of quotas.
+    usage: Usage,
 }
 
 impl Connection<Payload> for FetchConnection {
@@ -151,11 +151,9 @@ impl Connection<Payload> for FetchConnection {
         let most = self.fetch.answer_bytes_max;
         let bounds = Bounds { keep: most, most };
         let request = &self.fetch.request;
-        self.tokens = None;
+        self.usage = Usage::default();
         let answer = request.ask(&mut self.links, record, bounds).await?;
-        if self.fetch.counts_tokens {
-            self.tokens = request.tokens(&answer);
-        }
+        self.usage = request.usage(&answer, self.fetch.counts_tokens);
         if answer.body.is_cut {
             let why = format!(
                 "answered more than {}; --answer-max takes more",
@@ -170,7 +168,7 @@ impl Connection<Payload> for FetchConnection {
         self.links.is_open()
     }
 
-    fn cost(&self) -> Option<f64> {
-        self.tokens
+    fn usage(&self) -> Usage {
+        self.usage
     }
 }

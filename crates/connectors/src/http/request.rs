@@ -4,13 +4,15 @@
 //! means. A fetch makes an item of the answer, a save at most keeps it.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::http::response::Parts;
 use hyper::{Method, Uri};
-use inflight::{Fault, Record};
+use inflight::{Fault, Record, Usage};
 
 use super::address::Address;
+use super::allowance;
 use super::answer::{self, Bounds, Refusal, Text};
 use super::body::{Body, BodySource};
 use super::broken::{self, Broken};
@@ -278,9 +280,12 @@ impl Request {
         Ok(answer)
     }
 
-    /// What an answer has cost in tokens, as far as it says.
-    pub(super) fn tokens(&self, answer: &Answer) -> Option<f64> {
-        self.checks.tokens(answer)
+    /// What an answer says of quotas: what is left, and what it has cost in tokens, where somebody counts them.
+    pub(super) fn usage(&self, answer: &Answer, counts_tokens: bool) -> Usage {
+        let told = allowance::told(&answer.head.headers, SystemTime::now);
+        let counts_tokens = counts_tokens || told.units.is_some();
+        let cost = counts_tokens.then(|| self.checks.tokens(answer)).flatten();
+        Usage { cost, ..told }
     }
 
     async fn ask_again(

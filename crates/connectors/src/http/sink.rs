@@ -1,8 +1,9 @@
 //! Saves each result with one HTTP request, or many with one, `POST` unless told otherwise.
 
+use std::mem::take;
 use std::sync::Arc;
 
-use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Durable, Fault, Record, Reply, Service, Usage};
 
 use super::answer::{Bounds, Text};
 use super::body::BodySource;
@@ -51,9 +52,10 @@ struct Inner {
 }
 
 impl Inner {
-    /// How much of an answer is read.
-    fn bounds(&self) -> Bounds {
-        let (keep, most) = if self.responses.is_some() || self.reads_answers {
+    /// How much of an answer is read, after one that said this: where units are told, the next says what it has cost.
+    fn bounds(&self, before: Usage) -> Bounds {
+        let is_wanted = self.responses.is_some() || self.reads_answers || before.units.is_some();
+        let (keep, most) = if is_wanted {
             (self.answer_bytes_max, self.answer_bytes_max)
         } else {
             (0, RESPONSE_BYTES_MAX)
@@ -159,7 +161,7 @@ impl Service<Payload> for HttpSink {
         Ok(HttpConnection {
             links: self.0.request.connect().await?,
             sink: Arc::clone(&self.0),
-            tokens: None,
+            usage: Usage::default(),
         })
     }
 
@@ -191,8 +193,8 @@ impl Service<Payload> for HttpSink {
 pub struct HttpConnection {
     links: Links,
     sink: Arc<Inner>,
-    /// What the last answer has cost.
-    tokens: Option<f64>,
+    /// What the last answer says of quotas.
+    usage: Usage,
 }
 
 impl Connection<Payload> for HttpConnection {
@@ -206,14 +208,9 @@ impl Connection<Payload> for HttpConnection {
         let [record] = bulk else {
             return Err(Fault::permanent("an HTTP save takes one record"));
         };
-        self.tokens = None;
-        let answer = sink
-            .request
-            .ask(&mut self.links, record, sink.bounds())
-            .await?;
-        if sink.counts_tokens {
-            self.tokens = sink.request.tokens(&answer);
-        }
+        let bounds = sink.bounds(take(&mut self.usage));
+        let answer = sink.request.ask(&mut self.links, record, bounds).await?;
+        self.usage = sink.request.usage(&answer, sink.counts_tokens);
         let line = |responses: &Responses| responses.line(sink.request.title(), record, &answer);
         let line = sink.responses.as_ref().map(line).transpose()?;
         Ok(Reply::one(line))
@@ -223,8 +220,8 @@ impl Connection<Payload> for HttpConnection {
         self.links.is_open()
     }
 
-    fn cost(&self) -> Option<f64> {
-        self.tokens
+    fn usage(&self) -> Usage {
+        self.usage
     }
 }
 
@@ -281,11 +278,9 @@ impl HttpConnection {
     async fn save_many(&mut self, load: Load<'_>) -> Result<Vec<Outcome>, Fault> {
         let sink = Arc::clone(&self.sink);
         let (request, checks) = (&sink.request, sink.request.checks());
-        self.tokens = None;
-        let answer = request.send(&mut self.links, load, sink.bounds()).await?;
-        if sink.counts_tokens {
-            self.tokens = request.tokens(&answer);
-        }
+        let bounds = sink.bounds(take(&mut self.usage));
+        let answer = request.send(&mut self.links, load, bounds).await?;
+        self.usage = request.usage(&answer, sink.counts_tokens);
         let records = load.records;
         let Some(parts) = checks.parts(request.title(), records.len(), &answer)? else {
             return Ok(records.iter().map(|_| Ok(None)).collect());

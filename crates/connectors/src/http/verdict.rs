@@ -12,9 +12,6 @@ use crate::error::Error;
 /// Characters of a body that are shown in a message.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// Bytes of a body that are kept to show those: four are the most that one character has.
-pub(super) const SHOWN_BYTES_MAX: usize = 4 * SHOWN_CHARS_MAX;
-
 /// What a status says about the request, and about the next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {

@@ -14,7 +14,7 @@ pub(super) const RETRY_AFTER_MS: &str = "retry-after-ms";
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// Above this, a number of seconds is the time since 1970 and no wait: 31 years.
-const EPOCH_MIN_S: f64 = 1e9;
+pub(super) const EPOCH_MIN_S: f64 = 1e9;
 
 /// Above this, such a time is in milliseconds.
 const EPOCH_MIN_MS: f64 = 1e11;
@@ -26,6 +26,8 @@ pub(super) struct Wait {
     pub(super) lasts: Duration,
     /// Whether more was asked for.
     pub(super) is_clamped: bool,
+    /// How long that would have been, in seconds.
+    pub(super) asked_s: f64,
 }
 
 impl Wait {
@@ -39,7 +41,11 @@ impl Wait {
         } else {
             Duration::from_secs_f64(seconds.max(0.0))
         };
-        Some(Wait { lasts, is_clamped })
+        Some(Wait {
+            lasts,
+            is_clamped,
+            asked_s: seconds,
+        })
     }
 }
 
@@ -76,6 +82,11 @@ pub(super) fn quota_reset(headers: &HeaderMap, now: SystemTime) -> Option<Wait> 
         .max_by_key(|wait| (wait.lasts, wait.is_clamped))
 }
 
+/// How long it takes by this value of a reset, by the clock of the answer; `None` where it is no time.
+pub(super) fn resets_in(headers: &HeaderMap, text: &str, now: SystemTime) -> Option<Duration> {
+    reset(text, clock(headers, now)).map(|wait| wait.lasts)
+}
+
 /// Whether a header says that nothing is left of a quota.
 pub(super) fn is_used_up(headers: &HeaderMap) -> bool {
     headers.iter().any(|(name, value)| {
@@ -84,7 +95,7 @@ pub(super) fn is_used_up(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_of_quota(name: &str) -> bool {
+pub(super) fn is_of_quota(name: &str) -> bool {
     name.contains("ratelimit") || name.contains("rate-limit")
 }
 

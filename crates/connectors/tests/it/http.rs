@@ -786,13 +786,68 @@ fn an_answer_says_what_it_has_cost() {
             fetched.send(&[record(0, item)]).await.unwrap();
             let mut saved = connect(&sink).await;
             save(&mut saved, &[record(0, item)]).await.unwrap();
-            assert_eq!(fetched.cost(), saved.cost());
-            fetched.cost()
+            assert_eq!(fetched.usage(), saved.usage());
+            fetched.usage().cost
         })
     };
     assert_eq!(cost(true, "7"), Some(42.0));
     assert_eq!(cost(true, "8"), None);
     assert_eq!(cost(false, "7"), None);
+}
+
+#[test]
+fn a_quota_that_is_used_up_for_hours_stops_the_run() {
+    let fault = |head: &str, body: &str| {
+        let server = Server::canned(&answer("429 Too Many Requests", head, body));
+        fetch_one(&server.url("/{}"), "7").unwrap_err()
+    };
+    let day = fault("retry-after: 40000\r\n", "");
+    assert!(
+        day.to_string().contains("the quota is used up until 20"),
+        "{day}"
+    );
+    let account = fault(
+        "",
+        r#"{"error": {"code": "insufficient_quota", "message": "pay"}}"#,
+    );
+    assert!(
+        account.to_string().contains("has no quota left"),
+        "{account}"
+    );
+    // What says so in other words, waits for a minute, or for longer than any quota lasts, is a refusal as any.
+    for (head, body) in [
+        ("", r#"{"error": {"message": "insufficient_quota"}}"#),
+        ("retry-after: 60\r\n", ""),
+        ("retry-after: 99999999999999999999\r\n", ""),
+    ] {
+        let fault = fault(head, body);
+        assert_eq!(fault.verdict(), Verdict::Overload, "{fault}");
+    }
+}
+
+#[test]
+fn what_is_left_of_quotas_is_told_with_each_answer() {
+    let server = Server::start(|_| {
+        let head = "x-ratelimit-remaining-requests: 7\r\nx-ratelimit-reset-requests: 2s\r\n\
+                    x-ratelimit-remaining-tokens: 900\r\nx-ratelimit-reset-tokens: 1m0s\r\n";
+        answer("200 OK", head, r#"{"usage":{"total_tokens":42}}"#).into_bytes()
+    });
+    let sink = sink(&server.url("/"));
+    wait(async {
+        let mut connection = connect(&sink).await;
+        let mut told = Vec::new();
+        for index in 0..2 {
+            save(&mut connection, &[record(index, "a")]).await.unwrap();
+            told.push(connection.usage());
+        }
+        assert_eq!(told[0].requests.unwrap().remaining, 7.0);
+        assert_eq!(told[0].units.unwrap().resets_in, Duration::from_secs(60));
+        assert_eq!(
+            told[1].cost,
+            Some(42.0),
+            "where tokens are told, they are counted"
+        );
+    });
 }
 
 #[test]

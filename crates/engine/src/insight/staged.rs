@@ -16,6 +16,7 @@ use crate::job::{Job, JobOf, Types};
 use crate::journal::{Command, open_simulated};
 use crate::log;
 use crate::options::{ComputeClock, InFlightLimit, Options};
+use crate::quota::Usage;
 use crate::record::Record;
 use crate::run::{conduct, prepare};
 use crate::service::{Connection, NoFetch, Reply, Service};
@@ -334,7 +335,10 @@ impl Connection<u64> for Line {
         }
     }
 
-    fn cost(&self) -> Option<f64> {
-        self.0.0.played.cost
+    fn usage(&self) -> Usage {
+        Usage {
+            cost: self.0.0.played.cost,
+            ..Usage::default()
+        }
     }
 }

@@ -397,12 +397,8 @@ mod tests {
     fn sent(at: f64, in_flight: usize) -> Sent {
         let at = Duration::from_secs_f64(at);
         Sent {
-            allowed: at,
-            at,
             in_flight,
-            records: 1,
-            reserved: 0.0,
-            cost: None,
+            ..Sent::first(at)
         }
     }
 

@@ -7,6 +7,7 @@ use super::decision::{Decision, Reason};
 use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
 use super::pace::Pace;
+use super::told::Told;
 use super::units::Units;
 use crate::load::Held;
 use crate::quota::Quota;
@@ -43,6 +44,7 @@ pub(super) struct Limit {
     law: Law,
     pace: Pace,
     units: Option<Units>,
+    told: Told,
     pause_until: Duration,
     refused_share: f64,
     /// Requests sent up to then tell nothing new of a quota.
@@ -74,6 +76,7 @@ impl Limit {
             law,
             pace,
             units: settings.quota.units.map(Units::new),
+            told: Told::default(),
             pause_until: Duration::ZERO,
             refused_share: 0.0,
             slowed_at: None,
@@ -99,8 +102,19 @@ impl Limit {
 
     /// The first moment at which another may be sent.
     pub(super) fn send_at(&self) -> Duration {
+        let next = self.requests_at().max(self.units_at());
+        self.pause_until.max(duration(next))
+    }
+
+    /// The same by what is known of requests over time alone.
+    fn requests_at(&self) -> f64 {
+        self.pace.next().max(self.told.next().0)
+    }
+
+    /// The same by what is known of units.
+    fn units_at(&self) -> f64 {
         let units = self.units.as_ref().map_or(0.0, Units::next);
-        self.pause_until.max(duration(self.pace.next().max(units)))
+        units.max(self.told.next().1)
     }
 
     /// How many may be sent now, with so many in flight.
@@ -112,7 +126,8 @@ impl Limit {
         let limit = most.map_or(self.limit(), |most| most.min(self.limit()));
         let room = limit.saturating_sub(in_flight);
         // What is sent one after the other is looked at again after each.
-        if self.units.is_some() || self.pace.rate(now.as_secs_f64()).is_some() {
+        let has_rate = self.pace.rate(now.as_secs_f64()).is_some();
+        if has_rate || self.units.is_some() || self.told.is_heard() {
             return room.min(1);
         }
         room
@@ -120,16 +135,15 @@ impl Limit {
 
     /// What keeps another from being sent now, with so many in flight, if anything does.
     pub(super) fn held(&self, now: Duration, in_flight: usize) -> Option<Held> {
-        let units = self.units.as_ref();
-        let has_quota = self.pace.rate(now.as_secs_f64()).is_some();
+        let has_quota = self.told.is_heard() || self.pace.rate(now.as_secs_f64()).is_some();
         let is_searching = match &self.law {
             Law::Fixed(_) => false,
             Law::Auto(auto) => auto.is_searching(),
         };
         match self.limit() {
             _ if now < self.pause_until && !has_quota => Some(Held::Pause),
-            _ if now < duration(self.pace.next()).max(self.pause_until) => Some(Held::Quota),
-            _ if units.is_some_and(|units| now < duration(units.next())) => Some(Held::Units),
+            _ if now < duration(self.requests_at()).max(self.pause_until) => Some(Held::Quota),
+            _ if now < duration(self.units_at()) => Some(Held::Units),
             limit if in_flight >= limit && is_searching => Some(Held::Search),
             limit if in_flight >= limit => Some(Held::Limit),
             // No cost is known yet, so few are sent.
@@ -138,25 +152,27 @@ impl Limit {
         }
     }
 
-    /// A request is sent now, and so many are in flight with it. Says how many units of the quota are reserved for it.
-    pub(super) fn sent(&mut self, now: Duration, in_flight: usize) -> f64 {
+    /// A request is sent now, and so many are in flight with it. Gives its number, and how many units of the quota are reserved for it.
+    pub(super) fn sent(&mut self, now: Duration, in_flight: usize) -> (u64, f64) {
         let now_s = now.as_secs_f64();
         self.pace.sent(now_s);
         if let Law::Auto(auto) = &mut self.law {
             auto.sent(in_flight);
         }
         let units = self.units.as_mut();
-        units.map_or(0.0, |units| units.sent(now_s))
+        let reserved = units.map_or(0.0, |units| units.sent(now_s));
+        (self.told.sent(now_s), reserved)
     }
 
     /// A request ended. What it has cost is taken of the quota of units in place of what was reserved for it; one that was
     /// refused cost nothing, and of one that failed nobody knows.
-    pub(super) fn cost(&mut self, now: Duration, sent: Sent, outcome: Outcome) {
+    pub(super) fn usage(&mut self, now: Duration, sent: Sent, outcome: Outcome) {
+        let now_s = now.as_secs_f64();
+        self.told.heard(now_s, &sent);
         let Some(units) = &mut self.units else {
             return;
         };
-        let now_s = now.as_secs_f64();
-        match (outcome, sent.cost) {
+        match (outcome, sent.usage.cost) {
             (_, Some(cost)) => units.cost(now_s, sent.reserved, cost),
             (Outcome::Refused { .. }, None) => units.refused(now_s, sent.reserved),
             _ => {}
@@ -342,8 +358,8 @@ mod tests {
                 while limit.room(now, flying.len()) > 0 {
                     prop_assert!(now >= limit.send_at());
                     let in_flight = flying.len() + 1;
-                    let reserved = limit.sent(now, in_flight);
-                    flying.push_back(Sent { allowed: now, at: now, in_flight, records: 1, reserved, cost: None });
+                    let (number, reserved) = limit.sent(now, in_flight);
+                    flying.push_back(Sent { in_flight, reserved, number, ..Sent::first(now) });
                     prop_assert!(flying.len() <= limit.limit());
                     prop_assert!((1..=ceiling).contains(&limit.limit()));
                 }
@@ -364,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_spaces_sends_and_allows_no_burst_after_a_gap() {
+    fn a_rate_spaces_sends_and_allows_no_more_than_a_late_timer_after_a_gap() {
         let mut limit = Limit::new(LimitSettings {
             fixed: Some(10),
             quota: requests(Some(100.0)),
@@ -372,21 +388,19 @@ mod tests {
         });
         limit.sent(MS, 1);
         assert_eq!((limit.room(5 * MS, 0), limit.send_at()), (0, 10 * MS));
-        limit.sent(1000 * MS, 1);
-        assert_eq!((limit.room(1005 * MS, 0), limit.room(1006 * MS, 0)), (0, 1));
+        let mut at_once = 0;
+        while limit.room(1000 * MS, 0) > 0 {
+            limit.sent(1000 * MS, 1);
+            at_once += 1;
+        }
+        assert_eq!(at_once, 3, "two more than one, for 20 ms");
+        assert_eq!((limit.room(1009 * MS, 0), limit.room(1010 * MS, 0)), (0, 1));
     }
 
     #[test]
     fn a_pause_holds_everything_back_but_no_longer_than_an_hour() {
         let mut limit = Limit::new(settings());
-        let sent = Sent {
-            allowed: Duration::ZERO,
-            at: Duration::ZERO,
-            in_flight: 1,
-            records: 1,
-            reserved: 0.0,
-            cost: None,
-        };
+        let sent = Sent::first(Duration::ZERO);
         let refused = Outcome::Refused {
             by_quota: true,
             wait: Some(Duration::from_secs(1_000_000_000)),
@@ -400,12 +414,8 @@ mod tests {
     fn a_few_refused_by_a_full_queue_hold_up_nobody_else() {
         let mut limit = Limit::new(settings());
         let sent = Sent {
-            allowed: MS,
-            at: MS,
             in_flight: 8,
-            records: 1,
-            reserved: 0.0,
-            cost: None,
+            ..Sent::first(MS)
         };
         for _ in 0..20 {
             limit.done(100 * MS, sent, Outcome::Succeeded);

@@ -9,6 +9,7 @@ use super::learnt::Learnt;
 use super::outcome::{Outcome, Sent};
 use crate::load::Held;
 use crate::planted::planted;
+use crate::quota::Usage;
 
 /// How long fewer requests are sent than the limit allows because no further connection could be had: long enough for a
 /// server to lose other clients, short enough not to slow down an hour's job.
@@ -134,13 +135,15 @@ impl Gate {
     pub fn sent(&mut self, now: Duration, records: usize, is_full_in_bytes: bool) -> Sent {
         self.in_flight += 1;
         self.is_full_in_bytes = is_full_in_bytes;
+        let (number, reserved) = self.limit.sent(now, self.in_flight);
         Sent {
             allowed: now,
             at: now,
             in_flight: self.in_flight,
             records,
-            reserved: self.limit.sent(now, self.in_flight),
-            cost: None,
+            reserved,
+            number,
+            usage: Usage::default(),
         }
     }
 
@@ -152,7 +155,7 @@ impl Gate {
         outcome: Outcome,
         is_more_ready: bool,
     ) -> Option<Changed> {
-        self.limit.cost(now, sent, outcome);
+        self.limit.usage(now, sent, outcome);
         let is_bound = is_more_ready && self.in_flight >= self.limit.limit();
         self.in_flight -= usize::from(!planted!(SlotLeaked) || outcome == Outcome::Succeeded);
         let is_answer = outcome == Outcome::Succeeded;

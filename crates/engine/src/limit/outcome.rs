@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::quota::Usage;
+
 /// How a request was sent, and what it cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sent {
@@ -15,8 +17,26 @@ pub struct Sent {
     pub records: usize,
     /// Units of a quota that were reserved for it; 0 without such a quota.
     pub reserved: f64,
-    /// Units of a quota that it has cost, once its answer says so.
-    pub cost: Option<f64>,
+    /// How many were sent before it, and it.
+    pub number: u64,
+    /// What its answer says of quotas, once there is one.
+    pub usage: Usage,
+}
+
+#[cfg(test)]
+impl Sent {
+    /// The first request, sent at this time.
+    pub(super) fn first(at: Duration) -> Sent {
+        Sent {
+            allowed: at,
+            at,
+            in_flight: 1,
+            records: 1,
+            reserved: 0.0,
+            number: 1,
+            usage: Usage::default(),
+        }
+    }
 }
 
 /// How a request ended, as far as it matters here.

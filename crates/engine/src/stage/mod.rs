@@ -372,9 +372,9 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             outcome,
             mark,
             in_doubt,
-            cost,
+            usage,
         } = answer;
-        let sent = Sent { cost, ..sent };
+        let sent = Sent { usage, ..sent };
         let first = bulk[0].index;
         let trail = &bulk[0].trail;
         let ready_at = Duration::from_nanos(trail.ready_ns);
@@ -403,7 +403,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
                 .collect::<Indexes>(),
             mark: kept.or(mark),
             in_doubt: settled.in_doubt + in_doubt,
-            units: cost.unwrap_or(0.0),
+            units: usage.cost.unwrap_or(0.0),
             verdict: settled.verdict,
         };
         self.tell(now, attempt, settled);

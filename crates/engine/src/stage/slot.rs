@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::fault::{Fault, Verdict};
 use crate::planted::planted;
+use crate::quota::Usage;
 use crate::record::Record;
 use crate::service::{Connection, Reply, Service};
 
@@ -20,11 +21,11 @@ pub(super) struct Deadlines {
     pub(super) attempt: Duration,
 }
 
-/// What came of one request, how far the service's own output had come with it, and what it cost of a quota.
+/// What came of one request, how far the service's own output had come with it, and what it says of quotas.
 pub(super) struct Answered<A> {
     pub(super) outcome: Result<Reply<A>, Fault>,
     pub(super) mark: Option<u64>,
-    pub(super) cost: Option<f64>,
+    pub(super) usage: Usage,
     /// Records that had gone over a stale connection before, of which nobody knows whether they took effect.
     pub(super) in_doubt: usize,
 }
@@ -42,7 +43,7 @@ impl<A> From<Fault> for Answered<A> {
         Answered {
             outcome: Err(fault),
             mark: None,
-            cost: None,
+            usage: Usage::default(),
             in_doubt: 0,
         }
     }
@@ -138,14 +139,14 @@ impl<C> Slot<C> {
                 in_doubt = bulk.len();
             }
         };
-        let (mark, cost) = (wire.connection.mark(), wire.connection.cost());
+        let (mark, usage) = (wire.connection.mark(), wire.connection.usage());
         if sent.is_reusable || planted!(TimedOutReused) {
             self.wire = Some(wire);
         }
         Answered {
             outcome: sent.outcome,
             mark,
-            cost,
+            usage,
             in_doubt,
         }
     }
