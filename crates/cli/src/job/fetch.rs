@@ -1,6 +1,6 @@
 //! What fetches: a service over HTTP, or code of the program around us.
 
-use inflight::{Connection, Declared, Fault, Record, Reply, Service};
+use inflight::{Connection, Declared, Fault, Record, Reply, Service, Usage};
 use inflight_connectors::{Called, FetchConnection, HttpFetch, Payload, RequestPreview};
 
 /// What fetches.
@@ -71,10 +71,10 @@ impl Connection<Payload> for Fetching {
         }
     }
 
-    fn cost(&self) -> Option<f64> {
+    fn usage(&self) -> Usage {
         match self {
-            Fetching::Http(connection) => connection.cost(),
-            Fetching::Called(_) => None,
+            Fetching::Http(connection) => connection.usage(),
+            Fetching::Called(_) => Usage::default(),
         }
     }
 }
