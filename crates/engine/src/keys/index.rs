@@ -25,6 +25,14 @@ type List = Vec<[u8; 5]>;
 impl Index {
     /// Adds a key that begins with these bits.
     pub(crate) fn insert(&mut self, beginning: u32, number: u64) {
+        let (list, entry) = self.list_for(beginning, number);
+        let value = value_of(&entry);
+        let place = list.partition_point(|other| value_of(other) < value);
+        list.insert(place, entry);
+    }
+
+    /// The list that takes this key, with room for it, and its entry.
+    fn list_for(&mut self, beginning: u32, number: u64) -> (&mut List, [u8; 5]) {
         let (part, number) = ((number / PART) as usize, (number % PART) as u32);
         while self.parts.len() <= part {
             self.parts.push(vec![List::new(); LISTS]);
@@ -34,19 +42,20 @@ impl Index {
             // What a list doubles it would waste: memory is bounded for each key.
             list.reserve_exact(4 + list.len() / 8);
         }
-        let entry = entry_of(beginning, number);
-        let place = list.partition_point(|other| *other < entry);
-        list.insert(place, entry);
+        (list, entry_of(beginning, number))
     }
 
     /// The numbers that a key may have which begins with these bits, the largest first.
     pub(crate) fn candidates(&self, beginning: u32) -> impl Iterator<Item = u64> {
         let (first, last) = (entry_of(beginning, 0), entry_of(beginning, u32::MAX));
+        let (first, last) = (value_of(&first), value_of(&last));
         let parts = self.parts.iter().enumerate().rev();
         parts.flat_map(move |(part, lists)| {
             let list = &lists[list_of(beginning)];
-            let from = list.partition_point(|other| *other < first);
-            let like = list[from..].iter().take_while(move |other| **other <= last);
+            let from = list.partition_point(|other| value_of(other) < first);
+            let like = list[from..]
+                .iter()
+                .take_while(move |other| value_of(other) <= last);
             let numbers: Vec<u64> = like
                 .map(|entry| part as u64 * PART + number_of(entry))
                 .collect();
@@ -62,6 +71,30 @@ impl Index {
             .map(|list| size_of::<List>() + list.capacity() * size_of::<[u8; 5]>())
             .sum()
     }
+}
+
+/// An index that is filled and not asked yet: it puts its lists in order once, instead of with each key.
+#[derive(Debug, Default)]
+pub(crate) struct Loading(Index);
+
+impl Loading {
+    /// Adds a key that begins with these bits.
+    pub(crate) fn push(&mut self, beginning: u32, number: u64) {
+        let (list, entry) = self.0.list_for(beginning, number);
+        list.push(entry);
+    }
+
+    pub(crate) fn finish(mut self) -> Index {
+        let lists = self.0.parts.iter_mut().flatten();
+        lists.for_each(|list| list.sort_unstable_by_key(value_of));
+        self.0
+    }
+}
+
+/// An entry as a number, which is compared quicker than bytes.
+fn value_of(entry: &[u8; 5]) -> u64 {
+    let [a, b, c, d, e] = *entry;
+    u64::from_be_bytes([0, 0, 0, a, b, c, d, e])
 }
 
 fn list_of(beginning: u32) -> usize {
@@ -94,6 +127,14 @@ mod tests {
         for (beginning, number) in &keys {
             index.insert(*beginning, *number);
         }
+        let mut loading = Loading::default();
+        keys.iter()
+            .for_each(|(beginning, number)| loading.push(*beginning, *number));
+        let loaded = loading.finish();
+        assert!(
+            loaded.parts == index.parts,
+            "it is the same however it was filled"
+        );
         for (beginning, number) in &keys {
             assert!(
                 index

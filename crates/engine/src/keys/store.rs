@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::{self, ENTRY, Hash};
-use super::index::{Index, NUMBERS_MAX};
+use super::index::{Index, Loading, NUMBERS_MAX};
 use crate::journal::Disk;
 use crate::key::Key;
 use crate::planted::planted;
@@ -118,6 +118,13 @@ impl Store {
     }
 
     fn load(&mut self, length: u64) -> io::Result<()> {
+        let mut index = Loading::default();
+        self.load_into(&mut index, length)?;
+        self.index = index.finish();
+        Ok(())
+    }
+
+    fn load_into(&mut self, index: &mut Loading, length: u64) -> io::Result<()> {
         let mut bytes = vec![0; LOADED_AT_ONCE * ENTRY];
         loop {
             let got = self.disk.read_at(place_of(self.written), &mut bytes)?;
@@ -129,7 +136,7 @@ impl Store {
                     self.is_torn = true;
                     return Ok(());
                 };
-                self.index.insert(hash.beginning(), self.written);
+                index.push(hash.beginning(), self.written);
                 self.written += 1;
             }
             if got < bytes.len() {
