@@ -165,6 +165,7 @@ def caused_by(cause):
         (caused_by(ConnectionRefusedError()), "unreached"),
         (TimeoutError(), "in doubt"),
         (asyncio.TimeoutError(), "in doubt"),
+        (asyncio.CancelledError(), "in doubt"),
         (TypeError("x"), "permanent"),
         (NameError("x"), "permanent"),
         (ImportError("x"), "permanent"),

@@ -107,7 +107,9 @@ def test_ctrl_c_under_asyncio_run():
     job = Script(code)
     assert job.line() == "began"
     job.process.send_signal(signal.SIGINT)
-    assert job.end()[1] == "interrupted True\n"
+    # Before 3.11 asyncio.run cancels every task of the loop at once, the saves among them.
+    drains = sys.version_info >= (3, 11)
+    assert job.end()[1] == f"interrupted {drains}\n"
 
 
 def test_a_second_ctrl_c_does_not_wait():
@@ -277,6 +279,37 @@ def rows(database: pathlib.Path) -> int:
             return int(connection.execute("select count(*) from t").fetchone()[0])
     except sqlite3.Error:
         return 0
+
+
+def test_after_a_kill_postgres_has_each_row_once(postgres, tmp_path):
+    code = f"""
+    import time, inflight
+    def compute(n):
+        time.sleep(0.001)
+        return {{"n": n, "square": n * n}}
+    print("began", flush=True)
+    summary = inflight.run(
+        range(3000), compute=compute, save="{postgres.url}?table=squares", create=True, journal="{tmp_path}/night.journal"
+    )
+    print(summary.saved, flush=True)
+    """
+
+    def rows():
+        try:
+            return int(postgres.query("select count(*) from squares"))
+        except AssertionError:
+            return 0
+
+    for _ in range(3):
+        job = Script(code)
+        assert job.line() == "began"
+        before = rows()
+        assert until(lambda: rows() > before + 50, 20)
+        job.process.kill()
+        job.process.wait()
+    code_, out, err = Script(code).end(60)
+    assert out == "began\n3000\n", err
+    assert postgres.query("select count(*), count(distinct result::json->>'n') from squares") == "3000|3000"
 
 
 def test_a_journal_knows_its_job(tmp_path):

@@ -215,7 +215,8 @@ def verdict(error: BaseException, *, computes: bool) -> tuple[str, float | None,
     causes = chain(error)
     if any(_is_unreached(cause) for cause in causes):
         return "unreached", None, False
-    if any(_is_timeout(cause) for cause in causes):
+    # One that was cancelled may have been sent.
+    if isinstance(error, asyncio.CancelledError) or any(_is_timeout(cause) for cause in causes):
         return "in doubt", None, False
     if isinstance(error, PROGRAMMING):
         return "permanent", None, False
