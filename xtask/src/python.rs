@@ -25,6 +25,7 @@ const TOOLS: &[&str] = &[
     "aiohttp",
     "ipykernel",
     "nbclient",
+    "uvloop",
     "pandas",
     "polars",
     "numpy",

@@ -123,3 +123,20 @@ def test_an_item_that_fails_raises_in_its_place():
         assert seen == [0, 1, 2]
 
     asyncio.run(main())
+
+
+def test_another_event_loop_does_as_well():
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main():
+        async def fetch(n):
+            await asyncio.sleep(0.001)
+            return n
+
+        return [n async for n in inflight.amap(range(100), fetch=fetch)]
+
+    loop = uvloop.new_event_loop()
+    try:
+        assert loop.run_until_complete(main()) == list(range(100))
+    finally:
+        loop.close()

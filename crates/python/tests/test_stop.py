@@ -342,3 +342,24 @@ def test_rows_with_a_key_are_known_wherever_they_stand(tmp_path):
     assert sorted(saved) == [2, 4, 6]
     assert inflight.run(rows([4, 3, 2, 1]), compute=lambda row: row["n"], **keywords).saved == 4
     assert sorted(saved) == [2, 4, 6, 8]
+
+
+def test_interrupting_a_notebook_drains():
+    jupyter = pytest.importorskip("jupyter_client")
+    manager, client = jupyter.manager.start_new_kernel(kernel_name="python3")
+
+    def told(word):
+        said = ""
+        while word not in said:
+            message = client.get_iopub_msg(timeout=30)
+            said += message["content"].get("text", "") + str(message["content"].get("evalue", ""))
+        return said
+
+    try:
+        client.execute(textwrap.dedent(INTERRUPTED))
+        told("began")
+        manager.interrupt_kernel()
+        assert "interrupted True True" in told("interrupted")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
