@@ -19,6 +19,7 @@ class MapKeywords(TypedDict, total=False):
 
     answer_max: str
     batch: int
+    brake: str
     bulk: int | str
     ca_file: Path
     check: Path
