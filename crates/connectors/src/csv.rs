@@ -3,6 +3,8 @@
 //! A quoted value may hold line ends, so that a record is more than a line: a place lies between two records, and whoever goes
 //! on there knows the header, which was read when the file was opened.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod parser;
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -312,6 +314,9 @@ pub(crate) fn read_header(reader: impl Read, dialect: &Dialect) -> io::Result<Op
         let buffer = reader.fill_buf()?;
         let is_end = buffer.is_empty();
         let (parsed, taken) = parser.parse(if is_end { b"\n" } else { buffer });
+        if is_end && parsed == Parsed::Piece && parser.is_begun {
+            return Err(invalid("a quote is never closed".to_owned()));
+        }
         if parsed == Parsed::Record || is_end {
             break;
         }

@@ -5,6 +5,8 @@
 
 mod crew;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod incoming;
 mod process;
 mod protocol;

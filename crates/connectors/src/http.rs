@@ -22,6 +22,8 @@ mod eyeballs;
 mod fetch;
 mod follow;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod head;
 mod item;
 mod json;

@@ -40,6 +40,9 @@ mod file;
 mod file_id;
 mod fingerprint;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod going_on;
 #[cfg(feature = "http")]
 mod http;

@@ -22,9 +22,12 @@ pub(super) struct Parser {
     pub(super) is_over: bool,
     /// Whether a record has begun and not ended.
     pub(super) is_begun: bool,
-    /// Whether anything was read, so that no byte order mark can come any more.
-    has_read: bool,
+    /// How much of a byte order mark has come; `None` where none can come any more.
+    mark: Option<usize>,
 }
+
+/// What some programs write before the first byte of a text in UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What became of a piece.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +48,7 @@ impl Parser {
             count: 0,
             is_over: false,
             is_begun: false,
-            has_read: false,
+            mark: Some(0),
         }
     }
 
@@ -65,10 +68,12 @@ impl Parser {
 
     /// Takes from this piece up to the end of the record, or all of it; says how many bytes.
     pub(super) fn parse(&mut self, piece: &[u8]) -> (Parsed, usize) {
+        if let Some(before) = self.mark {
+            return self.begin(piece, before);
+        }
         if let Some(taken) = self.plain(piece) {
             return (Parsed::Record, taken);
         }
-        self.has_read = true;
         let mut taken = 0;
         loop {
             let (result, read, written, ended) = self.reader.read_record(
@@ -99,11 +104,28 @@ impl Parser {
         }
     }
 
+    /// The same for the first pieces, of which so many bytes were those of a byte order mark: it is of no value.
+    fn begin(&mut self, piece: &[u8], before: usize) -> (Parsed, usize) {
+        let same = piece.iter().zip(&MARK[before..]);
+        let taken = same.take_while(|(byte, of_mark)| byte == of_mark).count();
+        let come = before + taken;
+        self.mark = Some(come).filter(|_| come < MARK.len() && taken == piece.len());
+        if self.mark.is_some() {
+            return (Parsed::Piece, taken);
+        }
+        if come < MARK.len() {
+            // It was none: these are bytes of the first value.
+            self.parse(&MARK[..come]);
+        }
+        let (parsed, rest) = self.parse(&piece[taken..]);
+        (parsed, taken + rest)
+    }
+
     /// Takes a whole record without quotes, as most are, and says how many bytes: its ends are searched for many bytes at a time,
     /// where the state machine looks at one after the other.
     fn plain(&mut self, piece: &[u8]) -> Option<usize> {
         let is_amid = self.is_begun || self.is_over || self.text_length + self.count > 0;
-        if is_amid || !self.has_read {
+        if is_amid {
             return None;
         }
         let end = memchr::memchr3(b'\n', b'\r', b'"', piece)?;

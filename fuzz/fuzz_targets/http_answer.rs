@@ -1,0 +1,4 @@
+//! Answers of HTTP services, in pieces and as a whole.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inflight_connectors::fuzzing::http_answer(bytes));
