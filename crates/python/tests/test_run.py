@@ -125,7 +125,7 @@ def test_the_keywords_that_type_checkers_know_are_the_flags_of_the_command():
     flags = {flag.replace("-", "_") for flag in re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", said, re.M)}
     # What is no keyword, and what run has as parameters of its own.
     flags -= {"help", "version", "dry_run", "first", "compute", "save", "fetch"}
-    assert set(Keywords.__annotations__) == flags
+    assert set(Keywords.__annotations__) == flags, "a flag of run is named in _keywords.py as well"
 
 
 def test_compare_does_the_job_four_ways():

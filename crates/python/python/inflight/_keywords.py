@@ -83,3 +83,4 @@ class Keywords(MapKeywords, total=False):
     responses: Path
     save_body: str
     save_quota: str | Sequence[str]
+    skip_existing: bool
