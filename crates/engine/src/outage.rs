@@ -1,11 +1,11 @@
 //! Is the service away, or are items bad? Pure: outcomes and times in, one of three states out.
 //!
 //! An outage is a statement about the service, so it needs evidence from *fresh* items: those that have not failed before.
-//! It begins when no connection can be made, or when eight fresh requests in a row have failed; it is told of and forgiven when
-//! nothing has succeeded for a second. One probe at a time goes out, with a fresh item as long as there is one: a bad item says
-//! nothing. Where the service can be reached, about forty such probes are sent in the first five seconds, later and elsewhere one after
-//! 1 s and twice as long each time up to 30 s. It ends when a probe succeeds. Where only items are left that have failed before, nothing can show
-//! that the service is back: after three seconds the pause ends as well, and they are tried until their attempts are used up.
+//! It begins when no connection can be made, or when eight fresh requests in a row have failed and nothing has succeeded for a
+//! second, or for twice as long as an answer takes. Then fresh items are the probes, eight a second for a minute. An outage ends
+//! when a probe succeeds. Where every item that is left has failed, nothing fresh can show whether the service is back: few items
+//! are bad, and so are many that were answered; many that were not are an outage. [`blame`](crate::stage) says what becomes of
+//! the items.
 
 use std::time::Duration;
 
@@ -13,16 +13,27 @@ use crate::planted::planted;
 
 /// How long nothing may have succeeded before failures of several items are an outage.
 const SILENCE: Duration = Duration::from_secs(1);
+/// The same in answers of usual length: where they take long, there is not one a second.
+const SILENT_ANSWERS: u32 = 2;
+/// Answers over which the usual length is taken.
+const LATENCY_OVER: u32 = 8;
 /// Fresh requests that must have failed since the last success: where every second item is bad, one run of 256 is that long.
 const WITNESSES: u32 = 8;
+/// So many items that are left, and have failed since the last success, are bad rather than an outage: a bad stretch at the end of
+/// an input is more likely than an outage that begins just then. Half of what `--halt` looks back on.
+pub(crate) const FEW: usize = 50;
 const PROBE_FIRST: Duration = Duration::from_secs(1);
 const PROBE_MAX: Duration = Duration::from_secs(30);
-/// How often, and for how long at first, a service is probed that can be reached: what fails then may be a stretch of bad items, and
-/// there is a good one behind it.
+/// How often a service is probed with fresh items that can be reached, and for how long: what fails may be a stretch of bad items,
+/// and there is a good one behind it. Eight requests a second hurt no service.
 const SAMPLE_EVERY: Duration = Duration::from_millis(125);
-const SAMPLE_FOR: Duration = Duration::from_secs(5);
-/// How long to wait for a fresh item: computations may bring one.
-const UNSEEN: Duration = Duration::from_secs(3);
+const SAMPLE_FOR: Duration = Duration::from_secs(60);
+/// How long the last attempt of an item waits after the first failure where no other item can be tried: so long for each that is
+/// left, at most [`DOUBT_MAX`]. An outage that is shorter costs nothing then.
+const DOUBT_EACH: Duration = Duration::from_secs(1);
+const DOUBT_MAX: Duration = Duration::from_secs(10);
+/// The same where more than [`FEW`] are left: that all of them are bad is less likely.
+const DOUBT_MANY: Duration = Duration::from_secs(60);
 
 /// Whether the service is there.
 #[derive(Debug)]
@@ -32,10 +43,16 @@ pub(crate) struct Outage {
     ever_succeeded: bool,
     /// Whether an earlier run of the job has saved something.
     succeeded_before: bool,
-    /// The first failure since the last success.
+    /// How long an answer takes, once there was one.
+    latency: Option<Duration>,
+    /// The first failure since the last success of a request that was sent after the failure before: only that shows anything.
     first_failure: Option<Duration>,
+    /// The first failure since the last success of any.
+    silent_since: Option<Duration>,
     /// Fresh requests that failed since the last success.
     witnesses: u32,
+    /// Whether each failure since the last success was a whole answer of the service.
+    is_answered: bool,
     streak: u32,
     away: Option<Away>,
 }
@@ -43,14 +60,14 @@ pub(crate) struct Outage {
 #[derive(Clone, Copy, Debug)]
 struct Away {
     began: Duration,
+    /// When it was noticed.
+    noted: Duration,
     next_probe: Duration,
     wait: Duration,
-    /// When the probe was sent that has not been answered.
+    /// When the last probe was sent, if it has not been answered.
     probe_sent: Option<Duration>,
     /// Since when it can be reached, though requests fail; `None` while nobody can connect.
     reached: Option<Duration>,
-    /// When there was a fresh item last.
-    fresh_at: Duration,
     /// Whether anybody was told; else it may be a few bad items beside each other.
     is_told: bool,
     /// Requests that were in flight when it began, and still are: one of them may succeed.
@@ -62,12 +79,24 @@ struct Away {
 pub(crate) struct Failure {
     /// Whether none of its items had failed before.
     pub(crate) is_fresh: bool,
-    /// Whether other items are there that have not.
-    pub(crate) is_fresh_left: bool,
+    /// What else there is to be tried.
+    pub(crate) rest: Rest,
     /// Whether the service itself answered, if only to say that it failed.
     pub(crate) is_answered: bool,
     /// Other requests in flight.
     pub(crate) in_flight: usize,
+}
+
+/// What there is to be tried beside an item that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Fresh items, or some may come.
+    Fresh,
+    /// Few items are left, this one included, of which nobody knows that they are bad; and none will come. Fresh ones may be
+    /// among them.
+    Few,
+    /// Many are left, none is fresh, and none will come.
+    Stale,
 }
 
 /// What a failure is taken for.
@@ -90,8 +119,11 @@ impl Outage {
             first_contact,
             ever_succeeded: false,
             succeeded_before: false,
+            latency: None,
             first_failure: None,
+            silent_since: None,
             witnesses: 0,
+            is_answered: true,
             streak: 1,
             away: None,
         }
@@ -113,54 +145,73 @@ impl Outage {
         self.away.is_some()
     }
 
-    /// How many requests may be sent now: `None` means as many as the limit allows.
-    pub(crate) fn allowance(&self, now: Duration) -> Option<usize> {
+    /// Whether it was said that the service is away.
+    pub(crate) fn is_told(&self) -> bool {
+        self.away.is_some_and(|away| away.is_told)
+    }
+
+    /// Whether failures are each item's own, whatever happens.
+    pub(crate) fn is_ruled_out(&self) -> bool {
+        self.budget.is_zero()
+    }
+
+    /// Until when the last attempts of items wait, where so many items are left and no other can be tried.
+    pub(crate) fn doubted_until(&self, left: usize) -> Duration {
+        let each = DOUBT_EACH.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX));
+        let doubt = match left {
+            _ if planted!(NoDoubt) => Duration::ZERO,
+            ..=FEW => each.min(DOUBT_MAX),
+            _ => DOUBT_MANY,
+        };
+        self.first_failure.unwrap_or_default() + doubt
+    }
+
+    /// How many requests may be sent now: `None` means as many as the limit allows. A probe is best a fresh item.
+    pub(crate) fn allowance(&self, now: Duration, has_fresh: bool) -> Option<usize> {
         let away = self.away.as_ref()?;
-        Some(usize::from(
-            away.probe_sent.is_none() && now >= away.next_probe,
-        ))
+        let is_free = away.is_sampling(now, has_fresh) || away.probe_sent.is_none();
+        Some(usize::from(is_free && now >= away.next_probe))
     }
 
     /// When the next probe becomes due, or the budget is spent.
-    pub(crate) fn wake_at(&self, now: Duration) -> Option<Duration> {
+    pub(crate) fn wake_at(&self, now: Duration, has_fresh: bool) -> Option<Duration> {
         let away = self.away.as_ref()?;
-        let end = away.began + self.budget_now();
-        let probe_is_due_later = away.probe_sent.is_none() && away.next_probe > now;
-        Some(if probe_is_due_later {
-            away.next_probe.min(end.max(now))
-        } else {
-            end
-        })
+        let end = away.ends_at(self);
+        let is_free = away.is_sampling(now, has_fresh) || away.probe_sent.is_none();
+        // What is over already, and changes nothing, must not wake anybody again and again.
+        let end = Some(end).filter(|end| *end > now);
+        let probe = Some(away.next_probe).filter(|probe| is_free && *probe > now);
+        probe.into_iter().chain(end).min()
     }
 
     /// A request was sent.
-    pub(crate) fn sent(&mut self, now: Duration) {
+    pub(crate) fn sent(&mut self, now: Duration, is_fresh: bool) {
         if let Some(away) = &mut self.away {
             away.probe_sent = Some(now);
+            if away.is_sampling(now, is_fresh) {
+                away.next_probe = now + SAMPLE_EVERY;
+            }
         }
     }
 
-    /// An item was saved. Says how long the service had been away, if it was.
-    pub(crate) fn succeeded(&mut self, now: Duration) -> Option<Duration> {
+    /// An item was saved by a request that was sent then. Says how long the service had been away, if it was.
+    pub(crate) fn succeeded(&mut self, now: Duration, sent_at: Duration) -> Option<Duration> {
         self.ever_succeeded = true;
-        if self.first_failure.is_some() {
+        self.is_there(now, sent_at)
+    }
+
+    /// The service is there, though it may have saved nothing: it found an item bad, or failed at the only item there is to ask
+    /// it with. Says how long it had been away, if it was.
+    pub(crate) fn is_there(&mut self, now: Duration, sent_at: Duration) -> Option<Duration> {
+        if self.first_failure.is_some_and(|at| at <= sent_at) {
+            self.first_failure = None;
             self.streak += 1;
         }
-        self.witnesses = 0;
-        self.first_failure = None;
-        let away = self.away.take().filter(|away| away.is_told)?;
-        Some(now.saturating_sub(away.began))
-    }
-
-    /// The service is there, though it saved nothing: it found an item bad, or failed at the only item there is to ask it
-    /// with. Says how long it had been away, if it was.
-    pub(crate) fn is_there(&mut self, now: Duration) -> Option<Duration> {
+        self.silent_since = None;
+        (self.witnesses, self.is_answered) = (0, true);
         let away = self.away.take()?;
-        self.first_failure = None;
-        self.witnesses = 0;
-        self.streak += 1;
-        Some(away).filter(|away| away.is_told)?;
-        Some(now.saturating_sub(away.began))
+        let lasted = now.saturating_sub(away.began);
+        away.is_told.then_some(lasted)
     }
 
     /// Whether nobody can connect.
@@ -175,51 +226,85 @@ impl Outage {
 
     /// A request failed by a 5xx or a broken connection.
     pub(crate) fn failed(&mut self, now: Duration, failure: Failure) -> Taken {
-        if let Some(away) = &mut self.away {
-            if away.reached.is_none() {
-                away.reached = Some(now);
-                (away.fresh_at, away.wait) = (now, SAMPLE_EVERY);
-                away.next_probe = now + SAMPLE_EVERY;
-            }
-            if failure.is_fresh || failure.is_fresh_left {
-                away.fresh_at = now;
-            }
-            if !away.is_told {
-                away.is_told = now.saturating_sub(away.began) >= SILENCE;
-                return if away.is_told {
-                    Taken::Outage
-                } else {
-                    Taken::Items
-                };
-            }
-            if now.saturating_sub(away.fresh_at) < UNSEEN || planted!(StaleProbes) {
-                return Taken::StillAway;
-            }
-            let lasted = now.saturating_sub(away.began);
-            self.away = None;
-            (self.first_failure, self.witnesses) = (Some(now), 0);
-            self.streak += 1;
-            return Taken::NoOutage(lasted);
-        }
-        let silent_since = *self.first_failure.get_or_insert(now);
+        self.first_failure.get_or_insert(now);
+        let silent_since = *self.silent_since.get_or_insert(now);
         self.witnesses += u32::from(failure.is_fresh);
+        self.is_answered &= failure.is_answered;
+        let is_told = now.saturating_sub(silent_since) >= self.silence();
+        if self.away.is_some() {
+            return self.failed_again(now, failure, is_told);
+        }
         // A run that goes on where another had success may have nothing but bad items left, each of which is answered.
         let is_known = failure.is_answered && self.succeeded_before && !self.ever_succeeded;
-        if self.witnesses < WITNESSES || is_known {
+        let is_own = is_known || failure.rest != Rest::Fresh || self.is_ruled_out();
+        let usual = self.latency.unwrap_or_default() * SILENT_ANSWERS;
+        let is_soon = now.saturating_sub(silent_since) < usual;
+        if self.witnesses < WITNESSES || is_own || is_soon {
             return Taken::Items;
         }
-        let is_told = now.saturating_sub(silent_since) >= SILENCE;
         self.away = Some(Away {
             began: silent_since,
+            noted: now,
             next_probe: now,
             wait: SAMPLE_EVERY,
             probe_sent: None,
             reached: Some(now),
-            fresh_at: now,
             is_told,
             older: failure.in_flight,
         });
         if is_told { Taken::Outage } else { Taken::Items }
+    }
+
+    fn failed_again(&mut self, now: Duration, failure: Failure, is_told: bool) -> Taken {
+        let Some(away) = &mut self.away else {
+            return Taken::Items;
+        };
+        if away.reached.is_none() {
+            away.reached = Some(now);
+            (away.wait, away.next_probe) = (SAMPLE_EVERY, now + SAMPLE_EVERY);
+        }
+        let nobody_can_tell = match failure.rest {
+            Rest::Fresh => false,
+            Rest::Few => true,
+            Rest::Stale => self.is_answered,
+        };
+        if nobody_can_tell && !planted!(StaleProbes) {
+            let lasted = now.saturating_sub(away.began);
+            let was_told = away.is_told;
+            self.away = None;
+            self.streak += u32::from(was_told);
+            self.witnesses = 0;
+            return if was_told {
+                Taken::NoOutage(lasted)
+            } else {
+                Taken::Items
+            };
+        }
+        match (away.is_told, is_told) {
+            (true, _) => Taken::StillAway,
+            (false, false) => Taken::Items,
+            (false, true) => {
+                away.is_told = true;
+                Taken::Outage
+            }
+        }
+    }
+
+    /// Items have failed until none is left that may be tried before something is known of the service. Says whether that begins
+    /// an outage.
+    pub(crate) fn is_alone(&mut self, now: Duration, rest: Rest) -> bool {
+        let is_outage = rest == Rest::Stale && !self.is_answered && !self.is_ruled_out();
+        self.away = is_outage.then_some(Away {
+            began: self.first_failure.unwrap_or(now),
+            noted: now,
+            next_probe: now + PROBE_FIRST,
+            wait: PROBE_FIRST,
+            probe_sent: None,
+            reached: Some(now),
+            is_told: true,
+            older: 0,
+        });
+        is_outage
     }
 
     /// No connection could be made, with so many other requests in flight. Says whether that begins an outage.
@@ -231,34 +316,41 @@ impl Outage {
         }
         self.away = Some(Away {
             began: now,
+            noted: now,
             next_probe: now + PROBE_FIRST,
             wait: PROBE_FIRST,
             probe_sent: None,
             reached: None,
-            fresh_at: now,
             is_told: true,
             older: in_flight,
         });
         true
     }
 
-    /// A request that was sent then was answered, or failed. If it was the probe, another follows; an answer
+    /// A request that was sent then was answered, or failed. If it was the last probe, another follows; an answer
     /// to what was sent before the outage says nothing about the probe.
     pub(crate) fn answered(&mut self, now: Duration, sent_at: Duration) {
         let Some(away) = &mut self.away else {
             return;
         };
-        if away.probe_sent.is_none_or(|probe| sent_at < probe) {
+        if sent_at <= away.noted {
             away.older = away.older.saturating_sub(1);
+        }
+        if away.probe_sent.is_none_or(|probe| sent_at < probe) {
             return;
         }
         away.probe_sent = None;
-        let is_sampling = |reached| now.saturating_sub(reached) < SAMPLE_FOR;
-        away.wait = match away.reached {
-            Some(reached) if is_sampling(reached) => SAMPLE_EVERY,
-            _ => (away.wait * 2).clamp(PROBE_FIRST, PROBE_MAX),
+        away.wait = match away.is_sampling(now, true) {
+            true => SAMPLE_EVERY,
+            false => (away.wait * 2).clamp(PROBE_FIRST, PROBE_MAX),
         };
         away.next_probe = now + away.wait;
+    }
+
+    /// A request was answered with success after so long.
+    pub(crate) fn took(&mut self, latency: Duration) {
+        let usual = self.latency.unwrap_or(latency);
+        self.latency = Some((usual * (LATENCY_OVER - 1) + latency) / LATENCY_OVER);
     }
 
     /// How long the service has been away, if that is longer than the run may wait. Before the first success
@@ -268,15 +360,30 @@ impl Outage {
         let lasted = now.saturating_sub(away.began);
         // What is slow may be the first success.
         let may_succeed = !self.ever_succeeded && away.older > 0 && away.reached.is_some();
-        (away.is_told && lasted >= self.budget_now() && !may_succeed).then_some(lasted)
+        let is_over = now >= away.ends_at(self);
+        (away.is_told && is_over && !may_succeed).then_some(lasted)
     }
 
-    fn budget_now(&self) -> Duration {
-        if self.ever_succeeded {
-            self.budget
-        } else {
-            self.first_contact
+    /// How long nothing must have succeeded.
+    fn silence(&self) -> Duration {
+        let usual = self.latency.unwrap_or_default() * SILENT_ANSWERS;
+        SILENCE.max(usual)
+    }
+}
+
+impl Away {
+    /// When the budget is spent. Before the first success it counts from when probes went out: slow failures may have gone before.
+    fn ends_at(&self, outage: &Outage) -> Duration {
+        match outage.ever_succeeded {
+            true => self.began + outage.budget,
+            false => self.noted + outage.first_contact,
         }
+    }
+
+    /// Whether probes go out one after the other without waiting for answers.
+    fn is_sampling(&self, now: Duration, has_fresh: bool) -> bool {
+        let since = self.reached.map(|reached| now.saturating_sub(reached));
+        has_fresh && since.is_some_and(|since| since < SAMPLE_FOR)
     }
 }
 
@@ -295,43 +402,47 @@ mod tests {
     #[test]
     fn refused_connections_are_an_outage_at_once_and_probes_go_out_one_by_one() {
         let mut outage = outage();
-        outage.succeeded(s(0));
+        outage.succeeded(s(0), s(0));
         assert!(outage.unreached(s(10), 0));
-        assert_eq!(outage.allowance(s(10)), Some(0));
-        assert_eq!(outage.allowance(s(11)), Some(1));
-        outage.sent(s(11));
-        assert_eq!(outage.allowance(s(11)), Some(0));
+        assert_eq!(outage.allowance(s(10), true), Some(0));
+        assert_eq!(outage.allowance(s(11), true), Some(1));
+        outage.sent(s(11), true);
+        assert_eq!(outage.allowance(s(11), true), Some(0));
         outage.answered(s(11), s(9));
         assert_eq!(
-            outage.allowance(s(100)),
+            outage.allowance(s(100), true),
             Some(0),
             "an older answer is not the probe's"
         );
         outage.answered(s(11), s(11));
         assert!(!outage.unreached(s(11), 0));
-        assert_eq!(outage.wake_at(s(11)), Some(s(13)), "twice the first wait");
-        assert_eq!(outage.succeeded(s(13)), Some(s(3)));
-        assert_eq!(outage.allowance(s(13)), None);
+        assert_eq!(
+            outage.wake_at(s(11), true),
+            Some(s(13)),
+            "twice the first wait"
+        );
+        assert_eq!(outage.succeeded(s(13), s(13)), Some(s(3)));
+        assert_eq!(outage.allowance(s(13), true), None);
     }
 
     /// A fresh item that the service answered with a failure, with others left.
     const FRESH: Failure = Failure {
         is_fresh: true,
-        is_fresh_left: true,
+        rest: Rest::Fresh,
         is_answered: true,
         in_flight: 0,
     };
     /// The same of one that failed before, where nothing else is left.
     const STALE: Failure = Failure {
         is_fresh: false,
-        is_fresh_left: false,
+        rest: Rest::Stale,
         ..FRESH
     };
 
     #[test]
     fn items_that_always_fail_are_no_outage_where_nothing_else_is_left() {
         let mut outage = outage();
-        outage.succeeded(s(0));
+        outage.succeeded(s(0), s(0));
         for _ in 0..7 {
             assert_eq!(outage.failed(s(1), FRESH), Taken::Items);
         }
@@ -343,10 +454,10 @@ mod tests {
     #[test]
     fn an_outage_ends_with_an_answer_and_may_begin_again() {
         let mut outage = outage();
-        outage.succeeded(s(0));
-        assert_eq!(outage.is_there(s(1)), None);
+        outage.succeeded(s(0), s(0));
+        assert_eq!(outage.is_there(s(1), s(1)), None);
         assert!(outage.unreached(s(10), 0));
-        assert_eq!(outage.is_there(s(12)), Some(s(2)));
+        assert_eq!(outage.is_there(s(12), s(12)), Some(s(2)));
         assert!(!outage.is_away());
         assert_eq!(outage.failed(s(12), FRESH), Taken::Items);
         assert!(outage.unreached(s(12), 0));
@@ -359,18 +470,18 @@ mod tests {
             for _ in 0..10 {
                 assert_eq!(outage.failed(s(second), FRESH), Taken::Items);
             }
-            assert_eq!(outage.succeeded(s(second)), None);
+            assert_eq!(outage.succeeded(s(second), s(second)), None);
         }
     }
 
     /// In an outage since the sixth second.
     fn away() -> Outage {
         let mut outage = outage();
-        outage.succeeded(s(5));
+        outage.succeeded(s(5), s(5));
         for _ in 0..20 {
             assert_eq!(outage.failed(s(5), FRESH), Taken::Items);
         }
-        assert_eq!(outage.allowance(s(5)), Some(1));
+        assert_eq!(outage.allowance(s(5), true), Some(1));
         assert_eq!(outage.failed(s(6), FRESH), Taken::Outage);
         outage
     }
@@ -383,30 +494,111 @@ mod tests {
         assert!(outage.over_budget(s(905)).is_some());
     }
 
-    #[test]
-    fn a_service_that_can_be_reached_is_probed_often_at_first() {
+    /// When probes go out in the first ten minutes.
+    fn probes(has_fresh: bool) -> Vec<Duration> {
         let mut outage = away();
         let (mut now, mut probes) = (s(6), Vec::new());
         while now < s(600) {
-            if outage.allowance(now) == Some(0) {
-                now = outage.wake_at(now).unwrap();
-                assert_eq!(outage.allowance(now), Some(1));
+            if outage.allowance(now, has_fresh) == Some(0) {
+                now = outage.wake_at(now, has_fresh).unwrap();
+                assert_eq!(outage.allowance(now, has_fresh), Some(1));
             }
             probes.push(now);
-            outage.sent(now);
+            outage.sent(now, has_fresh);
             outage.answered(now, now);
             assert_eq!(outage.failed(now, FRESH), Taken::StillAway);
         }
-        let until = |at| probes.iter().filter(|probe| **probe <= at).count();
-        assert_eq!((until(s(11)), until(s(12)), until(s(905))), (34, 34, 57));
+        probes
     }
 
     #[test]
-    fn where_no_fresh_item_is_left_the_pause_ends() {
+    fn fresh_items_are_probes_eight_times_a_second_for_a_minute() {
+        let probes = probes(true);
+        let until = |at| probes.iter().filter(|probe| **probe <= at).count();
+        assert_eq!((until(s(11)), until(s(65)), until(s(90))), (41, 473, 477));
+    }
+
+    #[test]
+    fn a_probe_that_hangs_keeps_no_fresh_one_back() {
         let mut outage = away();
-        assert_eq!(outage.failed(s(8), STALE), Taken::StillAway);
-        assert_eq!(outage.failed(s(9), STALE), Taken::NoOutage(s(4)));
-        assert!(!outage.is_away());
+        for probe in 0..8 {
+            let at = s(6) + probe * SAMPLE_EVERY;
+            assert_eq!(outage.allowance(at, true), Some(1));
+            outage.sent(at, true);
+            assert_eq!(outage.allowance(at, true), Some(0));
+        }
+        assert_eq!(outage.allowance(s(100), true), Some(0), "later one by one");
+    }
+
+    #[test]
+    fn where_no_fresh_item_is_left_few_are_bad_and_so_are_many_that_were_answered() {
+        let ends = |rest, is_answered| {
+            let failure = Failure {
+                rest,
+                is_answered,
+                ..STALE
+            };
+            away().failed(s(8), failure) == Taken::NoOutage(s(3))
+        };
+        assert!(ends(Rest::Few, false));
+        assert!(ends(Rest::Stale, true));
+        assert!(!ends(Rest::Stale, false));
+        assert!(!ends(Rest::Fresh, true));
+    }
+
+    #[test]
+    fn few_items_at_the_end_are_no_outage() {
+        let mut outage = outage();
+        outage.succeeded(s(0), s(0));
+        let last = Failure {
+            rest: Rest::Few,
+            is_answered: false,
+            ..FRESH
+        };
+        for second in 0..50 {
+            assert_eq!(outage.failed(s(second), last), Taken::Items);
+        }
+        assert_eq!(outage.doubted_until(3), s(3));
+        assert_eq!(outage.doubted_until(30), s(10));
+        assert_eq!(outage.doubted_until(51), s(60));
+    }
+
+    #[test]
+    fn many_that_failed_and_were_not_answered_are_an_outage() {
+        let alone = |is_answered, rest| {
+            let mut outage = outage();
+            let failure = Failure {
+                is_answered,
+                rest: Rest::Stale,
+                ..FRESH
+            };
+            (0..60).for_each(|_| assert_eq!(outage.failed(s(1), failure), Taken::Items));
+            outage.is_alone(s(2), rest)
+        };
+        assert!(alone(false, Rest::Stale));
+        assert!(!alone(true, Rest::Stale));
+        assert!(!alone(false, Rest::Few));
+    }
+
+    #[test]
+    fn a_service_of_which_every_answer_takes_long_is_given_longer() {
+        let mut outage = outage();
+        outage.took(s(20));
+        outage.succeeded(s(0), s(0));
+        for second in 1..41 {
+            assert_eq!(outage.failed(s(second), FRESH), Taken::Items);
+            assert!(!outage.is_away());
+        }
+        assert_eq!(outage.failed(s(41), FRESH), Taken::Outage);
+    }
+
+    #[test]
+    fn without_a_budget_each_failure_is_the_items_own() {
+        let mut outage = Outage::new(Duration::ZERO, Duration::ZERO);
+        for second in 0..100 {
+            assert_eq!(outage.failed(s(second), FRESH), Taken::Items);
+        }
+        assert!(outage.is_ruled_out());
     }
 
     #[test]

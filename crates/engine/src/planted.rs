@@ -78,6 +78,10 @@ mod bug {
         FailureIgnored,
         /// The service is away as long as bad items fail, whatever else there is.
         StaleProbes,
+        /// An item dies of its attempts, whatever others show.
+        JudgedByItself,
+        /// Where no other item can be tried, the last attempt follows at once.
+        NoDoubt,
         /// An item is to blame when whoever computed it broke once.
         BlamedAtOnce,
         /// A key is taken for one that begins as it does.
@@ -118,6 +122,8 @@ mod bug {
             Bug::PlaceAhead,
             Bug::FailureIgnored,
             Bug::StaleProbes,
+            Bug::JudgedByItself,
+            Bug::NoDoubt,
             Bug::BlamedAtOnce,
             Bug::KeyUnconfirmed,
             Bug::KeysUnsynced,

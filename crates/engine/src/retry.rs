@@ -29,6 +29,11 @@ impl Retry {
         failures <= self.retries && since_first < self.total
     }
 
+    /// Whether an item with this many counted failures has one more attempt, and no further one.
+    pub(crate) fn is_last(&self, failures: u16) -> bool {
+        failures == self.retries
+    }
+
     /// The wait after the `failures`-th failure: uniform in 0 … min(max, base · 2^(failures−1)), known as
     /// full jitter, so that items that failed together do not come back together. `random` is in 0..1.
     pub(crate) fn wait(&self, failures: u16, random: f64) -> Duration {

@@ -9,6 +9,7 @@ mod keyed;
 mod life;
 mod nth_call;
 mod oracle;
+mod outages;
 mod planted_bugs;
 mod plug;
 mod scenario;

@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::life::simulate;
+use super::outages::trial;
 use super::scenario::Scenario;
 use crate::fault::Fault;
 use crate::journal::tests::lose_power;
 use crate::options::Strategy;
 use crate::planted::{Bug, with};
-use crate::stage::tests::outages::trial;
 
 /// Seeds that may be needed to find one, each tried four ways: two fifths of those of an ordinary run.
 const BUDGET: u64 = 100;
@@ -16,7 +16,7 @@ const BUDGET: u64 = 100;
 const LOSSES: u64 = 10;
 
 /// Trials of bad items and outages, for each of these seeds.
-const TRIALS: u64 = 10;
+const TRIALS: u64 = 20;
 
 /// Which seed finds the bug, where, and what it says.
 struct Found {
@@ -42,7 +42,8 @@ fn found(bug: Bug) -> Option<Found> {
         };
         let outages = || {
             // Others may keep a trial from ever coming to its end.
-            (bug == Bug::StaleProbes).then_some(())?;
+            let of_outages = [Bug::StaleProbes, Bug::JudgedByItself, Bug::NoDoubt];
+            of_outages.contains(&bug).then_some(())?;
             let work = || (seed * TRIALS..(seed + 1) * TRIALS).try_for_each(trial);
             Some(("bad items and outages", planted(bug, work)?))
         };

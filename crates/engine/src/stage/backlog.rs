@@ -5,6 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use crate::fault::Fault;
 use crate::planted::planted;
 use crate::record::{Chunk, Record, Trail, record_bytes};
 
@@ -17,6 +18,8 @@ pub(super) struct Backlog<Q> {
     /// for; sent as they are.
     halves: VecDeque<Vec<Record<Q>>>,
     waiting: BinaryHeap<Reverse<Waiting<Q>>>,
+    /// Records about which others have to show something first.
+    held: Vec<Held<Q>>,
     size: fn(&Q) -> usize,
     bytes: usize,
     /// Records among all of these that have failed before.
@@ -31,6 +34,15 @@ struct Waiting<Q> {
     record: Record<Q>,
 }
 
+/// A record that is as good as given up: whether it is bad, or the service was away, the next success of another shows.
+pub(super) struct Held<Q> {
+    pub(super) record: Record<Q>,
+    /// Why it is dead, if it has no attempt left; else its last attempt is still to come.
+    pub(super) fault: Option<Fault>,
+    /// That attempt is made no sooner.
+    pub(super) not_before: Duration,
+}
+
 impl<Q> Backlog<Q> {
     pub(super) fn new(in_order: bool, size: fn(&Q) -> usize) -> Backlog<Q> {
         Backlog {
@@ -38,6 +50,7 @@ impl<Q> Backlog<Q> {
             ready: VecDeque::new(),
             halves: VecDeque::new(),
             waiting: BinaryHeap::new(),
+            held: Vec::new(),
             size,
             bytes: 0,
             failed: 0,
@@ -110,6 +123,32 @@ impl<Q> Backlog<Q> {
         self.waiting.push(Reverse(waiting));
     }
 
+    /// A record that waits for others.
+    pub(super) fn hold(&mut self, held: Held<Q>) {
+        self.add(&held.record);
+        self.held.push(held);
+    }
+
+    /// All records that wait for others; they are no longer here.
+    pub(super) fn let_go(&mut self) -> Vec<Held<Q>> {
+        let held = std::mem::take(&mut self.held);
+        for held in &held {
+            self.remove(std::slice::from_ref(&held.record));
+        }
+        held
+    }
+
+    /// Records that wait for others.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether nothing can be sent before something is known of those that wait for others.
+    pub(super) fn is_only_held(&self) -> bool {
+        let is_empty = self.ready.is_empty() && self.halves.is_empty() && self.waiting.is_empty();
+        !self.held.is_empty() && (is_empty || self.in_order)
+    }
+
     fn add(&mut self, record: &Record<Q>) {
         self.bytes += record_bytes(record, self.size);
         self.failed += usize::from(record.trail.has_failed);
@@ -167,11 +206,14 @@ impl<Q> Backlog<Q> {
     /// The next probe: a single record, one that has not failed before if there is one, from anywhere: bad
     /// ones come in stretches. `random` is in 0..1. Where the order counts, whatever comes first.
     pub(super) fn take_probe(&mut self, random: f64) -> Option<Vec<Record<Q>>> {
-        if self.in_order || self.fresh() == 0 {
+        if self.in_order {
             return self.take(1, usize::MAX).map(|(bulk, _)| bulk);
         }
         let halves = self.halves.drain(..).flatten();
         self.ready.extend(halves);
+        if self.fresh() == 0 {
+            return self.take(1, usize::MAX).map(|(bulk, _)| bulk);
+        }
         let from = (random * self.ready.len() as f64) as usize;
         let places = (from..self.ready.len()).chain(0..from);
         let place = places
@@ -182,23 +224,23 @@ impl<Q> Backlog<Q> {
         Some(bulk)
     }
 
-    /// Records that have not failed before, as far as one of them may be the next.
+    /// Records that have not failed before.
     pub(super) fn fresh(&self) -> usize {
-        if self.in_order {
-            0
-        } else {
-            self.len() - self.failed
-        }
+        self.len() - self.failed
     }
 
-    /// What failed in this run of failures counts as fresh again: it was an outage.
-    pub(super) fn refresh(&mut self, streak: u32) {
-        let mut failed = 0;
-        self.for_each_trail(|trail| {
-            trail.has_failed &= trail.streak != streak;
-            failed += usize::from(trail.has_failed);
-        });
-        self.failed = failed;
+    /// Records of which nothing is known but from these failures: fresh ones, and those that failed in them only.
+    pub(super) fn unknown(&self, streak: u32) -> usize {
+        let is_unknown = |record: &&Record<Q>| {
+            let trail = &record.trail;
+            let is_all = trail.attempts == trail.attempts_in_streak;
+            !trail.has_failed || is_all && trail.streak == streak
+        };
+        let halves = self.halves.iter().flatten();
+        let waiting = self.waiting.iter().map(|Reverse(waiting)| &waiting.record);
+        let held = self.held.iter().map(|held| &held.record);
+        let all = self.ready.iter().chain(halves).chain(waiting).chain(held);
+        all.filter(is_unknown).count()
     }
 
     /// Ready records that are sent before the halves, if there are any: where the order counts, those that come before.
@@ -248,7 +290,7 @@ impl<Q> Backlog<Q> {
 
     /// Whether nothing may be sent before a wait is over.
     fn is_held_up(&self) -> bool {
-        self.in_order && !self.waiting.is_empty()
+        self.in_order && !(self.waiting.is_empty() && self.held.is_empty())
     }
 
     /// Lets something be done to what is remembered of every record.
@@ -262,6 +304,9 @@ impl<Q> Backlog<Q> {
             change(&mut waiting.record.trail);
         }
         self.waiting = waiting.into();
+        for held in &mut self.held {
+            change(&mut held.record.trail);
+        }
     }
 
     /// Requests it would take to send what is ready.
@@ -279,16 +324,16 @@ impl<Q> Backlog<Q> {
 
     /// Records that wait until they may be sent again.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.held.len()
     }
 
     /// Records that are ready or wait.
     pub(super) fn len(&self) -> usize {
-        self.ready() + self.waiting.len()
+        self.ready() + self.waiting()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.halves.is_empty() && self.waiting.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn bytes(&self) -> usize {

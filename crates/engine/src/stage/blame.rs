@@ -1,14 +1,19 @@
 //! What becomes of a record that failed: dead, again, or nobody's fault, because the service is away or asks for less. Pure.
+//!
+//! An item is not judged by itself. Its last attempt is made when another item has succeeded since it failed, and if that fails
+//! too, it is dead when another succeeds. One that was not answered in time waits for another before each attempt. So whatever was away, and for however short a time, kills nothing. Where no other item can
+//! be tried, it is judged alone, after a moment of doubt.
 
 use std::time::Duration;
 
+use super::backlog::Held;
 use super::dispatch::Dispatch;
 use super::settled::Settled;
 use super::trail::{clock_ms, forgive};
 use crate::fact::Fact;
 use crate::fault::{Fault, Verdict};
 use crate::limit::PAUSE_MAX;
-use crate::outage::{Failure, Taken};
+use crate::outage::{FEW, Failure, Rest, Taken};
 use crate::payload::Shown;
 use crate::planted::planted;
 use crate::record::Record;
@@ -16,8 +21,6 @@ use crate::stop::Reason;
 
 /// Refusals of one item after which its wait grows no longer: by then it is at its cap.
 const OVERLOADS_MAX: u16 = 12;
-/// How long an item waits, that has no attempts left, for others to show whether it is the item or the service.
-const UNDECIDED: Duration = Duration::from_secs(1);
 /// How much longer a refused item may wait for each one that is left.
 const AGAIN_EVERY: Duration = Duration::from_secs(1);
 
@@ -65,27 +68,108 @@ impl<Q> Dispatch<Q> {
                 self.not_to_blame(now, record, false, facts);
             }
             Verdict::Transient | Verdict::InDoubt => {
-                let failure = Failure {
-                    is_fresh,
-                    is_fresh_left: self.backlog.fresh() > 0,
-                    is_answered: fault.is_answered(),
-                    in_flight: self.gate.in_flight(),
-                };
-                match self.outage.failed(now, failure) {
-                    Taken::Items => self.count_failure(now, record, fault, facts),
-                    Taken::Outage => {
-                        self.outage_began(now, fault, facts);
-                        self.not_to_blame(now, record, true, facts);
-                    }
-                    Taken::StillAway => self.not_to_blame(now, record, true, facts),
-                    Taken::NoOutage(lasted) => {
-                        let step = self.step;
-                        facts.push(Fact::OutageEnded { step, lasted });
-                        self.count_failure(now, record, fault, facts);
-                    }
+                let is_own = self.is_own(now, &fault, 1, is_fresh, facts);
+                if is_own {
+                    self.count_failure(now, record, fault, facts);
+                } else {
+                    self.not_to_blame(now, record, true, facts);
                 }
             }
         }
+    }
+
+    /// Whether a request that failed, of which so many records are not in the backlog, tells of them and not of the service.
+    pub(super) fn is_own(
+        &mut self,
+        now: Duration,
+        fault: &Fault,
+        records: usize,
+        is_fresh: bool,
+        facts: &mut Vec<Fact>,
+    ) -> bool {
+        let failure = Failure {
+            is_fresh,
+            rest: self.rest(records),
+            is_answered: fault.is_answered(),
+            in_flight: self.gate.in_flight(),
+        };
+        self.is_slow |= fault.is_timeout();
+        match self.outage.failed(now, failure) {
+            Taken::Items => true,
+            Taken::Outage => {
+                self.outage_began(now, fault.clone(), facts);
+                false
+            }
+            Taken::StillAway => false,
+            Taken::NoOutage(lasted) => {
+                let step = self.step;
+                facts.push(Fact::OutageEnded { step, lasted });
+                true
+            }
+        }
+    }
+
+    /// What else there is to be tried, where so many records are in hand.
+    fn rest(&self, in_hand: usize) -> Rest {
+        let others = in_hand + self.in_flight_records;
+        // The first is for the sake of speed: it is known at once.
+        let is_few = self.is_all
+            && (self.backlog.len() + others <= FEW
+                || self.backlog.unknown(self.outage.streak()) + others <= FEW);
+        match is_few {
+            true => Rest::Few,
+            false if self.backlog.fresh() + self.in_flight_fresh > 0 || !self.is_all => Rest::Fresh,
+            false => Rest::Stale,
+        }
+    }
+
+    /// Until when it is doubted that items are bad about which no other can show anything. Those that failed before and after a
+    /// success of another are.
+    pub(super) fn doubted_until(&self) -> Duration {
+        let unknown = self.backlog.unknown(self.outage.streak());
+        self.outage.doubted_until(unknown)
+    }
+
+    /// Another item has shown that the service was there since: those that have waited for that have their last attempt, and
+    /// those that had it are dead.
+    pub(super) fn judge(&mut self, now: Duration, facts: &mut Vec<Fact>) {
+        self.is_slow = false;
+        for held in self.backlog.let_go() {
+            match held.fault {
+                Some(fault) => facts.push(self.dead(&held.record, fault)),
+                None => self
+                    .backlog
+                    .again_last_at(held.not_before.max(now), held.record),
+            }
+        }
+    }
+
+    /// Judges the items that are left by themselves, if no other can be tried: few of them are bad, and so are many that were
+    /// answered; many that were not are an outage.
+    pub(crate) fn judge_alone(&mut self, now: Duration) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let is_alone = self.is_stuck && self.backlog.held() > 0 || self.backlog.is_only_held();
+        let waits = self.may_come && !self.is_stuck || self.gate.in_flight() > 0;
+        if !is_alone || waits || self.stopped || self.outage.is_told() {
+            return facts;
+        }
+        if let Some(fault) = self.last_fault.clone()
+            && self.outage.is_alone(now, self.rest(0))
+        {
+            self.outage_began(now, fault, &mut facts);
+            return facts;
+        }
+        let is_over = now >= self.doubted_until();
+        for held in self.backlog.let_go() {
+            match held.fault {
+                Some(fault) => facts.push(self.dead(&held.record, fault)),
+                None if is_over => self
+                    .backlog
+                    .again_last_at(held.not_before.max(now), held.record),
+                None => self.backlog.hold(held),
+            }
+        }
+        facts
     }
 
     /// The service is away: neither this attempt counts, nor those that led here.
@@ -115,10 +199,7 @@ impl<Q> Dispatch<Q> {
             Some(wait) => {
                 let wait = wait.min(PAUSE_MAX);
                 self.asked_max = self.asked_max.max(wait);
-                match self.gate.is_paused(now) {
-                    true => self.backlog.again_now(now, record),
-                    false => self.backlog.again_at(now + wait, record),
-                }
+                self.backlog.again_at(now + wait, record);
             }
             None => {
                 let wait = self.retry.wait(record.trail.overloads, self.random.f64());
@@ -151,19 +232,35 @@ impl<Q> Dispatch<Q> {
         let asked = fault
             .wait_asked()
             .map_or(Duration::ZERO, |wait| wait.min(PAUSE_MAX));
-        let again_at = now + backoff.max(asked);
+        let not_before = now + backoff.max(asked);
         let (step, index) = (self.step, record.index);
-        if self.retry.allows(trail.attempts, since_first) {
-            facts.push(Fact::Retry { step, index, fault });
-            self.backlog.again_at(again_at, record);
-        } else if trail.attempts == trail.attempts_in_streak && self.backlog.fresh() > 0 {
-            // Nothing has succeeded since it failed first, so it may be the service. A fresh item will show whether it is.
-            trail.attempts -= 1;
-            trail.attempts_in_streak -= 1;
-            let again_at = again_at.max(now + UNDECIDED);
-            self.backlog.again_last_at(again_at, record);
+        let (is_last, is_slow) = (self.retry.is_last(trail.attempts), fault.is_timeout());
+        let is_judged = self.outage.is_ruled_out() || planted!(JudgedByItself);
+        if !self.retry.allows(trail.attempts, since_first) {
+            // Where the order is kept others wait for it, and can be let go of now.
+            if is_judged || self.keeps_order {
+                facts.push(self.dead(&record, fault));
+                return;
+            }
+            let fault = Some(fault);
+            self.backlog.hold(Held {
+                record,
+                fault,
+                not_before,
+            });
+            return;
+        }
+        facts.push(Fact::Retry { step, index, fault });
+        // What hangs takes long to fail again, and others are there.
+        if (is_last || is_slow) && !is_judged {
+            let fault = None;
+            self.backlog.hold(Held {
+                record,
+                fault,
+                not_before,
+            });
         } else {
-            facts.push(self.dead(&record, fault));
+            self.backlog.again_at(not_before, record);
         }
     }
 
@@ -173,6 +270,9 @@ impl<Q> Dispatch<Q> {
         facts.push(Fact::OutageBegan { step, at, fault });
         self.backlog
             .for_each_trail(|trail| forgive(trail, step, streak, facts));
+        for held in self.backlog.let_go() {
+            self.backlog.again_last(now, held.record);
+        }
     }
 
     fn dead(&self, record: &Record<Q>, fault: Fault) -> Fact {

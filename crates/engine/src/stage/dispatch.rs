@@ -10,7 +10,7 @@ use super::trail::clock_ms;
 use crate::fact::{Fact, Step};
 use crate::fault::{Fault, Verdict};
 use crate::limit::{Changed, Gate, Sent};
-use crate::options::Options;
+use crate::options::{Options, Strategy};
 use crate::outage::Outage;
 use crate::payload::Showing;
 use crate::planted::planted;
@@ -26,6 +26,16 @@ pub(crate) struct Dispatch<Q> {
     /// What may be ready in it, in records.
     pub(super) ready_max: usize,
     pub(super) in_flight_records: usize,
+    /// Those among them that have not failed before.
+    pub(super) in_flight_fresh: usize,
+    /// Whether more may come by itself, before any of what is here is finished.
+    pub(super) may_come: bool,
+    /// Whether all has come.
+    pub(super) is_all: bool,
+    /// Whether no other may be sent before one of those that wait for others.
+    pub(super) is_stuck: bool,
+    /// Whether a request was not answered in time since the last success.
+    pub(super) is_slow: bool,
     /// Connections that are open or being opened.
     pub(super) connections: usize,
     /// Whether it was told that no further connection can be had.
@@ -44,6 +54,10 @@ pub(crate) struct Dispatch<Q> {
     pub(super) outage_budget: Duration,
     /// What a dead letter shows of a record.
     pub(super) show: Showing<Q>,
+    /// Whether what is finished is let go of in order.
+    pub(super) keeps_order: bool,
+    /// Whether one request is in flight at a time, though more may wait.
+    pub(super) is_sequential: bool,
     pub(super) stopped: bool,
 }
 
@@ -61,6 +75,11 @@ impl<Q> Dispatch<Q> {
             bytes_max: limits.bytes,
             ready_max: limits.ready,
             in_flight_records: 0,
+            in_flight_fresh: 0,
+            may_come: false,
+            is_all: true,
+            is_stuck: false,
+            is_slow: false,
             connections: 0,
             is_capped: false,
             gate: Gate::new(limits.law(options, step), limits.bulk_size(options, step)),
@@ -73,6 +92,8 @@ impl<Q> Dispatch<Q> {
             last_fault: None,
             outage_budget: options.outage_budget,
             show: Showing::NOTHING,
+            keeps_order: options.keep_order,
+            is_sequential: options.strategy == Strategy::Sequential,
             stopped: false,
         }
     }
@@ -90,6 +111,12 @@ impl<Q> Dispatch<Q> {
         Dispatch { show, ..self }
     }
 
+    /// Whether more may come before any of what is here is finished, whether all has come, and whether no other may be sent
+    /// before one that waits for others. By default all has come.
+    pub(crate) fn expect(&mut self, may_come: bool, is_all: bool, is_stuck: bool) {
+        (self.may_come, self.is_all, self.is_stuck) = (may_come, is_all, is_stuck);
+    }
+
     /// Takes over records to be sent.
     pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
         self.backlog.offer(now, chunk);
@@ -105,7 +132,9 @@ impl<Q> Dispatch<Q> {
         if self.room(now) == 0 {
             return None;
         }
-        let (mut bulk, is_full_in_bytes) = if self.outage.is_away() {
+        // Bad items often stand together, and those that are slow cost most.
+        let is_elsewhere = self.is_slow && self.gate.bulk_max() == 1;
+        let (mut bulk, is_full_in_bytes) = if self.outage.is_away() || is_elsewhere {
             // Alone: among many there is a bad one too often.
             (self.backlog.take_probe(self.random.f64())?, false)
         } else {
@@ -118,7 +147,9 @@ impl<Q> Dispatch<Q> {
             }
         }
         self.in_flight_records += bulk.len();
-        self.outage.sent(now);
+        let fresh = fresh(&bulk);
+        self.in_flight_fresh += fresh;
+        self.outage.sent(now, fresh > 0);
         let sent = self.gate.sent(now, bulk.len(), is_full_in_bytes);
         Some((sent, bulk))
     }
@@ -128,8 +159,11 @@ impl<Q> Dispatch<Q> {
         if self.stopped {
             return 0;
         }
-        let room = self.gate.room(now);
-        let probes = self.outage.allowance(now);
+        let mut room = self.gate.room(now);
+        if self.is_sequential {
+            room = room.min(1_usize.saturating_sub(self.gate.in_flight()));
+        }
+        let probes = self.outage.allowance(now, self.backlog.fresh() > 0);
         probes.map_or(room, |probes| room.min(probes))
     }
 
@@ -166,12 +200,16 @@ impl<Q> Dispatch<Q> {
         }
         let next = self.backlog.next_at();
         let waiting = next.map(|at| at.max(self.budget.ready_at(now)));
-        waiting.into_iter().chain(self.opens_at(now)).min()
+        let doubted = self.has_held().then(|| self.doubted_until());
+        let doubted = doubted.filter(|until| *until > now);
+        let all = waiting.into_iter().chain(self.opens_at(now));
+        all.chain(doubted).min()
     }
 
     /// When more may be sent by itself, if that is later.
     fn opens_at(&self, now: Duration) -> Option<Duration> {
-        let gates = [self.gate.opens_at(now), self.outage.wake_at(now)];
+        let has_fresh = self.backlog.fresh() > 0;
+        let gates = [self.gate.opens_at(now), self.outage.wake_at(now, has_fresh)];
         gates.into_iter().flatten().min()
     }
 
@@ -184,18 +222,30 @@ impl<Q> Dispatch<Q> {
 
     /// Whether more may be offered: what waits here is bounded in bytes.
     pub(crate) fn has_room(&self) -> bool {
-        self.backlog.bytes() < self.bytes_max && self.backlog.ready() < self.ready_max
+        self.backlog.bytes() < self.bytes_max && self.ready_fresh() < self.ready_max
+    }
+
+    /// Those that have failed must not keep away those that can show whether the service is there.
+    fn ready_fresh(&self) -> usize {
+        self.backlog.ready().min(self.backlog.fresh())
     }
 
     /// Records that may still become ready.
     pub(crate) fn fitting(&self) -> usize {
-        self.ready_max.saturating_sub(self.backlog.ready())
+        self.ready_max.saturating_sub(self.ready_fresh())
     }
 
     /// Whether nothing is ready, waiting or in flight; after a stop, whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.gate.in_flight() == 0
             && (self.stopped || self.backlog.is_empty() || planted!(DrainForgets))
+    }
+
+    /// The same where more may be offered before all is finished: those that wait for others need not be.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_fruitless = self.outage.is_told() && self.backlog.fresh() == 0;
+        let waits_for_others = (is_fruitless || self.backlog.is_only_held()) && self.has_room();
+        self.gate.in_flight() == 0 && (self.stopped || self.backlog.is_empty() || waits_for_others)
     }
 
     pub(crate) fn stop(&mut self) {
@@ -219,6 +269,11 @@ impl<Q> Dispatch<Q> {
         self.backlog.ready()
     }
 
+    /// Whether records wait for others to show something.
+    pub(crate) fn has_held(&self) -> bool {
+        self.backlog.held() > 0
+    }
+
     /// So many connections are open or being opened.
     pub(crate) fn connected(&mut self, connections: usize) {
         self.connections = connections;
@@ -234,22 +289,31 @@ impl<Q> Dispatch<Q> {
     ) -> Settled<A> {
         let limited = self.limited(now, sent, &outcome);
         self.in_flight_records -= bulk.len();
+        self.in_flight_fresh -= fresh(&bulk);
+        if matches!(&outcome, Ok(Reply::All(_))) {
+            self.outage.took(now.saturating_sub(sent.at));
+        }
         let is_alone = bulk.len() == 1 && self.gate.in_flight() == 0 && self.backlog.is_empty();
         let mut settled = Settled::new(limited);
-        let ended = shows_that_it_is_there(&outcome, self.outage.is_out_of_reach(), is_alone)
-            .then(|| self.outage.is_there(now))
+        let is_there = shows_that_it_is_there(&outcome, self.outage.is_out_of_reach(), is_alone);
+        let streak = self.outage.streak();
+        let ended = is_there
+            .then(|| self.outage.is_there(now, sent.at))
             .flatten();
+        if self.outage.streak() != streak {
+            self.judge(now, &mut settled.facts);
+        }
         if let Some(lasted) = ended {
             let step = self.step;
             settled.facts.push(Fact::OutageEnded { step, lasted });
         }
         match outcome {
             Ok(Reply::All(answers)) => {
-                self.succeeded(now, &mut settled.facts);
+                self.succeeded(now, sent.at, &mut settled.facts);
                 let answered = bulk.into_iter().zip(answers);
                 settled.done = answered.map(|(r, a)| Record::new(r.index, a)).collect();
             }
-            Ok(Reply::Each(answers)) => self.each(now, bulk, answers, &mut settled),
+            Ok(Reply::Each(answers)) => self.each(now, sent.at, bulk, answers, &mut settled),
             Err(fault) => {
                 settled.verdict = Some(fault.verdict());
                 if fault.verdict() == Verdict::InDoubt {
@@ -262,6 +326,7 @@ impl<Q> Dispatch<Q> {
             // Or an item that always fails at a service that comes and goes would never be given up.
             self.outage.is_decided();
         }
+        settled.facts.extend(self.judge_alone(now));
         settled.unavailable = match settled.verdict {
             Some(Verdict::Overload) => self.refused_for_too_long(now),
             _ => self.gave_up(now),
@@ -289,13 +354,14 @@ impl<Q> Dispatch<Q> {
     fn each<A>(
         &mut self,
         now: Duration,
+        sent_at: Duration,
         mut bulk: Vec<Record<Q>>,
         answers: Vec<Result<A, Fault>>,
         settled: &mut Settled<A>,
     ) {
         let successes = answers.iter().filter(|a| a.is_ok()).count();
         if successes > 0 {
-            self.succeeded(now, &mut settled.facts);
+            self.succeeded(now, sent_at, &mut settled.facts);
         }
         let mut is_fresh = bulk.iter().all(|record| !record.trail.has_failed);
         if planted!(BulkShifted) {
@@ -317,21 +383,23 @@ impl<Q> Dispatch<Q> {
         }
     }
 
-    fn succeeded(&mut self, now: Duration, facts: &mut Vec<Fact>) {
+    fn succeeded(&mut self, now: Duration, sent_at: Duration, facts: &mut Vec<Fact>) {
         self.budget.succeeded();
         (self.refused_since, self.asked_max) = (None, Duration::ZERO);
         let streak = self.outage.streak();
-        if let Some(lasted) = self.outage.succeeded(now) {
+        if let Some(lasted) = self.outage.succeeded(now, sent_at) {
             let step = self.step;
             facts.push(Fact::OutageEnded { step, lasted });
-            self.backlog.refresh(streak);
+        }
+        if self.outage.streak() != streak {
+            self.judge(now, facts);
         }
     }
 
     fn all_failed<A>(
         &mut self,
         now: Duration,
-        mut bulk: Vec<Record<Q>>,
+        bulk: Vec<Record<Q>>,
         fault: Fault,
         settled: &mut Settled<A>,
     ) {
@@ -346,19 +414,31 @@ impl<Q> Dispatch<Q> {
                 let records = self.gate.too_large(bulk.len());
                 settled.facts.push(Fact::Bulk { step, at, records });
             }
-            // One of them is bad, or there are too many: halve until it is alone.
-            let second = bulk.split_off(bulk.len() / 2);
-            self.backlog.half(bulk);
-            if !planted!(HalfForgotten) {
-                self.backlog.half(second);
-            }
+            self.halve(bulk);
             return;
         }
         let mut is_fresh = bulk.iter().all(|record| !record.trail.has_failed);
+        let facts = &mut settled.facts;
+        let is_cut = fault.verdict() == Verdict::InDoubt && bulk.len() > 1;
+        if is_cut && self.is_own(now, &fault, bulk.len(), is_fresh, facts) {
+            // One of them may have done it, and would take the others along.
+            self.last_fault = Some(fault);
+            self.halve(bulk);
+            return;
+        }
         for record in bulk {
             self.failed(now, record, fault.clone(), is_fresh, settled);
             // One request is one witness.
             is_fresh = false;
+        }
+    }
+
+    /// One of them is bad, or there are too many: halves them until it is alone.
+    fn halve(&mut self, mut bulk: Vec<Record<Q>>) {
+        let second = bulk.split_off(bulk.len() / 2);
+        self.backlog.half(bulk);
+        if !planted!(HalfForgotten) {
+            self.backlog.half(second);
         }
     }
 
@@ -378,6 +458,13 @@ impl<Q> Dispatch<Q> {
         let (step, fault) = (self.step.name(), self.last_fault.as_ref()?);
         Some(format!("{step} failed for {lasted:.0?}: {fault}"))
     }
+}
+
+/// Records that have not failed before.
+fn fresh<Q>(bulk: &[Record<Q>]) -> usize {
+    bulk.iter()
+        .filter(|record| !record.trail.has_failed)
+        .count()
 }
 
 #[cfg(test)]
@@ -429,6 +516,14 @@ mod tests {
         dispatch.offer(Duration::ZERO, Chunk::new(records, |_| 0));
     }
 
+    /// The item that a fact tells dead.
+    fn dead(fact: &Fact) -> Option<u64> {
+        match fact {
+            Fact::Dead { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
     /// One of the ways in which a request can end.
     fn outcome(kind: u8, bulk: &[Record<u64>]) -> Result<Reply<u64>, Fault> {
         let all = || bulk.iter().map(|r| r.value).collect();
@@ -469,6 +564,7 @@ mod tests {
             let mut kinds = kinds.into_iter();
             let (mut now, mut flying, mut ended) = (Duration::ZERO, VecDeque::new(), Vec::new());
             while !dispatch.is_idle() {
+                ended.extend(dispatch.judge_alone(now).iter().filter_map(dead));
                 prop_assert_eq!(dispatch.advance(now), None);
                 while let Some((sent, bulk)) = dispatch.take(now) {
                     prop_assert!(bulk.len() <= bulk_max);
@@ -490,10 +586,7 @@ mod tests {
                 let outcome = outcome(kinds.next().unwrap_or(11), &bulk);
                 let settled = dispatch.settle(now, sent, bulk, outcome);
                 ended.extend(settled.done.iter().map(|record| record.value));
-                ended.extend(settled.facts.iter().filter_map(|fact| match fact {
-                    Fact::Dead { index, .. } => Some(*index),
-                    _ => None,
-                }));
+                ended.extend(settled.facts.iter().filter_map(dead));
             }
             ended.sort_unstable();
             prop_assert_eq!(ended, (0..items).collect::<Vec<_>>());
@@ -516,6 +609,7 @@ mod tests {
             offer(&mut dispatch, items);
             let (mut kinds, mut now, mut saved) = (kinds.into_iter(), Duration::ZERO, Vec::new());
             while !dispatch.is_idle() {
+                dispatch.judge_alone(now);
                 prop_assert_eq!(dispatch.advance(now), None);
                 let Some((sent, bulk)) = dispatch.take(now) else {
                     now = dispatch.wake_at(now).expect("something is waited for");
@@ -547,6 +641,7 @@ mod tests {
         while now < seconds * SECOND && !dispatch.is_idle() {
             now += Duration::from_millis(10);
             assert_eq!(dispatch.advance(now), None);
+            facts.extend(dispatch.judge_alone(now));
             while let Some((sent, bulk)) = dispatch.take(now) {
                 let is_good = bulk[0].value >= good_from && now >= good_after;
                 let outcome = if is_good {
@@ -577,7 +672,7 @@ mod tests {
         assert_eq!(outcomes(2, 2, Duration::ZERO, 5), [2, 0, 0]);
         assert_eq!(outcomes(100, 3, Duration::ZERO, 5), [3, 97, 0]);
         assert_eq!(outcomes(1000, 300, Duration::ZERO, 20), [300, 700, 0]);
-        assert_eq!(outcomes(20, 20, Duration::ZERO, 12), [20, 0, 1]);
+        assert_eq!(outcomes(20, 20, Duration::ZERO, 15), [20, 0, 0]);
     }
 
     #[test]
@@ -615,6 +710,7 @@ mod tests {
             now += SECOND / 10;
             assert!(now < 100 * SECOND, "one bad item is no outage");
             assert_eq!(dispatch.advance(now), None);
+            facts.extend(dispatch.judge_alone(now));
             if let Some((sent, bulk)) = dispatch.take(now) {
                 sends += 1;
                 let fault = match sends {

@@ -4,6 +4,7 @@
 //! borrow is held across an await. [`dispatch`] decides, [`slot`] sends, [`tasks`]
 //! keep it going, and [`reorder`] lets go of what is finished in order, where that is asked for.
 
+mod awaits;
 mod backlog;
 mod blame;
 mod context;
@@ -40,6 +41,7 @@ use crate::record::{Chunk, Record};
 use crate::score::Known;
 use crate::service::Service;
 use crate::stop::{Reason, Stop};
+use awaits::Awaits;
 pub(crate) use context::{Context, Deliver, Weights};
 use dispatch::Dispatch;
 use limits::Limits;
@@ -72,6 +74,8 @@ struct Inner<Q, S: Service<Q>> {
     changed: Notify,
     room_wanted: Cell<bool>,
     unavailable: RefCell<Option<String>>,
+    /// What else there is to come.
+    awaits: Cell<Awaits>,
     horizon: Option<Arc<Horizon>>,
     run: Stop,
     brake: Brake,
@@ -130,6 +134,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             changed: Notify::new(),
             room_wanted: Cell::new(false),
             unavailable: RefCell::new(None),
+            awaits: Cell::new(Awaits::More),
             horizon: context.horizon,
             run: context.stop,
             brake: context.brake,
@@ -147,6 +152,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     /// Hands over records to be sent. Ask for [`Stage::room`] first.
     pub(crate) fn offer(&self, chunk: Chunk<Q>) {
         let now = self.now();
+        self.0.awaits.set(Awaits::More);
         if let Some(order) = &self.0.order {
             let indexes = chunk.records.iter().map(|record| record.index);
             order.borrow_mut().offered(indexes);
@@ -193,13 +199,6 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let order = self.0.order.as_ref();
         let is_held_up = order.is_some_and(|order| !order.borrow().has_room());
         !is_held_up && self.0.dispatch.borrow().has_room()
-    }
-
-    /// Waits until nothing is ready, waiting or in flight; after a stop, until nothing is in flight.
-    pub(crate) async fn idle(&self) {
-        while !self.0.dispatch.borrow().is_idle() {
-            self.0.changed.notified().await;
-        }
     }
 
     /// Sends all that comes out of the queue; ends when all of it is finished, or the stage has stopped.
@@ -307,6 +306,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     async fn advance(&self) {
         let inner = &self.0;
         let now = self.now();
+        self.judge_alone(now);
         let gave_up = inner.dispatch.borrow_mut().advance(now);
         if let Some(why) = gave_up {
             self.give_up(why);
@@ -379,9 +379,14 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         let trail = &bulk[0].trail;
         let ready_at = Duration::from_nanos(trail.ready_ns);
         let is_again = trail.attempts + trail.overloads > 0;
+        self.expect();
         let mut settled = {
             let mut dispatch = inner.dispatch.borrow_mut();
             dispatch.connected(inner.pool.connections());
+            if dispatch.has_held() {
+                // They may be let go of.
+                inner.rescheduled.notify_one();
+            }
             dispatch.settle(now, sent, bulk, outcome)
         };
         let was_held_up = inner.order.is_some() && !self.has_room();
@@ -478,9 +483,7 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
             inner.rescheduled.notify_one();
         }
         self.tell_room();
-        if inner.dispatch.borrow().is_idle() {
-            inner.changed.notify_waiters();
-        }
+        self.tell_rest();
     }
 
     /// Wakes who waits for room, if there is some: records were taken, or finished.

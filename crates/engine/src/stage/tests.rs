@@ -3,7 +3,6 @@
 mod bulk;
 mod connections;
 mod limit;
-pub(crate) mod outages;
 
 use std::cell::RefCell;
 use std::rc::Rc;

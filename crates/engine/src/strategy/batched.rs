@@ -34,11 +34,12 @@ pub(super) async fn drive<W: Types>(steps: Steps<W>, batch: usize) {
             }
         }
         save.offer_all(results);
-        save.idle().await;
+        save.at_rest().await;
         if save.is_stopped() || cpu.is_over() {
             return;
         }
     }
+    save.idle().await;
 }
 
 /// Cuts what comes from the source into batches, and fetches each.
@@ -68,13 +69,19 @@ impl<W: Types> Batches<W> {
         match &mut self.intake {
             Take::Direct(cutter) => cutter.cut(self.size).await,
             Take::Fetched(cutter, fetching) => {
-                let items = cutter.cut(self.size).await?;
-                fetching.fetch.offer_all(items);
-                fetching.fetch.idle().await;
+                let items = cutter.cut(self.size).await;
+                let is_end = items.is_none();
+                if let Some(items) = items {
+                    fetching.fetch.offer_all(items);
+                    fetching.fetch.at_rest().await;
+                } else {
+                    fetching.fetch.idle().await;
+                }
                 // Nobody does before all of the batch is computed.
                 fetching.fetch.hand_over_facts();
                 let chunks = std::iter::from_fn(|| fetching.fetched.try_recv());
-                Some(chunks.flat_map(|chunk| chunk.records).collect())
+                let fetched: Vec<_> = chunks.flat_map(|chunk| chunk.records).collect();
+                (!is_end || !fetched.is_empty()).then_some(fetched)
             }
         }
     }
