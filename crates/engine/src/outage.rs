@@ -95,6 +95,8 @@ pub(crate) enum Rest {
     /// Few items are left, this one included, of which nobody knows that they are bad; and none will come. Fresh ones may be
     /// among them.
     Few,
+    /// None is fresh, and none can come before one of these has ended.
+    Stuck,
     /// Many are left, none is fresh, and none will come.
     Stale,
 }
@@ -236,7 +238,8 @@ impl Outage {
         }
         // A run that goes on where another had success may have nothing but bad items left, each of which is answered.
         let is_known = failure.is_answered && self.succeeded_before && !self.ever_succeeded;
-        let is_own = is_known || failure.rest != Rest::Fresh || self.is_ruled_out();
+        let is_last = [Rest::Few, Rest::Stale].contains(&failure.rest);
+        let is_own = is_known || is_last || self.is_ruled_out();
         let usual = self.latency.unwrap_or_default() * SILENT_ANSWERS;
         let is_soon = now.saturating_sub(silent_since) < usual;
         if self.witnesses < WITNESSES || is_own || is_soon {
@@ -266,6 +269,8 @@ impl Outage {
         let nobody_can_tell = match failure.rest {
             Rest::Fresh => false,
             Rest::Few => true,
+            // Nobody may have connected at first; but too few requests have failed since.
+            Rest::Stuck => self.is_answered || self.witnesses < WITNESSES,
             Rest::Stale => self.is_answered,
         };
         if nobody_can_tell && !planted!(StaleProbes) {

@@ -98,7 +98,7 @@ mod bug {
 
     impl Bug {
         /// All of them.
-        pub(crate) const ALL: [Bug; 29] = [
+        pub(crate) const ALL: [Bug; 31] = [
             Bug::RecordedBeforeAnswer,
             Bug::SyncSkipped,
             Bug::OutputSyncSkipped,

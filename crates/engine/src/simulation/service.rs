@@ -268,7 +268,9 @@ impl Request {
             .map(|record| {
                 match (self.step, fate(record)) {
                     (Step::Save, Fate::Refused) => return Err(Fault::permanent("bad, on purpose")),
-                    (Step::Save, Fate::Poison) => return Err(Fault::transient("500, on purpose")),
+                    (Step::Save, Fate::Poison) => {
+                        return Err(Fault::transient("500, on purpose").answered());
+                    }
                     (Step::Fetch, Fate::NotFound) => return Err(Fault::permanent("answered 404")),
                     _ => {}
                 }

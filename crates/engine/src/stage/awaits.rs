@@ -26,11 +26,16 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
     pub(crate) async fn at_rest(&self) {
         if self.0.order.is_some() {
             // What waits for an item in the journal is promised to be no more than a turn.
-            return self.finished(Awaits::Turn).await;
+            return self.turn_over().await;
         }
         while !self.0.dispatch.borrow().is_at_rest() {
             self.0.changed.notified().await;
         }
+    }
+
+    /// Waits until all of this turn is finished, before more is offered.
+    pub(crate) async fn turn_over(&self) {
+        self.finished(Awaits::Turn).await;
     }
 
     async fn finished(&self, awaits: Awaits) {

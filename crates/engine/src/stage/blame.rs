@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::backlog::Held;
-use super::dispatch::Dispatch;
+use super::dispatch::{ALONE_MAX, Dispatch};
 use super::settled::Settled;
 use super::trail::{clock_ms, forgive};
 use crate::fact::Fact;
@@ -89,7 +89,7 @@ impl<Q> Dispatch<Q> {
     ) -> bool {
         let failure = Failure {
             is_fresh,
-            rest: self.rest(records),
+            rest: self.rest(now, records),
             is_answered: fault.is_answered(),
             in_flight: self.gate.in_flight(),
         };
@@ -110,7 +110,7 @@ impl<Q> Dispatch<Q> {
     }
 
     /// What else there is to be tried, where so many records are in hand.
-    fn rest(&self, in_hand: usize) -> Rest {
+    fn rest(&self, now: Duration, in_hand: usize) -> Rest {
         let others = in_hand + self.in_flight_records;
         // The first is for the sake of speed: it is known at once.
         let is_few = self.is_all
@@ -118,8 +118,11 @@ impl<Q> Dispatch<Q> {
                 || self.backlog.unknown(self.outage.streak()) + others <= FEW);
         match is_few {
             true => Rest::Few,
-            false if self.backlog.fresh() + self.in_flight_fresh > 0 || !self.is_all => Rest::Fresh,
-            false => Rest::Stale,
+            false if self.backlog.fresh() + self.in_flight_fresh > 0 => Rest::Fresh,
+            // What is to come may wait for these.
+            false if self.may_come && now < self.offered_at + ALONE_MAX => Rest::Fresh,
+            false if self.is_all => Rest::Stale,
+            false => Rest::Stuck,
         }
     }
 
@@ -149,12 +152,15 @@ impl<Q> Dispatch<Q> {
     pub(crate) fn judge_alone(&mut self, now: Duration) -> Vec<Fact> {
         let mut facts = Vec::new();
         let is_alone = self.is_stuck && self.backlog.held() > 0 || self.backlog.is_only_held();
-        let waits = self.may_come && !self.is_stuck || self.gate.in_flight() > 0;
-        if !is_alone || waits || self.stopped || self.outage.is_told() {
+        if !is_alone || self.gate.in_flight() > 0 || self.stopped || self.outage.is_told() {
+            return facts;
+        }
+        let since = *self.alone_since.get_or_insert(now);
+        if self.may_come && !self.is_stuck && now < since + ALONE_MAX {
             return facts;
         }
         if let Some(fault) = self.last_fault.clone()
-            && self.outage.is_alone(now, self.rest(0))
+            && self.outage.is_alone(now, self.rest(now, 0))
         {
             self.outage_began(now, fault, &mut facts);
             return facts;

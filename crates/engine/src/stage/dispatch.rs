@@ -18,6 +18,9 @@ use crate::record::{Chunk, Record};
 use crate::retry::{Budget, Retry};
 use crate::service::Reply;
 
+/// How long items that wait for others wait for more to come: what comes may wait for them.
+pub(super) const ALONE_MAX: Duration = Duration::from_secs(3);
+
 pub(crate) struct Dispatch<Q> {
     pub(super) step: Step,
     pub(super) backlog: Backlog<Q>,
@@ -58,6 +61,10 @@ pub(crate) struct Dispatch<Q> {
     pub(super) keeps_order: bool,
     /// Whether one request is in flight at a time, though more may wait.
     pub(super) is_sequential: bool,
+    /// Since when nothing has come, though nothing here could be sent or was in flight.
+    pub(super) alone_since: Option<Duration>,
+    /// When something came last.
+    pub(super) offered_at: Duration,
     pub(super) stopped: bool,
 }
 
@@ -94,6 +101,8 @@ impl<Q> Dispatch<Q> {
             show: Showing::NOTHING,
             keeps_order: options.keep_order,
             is_sequential: options.strategy == Strategy::Sequential,
+            alone_since: None,
+            offered_at: Duration::ZERO,
             stopped: false,
         }
     }
@@ -119,6 +128,7 @@ impl<Q> Dispatch<Q> {
 
     /// Takes over records to be sent.
     pub(crate) fn offer(&mut self, now: Duration, chunk: Chunk<Q>) {
+        (self.alone_since, self.offered_at) = (None, now);
         self.backlog.offer(now, chunk);
     }
 
@@ -201,9 +211,10 @@ impl<Q> Dispatch<Q> {
         let next = self.backlog.next_at();
         let waiting = next.map(|at| at.max(self.budget.ready_at(now)));
         let doubted = self.has_held().then(|| self.doubted_until());
-        let doubted = doubted.filter(|until| *until > now);
+        let alone = self.alone_since.map(|since| since + ALONE_MAX);
+        let judged = doubted.into_iter().chain(alone).filter(|at| *at > now);
         let all = waiting.into_iter().chain(self.opens_at(now));
-        all.chain(doubted).min()
+        all.chain(judged).min()
     }
 
     /// When more may be sent by itself, if that is later.

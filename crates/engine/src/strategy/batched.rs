@@ -70,18 +70,13 @@ impl<W: Types> Batches<W> {
             Take::Direct(cutter) => cutter.cut(self.size).await,
             Take::Fetched(cutter, fetching) => {
                 let items = cutter.cut(self.size).await;
-                let is_end = items.is_none();
-                if let Some(items) = items {
-                    fetching.fetch.offer_all(items);
-                    fetching.fetch.at_rest().await;
-                } else {
-                    fetching.fetch.idle().await;
-                }
+                fetching.fetch.offer_all(items?);
+                // What comes of them later, nobody would take: the next items may wait until these are saved.
+                fetching.fetch.turn_over().await;
                 // Nobody does before all of the batch is computed.
                 fetching.fetch.hand_over_facts();
                 let chunks = std::iter::from_fn(|| fetching.fetched.try_recv());
-                let fetched: Vec<_> = chunks.flat_map(|chunk| chunk.records).collect();
-                (!is_end || !fetched.is_empty()).then_some(fetched)
+                Some(chunks.flat_map(|chunk| chunk.records).collect())
             }
         }
     }

@@ -9,6 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use super::cases::{Away, Bad, Case, ITEMS, LATENCY};
+use crate::conclusion::{Took, conclude};
 use crate::cores::Machine;
 use crate::driver::Driver;
 use crate::fact::{Fact, Step};
@@ -17,7 +18,7 @@ use crate::job::Job;
 use crate::log;
 use crate::observer::Observer;
 use crate::record::Record;
-use crate::run::{Took, conclude, conduct, prepare};
+use crate::run::{conduct, prepare};
 use crate::service::{Connection, NoFetch, Reply, Service};
 use crate::stop::Stop;
 use crate::summary::Ending;
