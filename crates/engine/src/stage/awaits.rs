@@ -47,6 +47,13 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
     }
 
+    /// Waits until the stage has stopped.
+    pub(crate) async fn stopped(&self) {
+        while !self.is_stopped() {
+            self.0.changed.notified().await;
+        }
+    }
+
     /// Tells the dispatch what else there is to come.
     pub(super) fn expect(&self) {
         let awaits = self.0.awaits.get();

@@ -242,13 +242,6 @@ impl<Q: 'static, S: Service<Q>> Stage<Q, S> {
         }
     }
 
-    /// Waits until the stage has stopped.
-    pub(crate) async fn stopped(&self) {
-        while !self.is_stopped() {
-            self.0.changed.notified().await;
-        }
-    }
-
     pub(crate) fn records_in_flight(&self) -> usize {
         self.0.dispatch.borrow().in_flight_records()
     }
