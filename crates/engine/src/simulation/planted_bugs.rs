@@ -10,8 +10,8 @@ use crate::journal::tests::lose_power;
 use crate::options::Strategy;
 use crate::planted::{Bug, with};
 
-/// Seeds that may be needed to find one, each tried four ways: two fifths of those of an ordinary run.
-const BUDGET: u64 = 100;
+/// Seeds that may be needed to find one, each tried four ways: as many as an ordinary run tries.
+const BUDGET: u64 = 250;
 /// Losses of power in which the journal alone is tried, for each of these seeds: 1,000 of 20,000 in an ordinary run.
 const LOSSES: u64 = 10;
 
