@@ -13,11 +13,13 @@ const NETWORK_S: &str = "60";
 type Part = (&'static str, fn() -> Result<(), String>);
 
 /// In this order, each of which can also be tried alone.
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 6] = [
+    ("outage", outage),
     ("journal", journal),
     ("simulation", simulation),
     ("network", network),
     ("kills", kills),
+    ("fuzz", fuzz),
 ];
 
 /// Tries every part, or the one that is named; stops at the first failure, which names its seed.
@@ -41,6 +43,27 @@ fn named(part: Option<&str>) -> Result<impl Iterator<Item = &'static Part>, Stri
     let part = part.map(str::to_owned);
     let is_named = move |name: &str| part.as_deref().is_none_or(|part| part == name);
     Ok(PARTS.iter().filter(move |(name, _)| is_named(name)))
+}
+
+/// Plays bad items and outages, and writes the table of them into docs/reliability.md.
+fn outage() -> Result<(), String> {
+    let played = ["--package", "inflight", "--lib", "table_of_outages"];
+    run(test().args(played).args(["--", "--ignored"]))
+}
+
+/// Seconds for each target of the fuzzer.
+const FUZZ_S: &str = "-max_total_time=60";
+
+/// What the fuzzer tries.
+const TARGETS: [&str; 5] = ["journal", "csv", "http_answer", "template", "worker_answer"];
+
+fn fuzz() -> Result<(), String> {
+    for target in TARGETS {
+        let seeds = format!("fuzz/seeds/{target}");
+        run(cargo(["fuzz", "run", "--sanitizer", "none", target]).args([&seeds, "--", FUZZ_S]))
+            .map_err(|why| format!("{why}; the fuzzer comes with `cargo install cargo-fuzz`"))?;
+    }
+    Ok(())
 }
 
 fn journal() -> Result<(), String> {

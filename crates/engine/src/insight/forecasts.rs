@@ -142,7 +142,7 @@ fn a_forecast_that_is_shown_is_near() {
 fn forecasts_of_two_hundred_jobs() {
     let outcomes: Vec<_> = (0..JOBS).map(|number| outcome(number, 1e7)).collect();
     let (wrong, share) = wrong(&outcomes);
-    super::table::write("forecast.md", "forecasts", &table(&outcomes));
+    super::table::write("forecast.md", "forecasts", "insight", &table(&outcomes));
     assert!(share <= WRONG_MAX, "{share:.2}\n{}", wrong.join("\n"));
 }
 

@@ -9,3 +9,5 @@ mod forecasts;
 mod situations;
 mod staged;
 mod table;
+
+pub(crate) use table::write as write_table;

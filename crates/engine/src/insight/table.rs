@@ -44,13 +44,13 @@ pub(super) fn write_situations(rows: &[Row]) {
     rows.iter().for_each(|row| table.push_str(&row.text));
     let right = rows.iter().filter(|row| row.wrong.is_none()).count();
     writeln!(table, "\nRight are {right} of {}.", rows.len()).expect("a string takes all");
-    write("bottlenecks.md", "situations", &table);
+    write("bottlenecks.md", "situations", "insight", &table);
 }
 
-/// Replaces what stands in a document between the marks of this name.
-pub(super) fn write(document: &str, name: &str, table: &str) {
+/// Replaces what stands in a document between the marks of this name, which say by which command it is written.
+pub(crate) fn write(document: &str, name: &str, command: &str, table: &str) {
     let path = format!("{DOCUMENTS}/{document}");
-    let begin = format!("<!-- {name}: written by `cargo xtask insight` -->\n");
+    let begin = format!("<!-- {name}: written by `cargo xtask {command}` -->\n");
     let end = format!("<!-- end of {name} -->");
     let document = fs::read_to_string(&path).expect("the document is there");
     let (before, rest) = document.split_once(&begin).expect("it has the mark");

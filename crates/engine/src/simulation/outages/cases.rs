@@ -152,6 +152,44 @@ impl Case {
         wrong.map_or(Ok(()), |wrong| Err(format!("{wrong}: {self:?}, {came:?}")))
     }
 
+    /// What goes wrong, for people.
+    pub(super) fn kind(&self) -> String {
+        let bad = |bad: Bad| match bad {
+            Bad::Answered => "answered 500",
+            Bad::Cut => "cut",
+            Bad::Hangs => "without an answer",
+        };
+        let away = |how: Away| match how {
+            Away::Refuses => "refuses connections",
+            Away::Busy => "answers 503",
+            Away::Hangs => "answers nothing",
+            Away::Cuts => "cuts connections",
+            Away::Fails => "answers 500",
+        };
+        match self.trouble {
+            Trouble::Bad(how, share) => {
+                format!("{:.0} % of the items are {}", share * 100.0, bad(how))
+            }
+            Trouble::Away(how, seconds) => format!("the service {} for {seconds} s", away(how)),
+            Trouble::Both(item, how) => format!(
+                "1 % of the items are {}, and the service {} for 60 s",
+                bad(item),
+                away(how)
+            ),
+        }
+    }
+
+    /// Where, for people.
+    pub(super) fn place_name(&self) -> &'static str {
+        match self.place {
+            Place::Beginning => "at the beginning",
+            Place::Middle => "in the middle",
+            Place::End => "at the end",
+            Place::Last => "with 20 items left",
+            Place::Spread => "here and there",
+        }
+    }
+
     /// Whether the two cannot be told apart, and what is decided is known to be wrong here.
     pub(super) fn is_undecidable(&self) -> bool {
         match (self.trouble, self.place) {
@@ -187,7 +225,9 @@ pub(super) fn quick() -> Vec<Case> {
         Trouble::Away(Away::Fails, 20),
         Trouble::Both(Bad::Cut, Away::Cuts),
     ];
-    all(&troubles, &[8])
+    let mut cases = all(&troubles, &[8]);
+    cases.retain(|case| !case.is_undecidable());
+    cases
 }
 
 /// Each of these troubles at each place, in each way.
@@ -217,6 +257,27 @@ pub(super) fn all(troubles: &[Trouble], limits: &[usize]) -> Vec<Case> {
             }
         }
     }
-    cases.retain(|case| !case.is_undecidable());
     cases
+}
+
+/// Everything that is played for the table.
+pub(super) fn full() -> Vec<Case> {
+    let mut troubles = Vec::new();
+    for bad in [Bad::Answered, Bad::Cut, Bad::Hangs] {
+        troubles.extend([0.01, 0.1, 0.5, 1.0].map(|share| Trouble::Bad(bad, share)));
+    }
+    for how in [
+        Away::Refuses,
+        Away::Busy,
+        Away::Hangs,
+        Away::Cuts,
+        Away::Fails,
+    ] {
+        troubles.extend([1, 20, 600, 3600].map(|seconds| Trouble::Away(how, seconds)));
+    }
+    troubles.extend([
+        Trouble::Both(Bad::Cut, Away::Cuts),
+        Trouble::Both(Bad::Hangs, Away::Refuses),
+    ]);
+    all(&troubles, &[8, 100])
 }
