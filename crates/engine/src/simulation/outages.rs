@@ -32,12 +32,15 @@ fn bad_items_are_no_outage_and_an_outage_kills_nobody() {
     );
 }
 
+/// A case, and what was wrong with what came of it.
+type Played = (Case, Result<(), String>);
+
 /// Plays every case, also those in which the rule is known to be wrong, and writes what came of them into docs/reliability.md.
 #[test]
 #[ignore = "minutes; `cargo xtask torture outage` plays it"]
 fn table_of_outages() {
     let cases = full();
-    let mut kinds: Vec<(String, Vec<(Case, Result<(), String>)>)> = Vec::new();
+    let mut kinds: Vec<(String, Vec<Played>)> = Vec::new();
     for case in cases {
         let kind = case.kind();
         let checked = case.check();
