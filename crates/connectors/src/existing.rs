@@ -4,7 +4,6 @@ use std::io;
 
 use inflight::Fault;
 
-use crate::row_key::{Missing, RowKey};
 use crate::sink::Sink;
 
 /// Gets each key, as it is spelled; fails when it cannot be kept.
@@ -40,23 +39,8 @@ fn unknown(_: EachKey<'_>, name: &str) -> Fault {
     ))
 }
 
-/// The key of a table that can be asked for rows to leave out.
-///
-/// # Errors
-/// Where only rows that exist are saved, which would all be left out.
-pub(crate) fn asked(key: Option<&RowKey>) -> Result<&str, Fault> {
-    match key {
-        Some(key) if key.missing == Missing::Insert => Ok(&key.column),
-        Some(key) => Err(Fault::permanent(format!(
-            "--skip-existing would leave out every row that this job updates: rows are found by {}, and must exist; add missing=insert to \
-             the address, or select in the input what is to be done",
-            key.column
-        ))),
-        None => Err(Fault::permanent("--skip-existing needs --key")),
-    }
-}
-
 /// What is told when a key cannot be kept.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "file"))]
 pub(crate) fn unkept(cause: io::Error) -> Fault {
     Fault::storage("failed to keep the keys that exist").because(cause)
 }

@@ -48,6 +48,7 @@ impl ItemKey {
     }
 
     /// The field of this name, whatever it looks like.
+    #[cfg(any(feature = "http", feature = "file"))]
     pub(crate) fn named(field: &str) -> ItemKey {
         ItemKey(From::Field(field.to_owned()))
     }

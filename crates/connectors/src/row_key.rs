@@ -98,6 +98,22 @@ fn shown(value: &str) -> String {
         .collect()
 }
 
+/// The key of a table that can be asked for rows to leave out.
+///
+/// # Errors
+/// Where only rows that exist are saved, which would all be left out.
+pub(crate) fn asked(key: Option<&RowKey>) -> Result<&str, Fault> {
+    match key {
+        Some(key) if key.missing == Missing::Insert => Ok(&key.column),
+        Some(key) => Err(Fault::permanent(format!(
+            "--skip-existing would leave out every row that this job updates: rows are found by {}, and must exist; add missing=insert to \
+             the address, or select in the input what is to be done",
+            key.column
+        ))),
+        None => Err(Fault::permanent("--skip-existing needs --key")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,8 @@ use super::catalog;
 use super::link::bound;
 use super::name::quoted;
 use super::sink::PostgresSink;
-use crate::existing::{EachKey, asked, unkept};
+use crate::existing::{EachKey, unkept};
+use crate::row_key::asked;
 
 /// Keys in a page: some 100 ms of work for the server, a megabyte or two of text.
 const PAGE: usize = 1 << 16;

@@ -5,8 +5,9 @@ use rusqlite::{Connection, Error};
 
 use super::SqliteSink;
 use super::statements::quoted;
-use crate::existing::{EachKey, asked, unkept};
+use crate::existing::{EachKey, unkept};
 use crate::file_id;
+use crate::row_key::asked;
 
 impl SqliteSink {
     pub(crate) fn existing(&self, each: EachKey<'_>) -> Result<(), Fault> {
