@@ -45,10 +45,10 @@ fn named(part: Option<&str>) -> Result<impl Iterator<Item = &'static Part>, Stri
     Ok(PARTS.iter().filter(move |(name, _)| is_named(name)))
 }
 
-/// Plays bad items and outages, and writes the table of them into docs/reliability.md.
+/// Plays bad items and outages, and prints a table of what came of them.
 fn outage() -> Result<(), String> {
     let played = ["--package", "inflight", "--lib", "table_of_outages"];
-    run(test().args(played).args(["--", "--ignored"]))
+    run(test().args(played).args(["--", "--ignored", "--nocapture"]))
 }
 
 /// Seconds for each target of the fuzzer.

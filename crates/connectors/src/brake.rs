@@ -16,7 +16,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 ///
 /// # if cfg!(feature = "exec") {
 /// let gauge = BrakeGauge::parse("exec:test -e /")?;
-/// assert_eq!(gauge.ask()?, BrakeReading::Go);
+/// assert_eq!(gauge.ask().expect("it can be asked"), BrakeReading::Go);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

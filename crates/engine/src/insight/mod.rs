@@ -9,5 +9,3 @@ mod forecasts;
 mod situations;
 mod staged;
 mod table;
-
-pub(crate) use table::write as write_table;

@@ -48,7 +48,7 @@ pub(super) fn write_situations(rows: &[Row]) {
 }
 
 /// Replaces what stands in a document between the marks of this name, which say by which command it is written.
-pub(crate) fn write(document: &str, name: &str, command: &str, table: &str) {
+pub(super) fn write(document: &str, name: &str, command: &str, table: &str) {
     let path = format!("{DOCUMENTS}/{document}");
     let begin = format!("<!-- {name}: written by `cargo xtask {command}` -->\n");
     let end = format!("<!-- end of {name} -->");
